@@ -1,0 +1,221 @@
+//! Reading files: whole, bounded, and never a device or a FIFO that somebody put in a file's place.
+
+use super::{Host, HostError, HostResult, relative};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// No configuration, status or journal file is larger; a sparse giant in its place is refused.
+const MAX_FILE: u64 = 64 << 20;
+
+/// What kind of inode it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Dir,
+    Link,
+    Other,
+}
+
+/// An inode's attributes, links not followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Stat {
+    pub kind: Kind,
+    /// Permission bits, `0o7777`.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub links: u64,
+    /// Bytes.
+    pub size: u64,
+    pub device: u64,
+}
+
+impl Host {
+    /// A file's content; `None` when it does not exist. Links that root made are followed.
+    pub fn read(&self, path: &Path) -> HostResult<Option<Vec<u8>>> {
+        self.read_opened(path, self.open_trusted(path))
+    }
+
+    /// A file's content as text.
+    pub fn read_text(&self, path: &Path) -> HostResult<Option<String>> {
+        let Some(bytes) = self.read(path)? else {
+            return Ok(None);
+        };
+        String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| HostError::refused(reading(path), "it is not UTF-8 text"))
+    }
+
+    /// A file in a directory that a less privileged user can write: no link is followed, and nothing but a regular file is read.
+    pub fn read_untrusted(&self, path: &Path) -> HostResult<Option<Vec<u8>>> {
+        let Some(place) = self.place(path)? else {
+            return Ok(None);
+        };
+        let flags = read_flags() | OFlag::O_NOFOLLOW;
+        let opened = openat(
+            place.parent.as_fd(),
+            place.name.as_os_str(),
+            flags,
+            Mode::empty(),
+        );
+        self.read_opened(path, opened)
+    }
+
+    /// Attributes of the inode itself; `None` when it does not exist.
+    pub fn stat(&self, path: &Path) -> HostResult<Option<Stat>> {
+        if path == Path::new("/") {
+            let stat =
+                fstat(self.root_fd.as_fd()).map_err(|e| HostError::errno(looking(path), e))?;
+            return Ok(Some(Stat::from(stat)));
+        }
+        let Some(place) = self.place(path)? else {
+            return Ok(None);
+        };
+        let stat = self
+            .lstat_in(&place)
+            .map_err(|e| HostError::errno(looking(path), e))?;
+        Ok(stat.map(Stat::from))
+    }
+
+    /// The names in a directory, sorted; empty when it does not exist.
+    pub fn list(&self, path: &Path) -> HostResult<Vec<String>> {
+        let doing = || format!("listing {}", path.display());
+        let Some(dir) = self.walk(path)? else {
+            return Ok(Vec::new());
+        };
+        let mut dir = nix::dir::Dir::from_fd(dir).map_err(|e| HostError::errno(doing(), e))?;
+        let mut names = Vec::new();
+        for entry in dir.iter() {
+            let entry = entry.map_err(|e| HostError::errno(doing(), e))?;
+            match entry.file_name().to_str() {
+                Ok("." | "..") => {}
+                Ok(name) => names.push(name.to_owned()),
+                // No file that we look for has such a name; a directory may still hold one.
+                Err(_) => continue,
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// A link's target; `None` when there is nothing, or something else than a link.
+    pub fn read_link(&self, path: &Path) -> HostResult<Option<PathBuf>> {
+        let Some(place) = self.place(path)? else {
+            return Ok(None);
+        };
+        match nix::fcntl::readlinkat(place.parent.as_fd(), place.name.as_os_str()) {
+            Ok(target) => Ok(Some(target.into())),
+            Err(Errno::ENOENT | Errno::EINVAL) => Ok(None),
+            Err(e) => Err(HostError::errno(
+                format!("reading the link {}", path.display()),
+                e,
+            )),
+        }
+    }
+
+    /// The names of a running process's descriptor or root links, which no walk can open: `/proc/PID/exe` and its like.
+    pub fn read_magic_link(&self, path: &Path) -> HostResult<Option<PathBuf>> {
+        match std::fs::read_link(self.real(path)) {
+            Ok(target) => Ok(Some(target)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(HostError::new(
+                format!("reading the link {}", path.display()),
+                e,
+            )),
+        }
+    }
+
+    /// Free bytes for an unprivileged user on the file system that holds `path`.
+    pub fn free_space(&self, path: &Path) -> HostResult<u64> {
+        let stat = nix::sys::statvfs::statvfs(&self.real(path)).map_err(|e| {
+            HostError::errno(
+                format!("asking for the free space of {}", path.display()),
+                e,
+            )
+        })?;
+        Ok(stat.blocks_available() as u64 * stat.fragment_size() as u64)
+    }
+
+    /// Whether this process could write the file, as far as permissions and the mount say.
+    pub fn may_write(&self, path: &Path) -> Result<(), Errno> {
+        nix::unistd::access(&self.real(path), nix::unistd::AccessFlags::W_OK)
+    }
+
+    fn open_trusted(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        if self.is_live_root() {
+            return open(path, read_flags(), Mode::empty());
+        }
+        let how = OpenHow::new()
+            .flags(read_flags())
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        openat2(self.root_fd.as_fd(), relative(path), how)
+    }
+
+    fn read_opened(
+        &self,
+        path: &Path,
+        opened: Result<OwnedFd, Errno>,
+    ) -> HostResult<Option<Vec<u8>>> {
+        let fd = match opened {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(e) => return Err(HostError::errno(reading(path), e)),
+        };
+        let stat = Stat::from(fstat(fd.as_fd()).map_err(|e| HostError::errno(reading(path), e))?);
+        if stat.kind != Kind::File {
+            return Err(HostError::refused(
+                reading(path),
+                "it is not a regular file",
+            ));
+        }
+        let mut content =
+            Vec::with_capacity(usize::try_from(stat.size.min(MAX_FILE)).unwrap_or(0) + 1);
+        let read = File::from(fd).take(MAX_FILE + 1).read_to_end(&mut content);
+        read.map_err(|e| HostError::new(reading(path), e))?;
+        if content.len() as u64 > MAX_FILE {
+            return Err(HostError::refused(
+                reading(path),
+                "it is larger than 64 MiB",
+            ));
+        }
+        Ok(Some(content))
+    }
+}
+
+/// Opening a FIFO must not wait, nor a terminal become ours.
+fn read_flags() -> OFlag {
+    OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY
+}
+
+fn reading(path: &Path) -> String {
+    format!("reading {}", path.display())
+}
+
+fn looking(path: &Path) -> String {
+    format!("looking at {}", path.display())
+}
+
+impl From<FileStat> for Stat {
+    fn from(stat: FileStat) -> Stat {
+        let kind = match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
+            SFlag::S_IFREG => Kind::File,
+            SFlag::S_IFDIR => Kind::Dir,
+            SFlag::S_IFLNK => Kind::Link,
+            _ => Kind::Other,
+        };
+        Stat {
+            kind,
+            mode: stat.st_mode & 0o7777,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            links: stat.st_nlink,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            device: stat.st_dev,
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The sections of a policy, as typed data with their defaults. Nothing here reads a file.
+
+use crate::policy::scalar::{Auto, Cidr, Duration, Memory, Name, Octal, SysctlRule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One instance's policy: what a host and its Redis must be.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Policy {
+    /// A built-in profile (`production`, `cache`, `durable`, `strict`, `container`) or the path of another policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extends: Option<String>,
+    pub redis: Redis,
+    pub kernel: Kernel,
+    pub memory: MemorySection,
+    pub limits: Limits,
+    pub firewall: Firewall,
+    pub persistence: Persistence,
+    /// ACL users by name. `admin` (root's apply) and `agent` (the supervisor's) always exist.
+    pub acl: BTreeMap<Name, AclUser>,
+    pub service: Service,
+    /// Accepted findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiver: Vec<Waiver>,
+}
+
+/// `[redis]`: the server.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Redis {
+    /// The instance; `default` is Debian's `redis-server.service`, any other is `redis-server@NAME.service`.
+    pub name: Name,
+    pub flavour: Flavour,
+    /// How a missing server gets here.
+    pub install: Install,
+    /// The oldest package version that passes, by dpkg's ordering.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_version: Option<String>,
+    /// Addresses to listen on; a leading `-` means "if this host has it".
+    pub bind: Vec<String>,
+    /// TCP port; 0 listens on the unix socket only.
+    pub port: u16,
+    /// `auto` is `/run/redis/redis-server.sock` (`/run/redis-NAME/…` for a named instance).
+    pub unix_socket: Auto<PathBuf>,
+    #[schemars(range(min = 1, max = 1000000))]
+    pub maxclients: u32,
+    #[schemars(range(min = 1, max = 65535))]
+    pub tcp_backlog: u32,
+    /// Seconds after which an idle client is closed; 0 never.
+    pub timeout: u32,
+    /// Seconds between TCP keep-alive probes; 0 none.
+    pub tcp_keepalive: u32,
+    /// `auto` (RAM or cgroup limit divided by `memory.headroom`), a size, or a percentage of RAM.
+    pub maxmemory: Memory,
+    pub maxmemory_policy: String,
+    #[schemars(range(min = 1, max = 16384))]
+    pub databases: u32,
+    pub log_level: LogLevel,
+    /// `auto` is `/var/log/redis/redis-server.log` (`redis-server-NAME.log`).
+    pub log_file: Auto<PathBuf>,
+    /// `auto` is `/var/lib/redis` (`/var/lib/redis-NAME`).
+    pub data_dir: Auto<PathBuf>,
+    /// Any other redis.conf directive, verbatim.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub directives: BTreeMap<String, DirectiveValue>,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Redis {
+            name: Name::default_instance(),
+            flavour: Flavour::Redis,
+            install: Install::Apt,
+            minimum_version: None,
+            bind: vec!["127.0.0.1".into(), "-::1".into()],
+            port: 6379,
+            unix_socket: Auto::Auto,
+            maxclients: 10_000,
+            tcp_backlog: 511,
+            timeout: 0,
+            tcp_keepalive: 300,
+            maxmemory: Memory::Auto,
+            maxmemory_policy: "noeviction".into(),
+            databases: 16,
+            log_level: LogLevel::Notice,
+            log_file: Auto::Auto,
+            data_dir: Auto::Auto,
+            directives: BTreeMap::new(),
+        }
+    }
+}
+
+/// Which server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavour {
+    #[default]
+    Redis,
+    Valkey,
+}
+
+/// How a missing server gets here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Install {
+    /// By the host's package manager.
+    #[default]
+    Apt,
+    /// Not by us: a missing server is a finding.
+    Never,
+}
+
+/// redis.conf's `loglevel`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Debug,
+    Verbose,
+    #[default]
+    Notice,
+    Warning,
+}
+
+/// The value of a verbatim directive: one line's arguments, or several lines.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a directive is a text, a number, true, false, or a list of texts"
+)]
+pub enum DirectiveValue {
+    Flag(bool),
+    Number(i64),
+    Line(String),
+    Lines(Vec<String>),
+}
+
+/// `[kernel]`: host-wide; over several instances the strictest holds.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Kernel {
+    /// `vm.overcommit_memory`: 1 is what Redis asks for.
+    #[schemars(range(min = 0, max = 2))]
+    pub overcommit_memory: u8,
+    /// `net.core.somaxconn`, at least.
+    #[schemars(range(min = 1, max = 2147483647))]
+    pub somaxconn: u32,
+    /// `net.ipv4.tcp_max_syn_backlog`, at least.
+    #[schemars(range(min = 1, max = 2147483647))]
+    pub tcp_max_syn_backlog: u32,
+    /// `vm.swappiness`, at most.
+    #[schemars(range(min = 0, max = 200))]
+    pub swappiness: u32,
+    /// Any other sysctl: a value, `{ at-least = N }` or `{ at-most = N }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctl: BTreeMap<String, SysctlRule>,
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Kernel {
+            overcommit_memory: 1,
+            somaxconn: 1024,
+            tcp_max_syn_backlog: 1024,
+            swappiness: 10,
+            sysctl: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[memory]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct MemorySection {
+    /// `madvise` (which `never` satisfies too) or `never`.
+    pub transparent_huge_pages: HugePages,
+    /// Memory limit ÷ maxmemory that `maxmemory = "auto"` leaves for fragmentation, copy-on-write and buffers.
+    #[schemars(range(min = 1.0, max = 10.0))]
+    pub headroom: f64,
+}
+
+impl Default for MemorySection {
+    fn default() -> Self {
+        MemorySection {
+            transparent_huge_pages: HugePages::Madvise,
+            headroom: 2.0,
+        }
+    }
+}
+
+/// The mode of transparent huge pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HugePages {
+    Never,
+    #[default]
+    Madvise,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open files; `auto` is what maxclients needs, and not below 65535.
+    pub nofile: Auto<u32>,
+}
+
+/// `[firewall]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Firewall {
+    pub enabled: bool,
+    /// Networks that may reach Redis's ports; loopback always may.
+    pub allow: Vec<Cidr>,
+    /// Networks that Redis itself may connect to (replication, cluster, Sentinel).
+    pub peers: Vec<Cidr>,
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        Firewall {
+            enabled: true,
+            allow: Vec::new(),
+            peers: Vec::new(),
+        }
+    }
+}
+
+/// `[persistence]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Persistence {
+    /// `SECONDS CHANGES` pairs; empty turns snapshots off.
+    pub save: Vec<String>,
+    pub appendonly: bool,
+    pub appendfsync: Fsync,
+}
+
+impl Default for Persistence {
+    fn default() -> Self {
+        Persistence {
+            save: vec!["3600 1".into(), "300 100".into(), "60 10000".into()],
+            appendonly: true,
+            appendfsync: Fsync::Everysec,
+        }
+    }
+}
+
+/// When the AOF reaches the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Fsync {
+    Always,
+    #[default]
+    Everysec,
+    No,
+}
+
+/// `[acl.NAME]`: a user of Redis.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AclUser {
+    /// A ready-made set of rules; `rules` come after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// ACL rules, such as `"~app:* +@read"`. Passwords do not belong here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+    /// Where the password is; by default `/etc/redis-harden/secrets/NAME`, generated when missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// Owner of the password file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Group of the password file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Mode of the password file; `"0600"` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Octal>,
+}
+
+/// A least-privilege set of ACL rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Admin,
+    Agent,
+    Application,
+    ReadOnly,
+}
+
+/// `[service]`: how the supervisor runs the server.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Service {
+    /// How long a start may take, loading included.
+    pub start_timeout: Duration,
+    /// How long a stop may take before SIGKILL.
+    pub stop_timeout: Duration,
+    /// First delay of the back-off between restarts; the very first restart is at once.
+    pub backoff: Duration,
+    /// Longest delay of the back-off.
+    pub backoff_max: Duration,
+    /// Time ready after which the back-off starts over.
+    pub backoff_reset: Duration,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Service {
+            start_timeout: Duration::seconds(300),
+            stop_timeout: Duration::seconds(120),
+            backoff: Duration::millis(100),
+            backoff_max: Duration::seconds(30),
+            backoff_reset: Duration::seconds(60),
+        }
+    }
+}
+
+/// `[[waiver]]`: a finding that somebody accepts, and why.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Waiver {
+    /// A glob over control ids.
+    pub control: String,
+    /// Why it is accepted; a report shows it.
+    pub reason: String,
+    /// `YYYY-MM-DD`, the last day on which it counts; afterwards the control fails again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
