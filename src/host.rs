@@ -6,10 +6,12 @@
 )]
 
 mod files;
+mod lock;
 mod path;
 mod programs;
 mod write;
 
+pub use lock::Lock;
 pub use files::{Kind, Stat};
 pub use programs::{Output, Run};
 pub use write::Image;

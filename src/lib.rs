@@ -3,6 +3,19 @@
 //! The story reads: `policy` and `facts` give `controls` what to want, `audit` judges it, `plan` orders what is
 //! wrong, `journal` writes it so that it can be undone, `report` prints it.
 
+pub mod audit;
+pub mod cli;
+pub mod commands;
+pub mod control;
+pub mod controls;
+pub mod facts;
 pub mod host;
+pub mod journal;
+pub mod plan;
 pub mod policy;
+pub mod redis;
+pub mod report;
+pub mod rule;
+pub mod setting;
 pub mod supervise;
+pub mod value;

@@ -1,6 +1,5 @@
-//! The binary: hands the arguments to the library and exits with its code.
+//! The binary: the library does everything, and gives the exit code.
 
 fn main() -> std::process::ExitCode {
-    println!("x");
-    std::process::ExitCode::SUCCESS
+    redis_harden::cli::main()
 }

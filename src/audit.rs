@@ -1,0 +1,280 @@
+//! Judges: each control's settings are read and held against their rules. An error is never a pass, and nothing evaluated is no success.
+
+use crate::control::{Control, Group, Remedy, Severity, Want, Wants};
+use crate::policy::{Policies, Waiver};
+use crate::rule::Rule;
+use crate::setting::{Obstacle, Reading, Setting, Sight};
+use crate::value::Value;
+use globset::{GlobBuilder, GlobMatcher};
+use serde::Serialize;
+
+/// The verdict on a setting or a control, from harmless to grave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    NotApplicable,
+    Pass,
+    Waived,
+    Fail,
+    Unknown,
+}
+
+impl Status {
+    /// The word used in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::NotApplicable => "not-applicable",
+            Status::Pass => "pass",
+            Status::Waived => "waived",
+            Status::Fail => "fail",
+            Status::Unknown => "unknown",
+        }
+    }
+}
+
+/// Where a finding can be fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Where {
+    /// By `apply`, on this host.
+    Here,
+    /// By the owner of the machine under this one.
+    Host,
+    /// By a restart of Redis.
+    Restart,
+    /// By a person's decision.
+    Hand,
+}
+
+/// One setting, judged.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub instance: Option<String>,
+    pub setting: Setting,
+    pub status: Status,
+    /// What was found; `None` when nothing is there or it could not be read.
+    pub observed: Option<Value>,
+    pub rule: Rule,
+    /// What to do.
+    pub fix: String,
+    pub place: Where,
+    /// Why the verdict is what it is, where the values alone do not say it.
+    pub because: Option<String>,
+    /// What `apply` would write.
+    pub change: Option<(Value, Group)>,
+}
+
+/// A control, judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub control: &'static Control,
+    pub status: Status,
+    pub findings: Vec<Finding>,
+}
+
+/// Which controls are asked for.
+#[derive(Debug, Default)]
+pub struct Selection {
+    only: Vec<GlobMatcher>,
+    skip: Vec<GlobMatcher>,
+}
+
+impl Selection {
+    /// From `--only` and `--skip`. A glob that no control matches is an error: it asserts nothing.
+    pub fn new(only: &[String], skip: &[String], controls: &[&'static Control]) -> Result<Selection, String> {
+        let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
+            globs.iter().map(|glob| known_glob(glob, flag, controls)).collect()
+        };
+        Ok(Selection { only: compile(only, "--only")?, skip: compile(skip, "--skip")? })
+    }
+
+    /// Whether the control is asked for.
+    pub fn has(&self, id: &str) -> bool {
+        let any = |globs: &[GlobMatcher]| globs.iter().any(|g| g.is_match(id));
+        (self.only.is_empty() || any(&self.only)) && !any(&self.skip)
+    }
+}
+
+/// Compiles a glob over control ids that at least one control matches.
+pub fn known_glob(glob: &str, what: &str, controls: &[&'static Control]) -> Result<GlobMatcher, String> {
+    let compiled = GlobBuilder::new(glob).build().map_err(|e| format!("{what} {glob}: {e}"))?.compile_matcher();
+    if controls.iter().any(|c| compiled.is_match(c.id)) {
+        return Ok(compiled);
+    }
+    let near = controls.iter().min_by_key(|c| strsim::levenshtein(c.id, glob)).map_or("kernel.*", |c| c.id);
+    Err(format!("{what} {glob}: no control has such an id (did you mean {near}? `redis-harden controls` lists them)"))
+}
+
+/// Judges the selected controls, in their order.
+pub fn audit(sight: Sight, policies: &Policies, controls: &[&'static Control], selection: &Selection) -> Vec<Judged> {
+    let today = sight.host.now();
+    controls
+        .iter()
+        .filter(|control| selection.has(control.id))
+        .map(|control| judge(sight, policies, control, today))
+        .collect()
+}
+
+fn judge(sight: Sight, policies: &Policies, control: &'static Control, now: jiff::Timestamp) -> Judged {
+    let mut findings: Vec<Finding> = wants(sight, policies, control)
+        .into_iter()
+        .map(|(instance, want)| finding(sight, control, instance, want))
+        .collect();
+    for finding in findings.iter_mut().filter(|f| f.status == Status::Fail) {
+        waive(finding, control, policies, now);
+    }
+    let status = findings.iter().map(|f| f.status).max().unwrap_or(Status::NotApplicable);
+    Judged { control, status, findings }
+}
+
+/// What the control wants, and of which instance.
+fn wants(sight: Sight, policies: &Policies, control: &Control) -> Vec<(Option<String>, Want)> {
+    match control.wants {
+        Wants::Host(ask) => ask(policies, sight.facts).into_iter().map(|w| (None, w)).collect(),
+        Wants::Instance(ask) => {
+            let of = |p: &crate::policy::Policy| {
+                let name = p.redis.name.to_string();
+                ask(p, sight.facts).into_iter().map(move |w| (Some(name.clone()), w)).collect::<Vec<_>>()
+            };
+            policies.instances.iter().flat_map(of).collect()
+        }
+    }
+}
+
+fn finding(sight: Sight, control: &Control, instance: Option<String>, want: Want) -> Finding {
+    let (status, observed, because) = match want.setting.read(sight) {
+        Reading::Value(value, source) if want.rule.holds(Some(&value)) => (Status::Pass, Some(value), source.map(found_in)),
+        Reading::Value(value, source) => (Status::Fail, Some(value), source.map(found_in)),
+        Reading::Absent if want.rule.holds(None) => (Status::Pass, None, None),
+        Reading::Absent => (Status::Fail, None, None),
+        Reading::NotApplicable(why) => (Status::NotApplicable, None, Some(why)),
+        Reading::Unknown(why) => (Status::Unknown, None, Some(why)),
+    };
+    let mut finding = Finding {
+        instance,
+        setting: want.setting,
+        status,
+        observed,
+        rule: want.rule,
+        fix: control.by_hand.to_owned(),
+        place: Where::Here,
+        because,
+        change: None,
+    };
+    if status == Status::Fail {
+        finding.propose(sight, want.remedy);
+    }
+    finding
+}
+
+fn found_in(source: String) -> String {
+    format!("from {source}")
+}
+
+impl Finding {
+    /// Who can fix it, and what `apply` would write.
+    fn propose(&mut self, sight: Sight, remedy: Remedy) {
+        match remedy {
+            Remedy::Write(group) => match self.setting.obstacle(sight) {
+                None => self.change = self.rule.target(self.observed.as_ref()).map(|v| (v, group)),
+                Some(Obstacle::Root) => self.explain("run `redis-harden apply` as root"),
+                Some(Obstacle::Machine(why)) => {
+                    self.place = Where::Host;
+                    self.explain(&why);
+                }
+                Some(Obstacle::Hand(why)) => {
+                    self.place = Where::Hand;
+                    self.explain(&why);
+                }
+            },
+            Remedy::Restart => self.place = Where::Restart,
+            Remedy::Machine(what) => (self.place, self.fix) = (Where::Host, what),
+            Remedy::Hand(what) => (self.place, self.fix) = (Where::Hand, what),
+        }
+    }
+
+    fn explain(&mut self, why: &str) {
+        self.because = Some(match self.because.take() {
+            Some(before) => format!("{before}; {why}"),
+            None => why.to_owned(),
+        });
+    }
+}
+
+/// Applies the first waiver that covers the control. One that has expired fails again, and says so.
+fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jiff::Timestamp) {
+    let of_instance = |p: &&crate::policy::Policy| finding.instance.as_deref().is_none_or(|i| i == p.redis.name.as_str());
+    let waivers: Vec<&Waiver> = policies.instances.iter().filter(of_instance).flat_map(|p| &p.waiver).collect();
+    for waiver in waivers {
+        // The policy's validation has compiled it before.
+        let Ok(glob) = GlobBuilder::new(&waiver.control).build() else { continue };
+        if !glob.compile_matcher().is_match(control.id) {
+            continue;
+        }
+        match &waiver.expires {
+            Some(day) if has_passed(day, now) => {
+                finding.explain(&format!("the waiver expired on {day}: {}", waiver.reason));
+            }
+            until => {
+                let until = until.as_ref().map_or(String::new(), |day| format!(" until {day}"));
+                finding.status = Status::Waived;
+                finding.change = None;
+                finding.because = Some(format!("waived{until}: {}", waiver.reason));
+                return;
+            }
+        }
+    }
+}
+
+/// Whether the day (UTC) is over.
+fn has_passed(day: &str, now: jiff::Timestamp) -> bool {
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    // A date that does not parse was refused when the policy was read.
+    day.parse::<jiff::civil::Date>().is_ok_and(|day| today > day)
+}
+
+/// Counts by status, and the score.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    pub pass: usize,
+    pub fail: usize,
+    pub waived: usize,
+    pub unknown: usize,
+    pub not_applicable: usize,
+    /// 0 to 100: the share of passing controls among those that pass, fail or are unknown, weighted by severity.
+    pub score: u32,
+}
+
+impl Summary {
+    /// Counts the controls.
+    pub fn of(judged: &[Judged]) -> Summary {
+        let count = |status| judged.iter().filter(|j| j.status == status).count();
+        let weigh = |statuses: &[Status]| -> u32 {
+            judged.iter().filter(|j| statuses.contains(&j.status)).map(|j| j.control.severity.weight()).sum()
+        };
+        let (good, all) = (weigh(&[Status::Pass]), weigh(&[Status::Pass, Status::Fail, Status::Unknown]));
+        Summary {
+            pass: count(Status::Pass),
+            fail: count(Status::Fail),
+            waived: count(Status::Waived),
+            unknown: count(Status::Unknown),
+            not_applicable: count(Status::NotApplicable),
+            score: (good * 100).checked_div(all).unwrap_or(0),
+        }
+    }
+}
+
+/// What the exit code of `check` says: 2 dominates 1, and nothing evaluated is 2.
+pub fn exit_code(judged: &[Judged], fail_on: Severity, allow_unknown: bool) -> u8 {
+    let evaluated = judged.iter().any(|j| j.status != Status::NotApplicable);
+    let unknown = judged.iter().any(|j| j.status == Status::Unknown);
+    // A control with an unknown finding may have a failing one as well.
+    let fails = |j: &Judged| j.findings.iter().any(|f| f.status == Status::Fail);
+    let failed = judged.iter().any(|j| fails(j) && j.control.severity >= fail_on);
+    match (evaluated, unknown && !allow_unknown, failed) {
+        (false, _, _) | (_, true, _) => 2,
+        (_, _, true) => 1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,264 @@
+//! The command line: clap's types and one match, no logic.
+
+use crate::commands::{self, Context};
+use crate::control::Severity;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Audits and applies what Redis needs of a host, and runs a hardened redis-server.
+#[derive(Debug, Parser)]
+#[command(name = "redis-harden", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 fine, 1 findings or pending changes, 2 trouble (bad usage, invalid policy, something that could not be judged).\n\nExample:\n  redis-harden check\n  redis-harden plan\n  sudo redis-harden apply --message 'first hardening'\n  sudo redis-harden rollback")]
+pub struct Cli {
+    /// The policy; by default /etc/redis-harden/policy.toml with policy.d over it, else the embedded `production`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Judge or prepare the tree below DIR instead of this machine: its files only.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+    /// Say more: passing controls, then the log.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say less: no progress.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Which controls.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Selected {
+    /// Only the controls whose id matches, such as 'kernel.*'; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub only: Vec<String>,
+    /// Not the controls whose id matches; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub skip: Vec<String>,
+}
+
+/// What `check` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Audit the host and its Redis against the policy; changes nothing.
+    #[command(after_help = "Example:\n  redis-harden check --format json --only 'kernel.*'")]
+    Check(Check),
+    /// Show what apply would change, as a diff; changes nothing.
+    #[command(after_help = "Example:\n  redis-harden plan --policy ./policy.toml")]
+    Plan(Plan),
+    /// Make it so, then audit again.
+    #[command(after_help = "Example:\n  sudo redis-harden apply --message 'ticket 42'")]
+    Apply(Apply),
+    /// Put back what an apply changed: the newest run, or the one named.
+    #[command(after_help = "Example:\n  sudo redis-harden rollback\n  sudo redis-harden rollback 3 --force")]
+    Rollback(Rollback),
+    /// List the runs of apply: who, when, why, and what they changed (-v).
+    #[command(after_help = "Example:\n  sudo redis-harden history -v")]
+    History,
+    /// Run redis-server in the foreground: systemd's main process, or PID 1 of a container.
+    #[command(after_help = "Example:\n  redis-harden supervise default")]
+    Supervise(Supervise),
+    /// Whether the server runs, and how.
+    #[command(after_help = "Example:\n  redis-harden status --format json")]
+    Status(Status),
+    /// Start the server.
+    #[command(after_help = "Example:\n  sudo redis-harden start")]
+    Start(Service),
+    /// Stop the server.
+    #[command(after_help = "Example:\n  sudo redis-harden stop")]
+    Stop(Service),
+    /// Restart the server.
+    #[command(after_help = "Example:\n  sudo redis-harden restart")]
+    Restart(Service),
+    /// Why a control exists, what it reads, what it found, and how to fix it by hand.
+    #[command(after_help = "Example:\n  redis-harden explain kernel.overcommit-memory")]
+    Explain(Explain),
+    /// The list of all controls.
+    #[command(after_help = "Example:\n  redis-harden controls --format json")]
+    Controls(Controls),
+    /// The policy: show, validate, schema, init.
+    #[command(subcommand, after_help = "Example:\n  redis-harden policy init > policy.toml")]
+    Policy(PolicyCommand),
+    /// Print the completions of a shell.
+    #[command(after_help = "Example:\n  redis-harden completions bash > /etc/bash_completion.d/redis-harden")]
+    Completions(Completions),
+    /// Write the manual pages into a directory.
+    #[command(after_help = "Example:\n  redis-harden man /usr/local/share/man/man1")]
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub selected: Selected,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Also write a report to a file; may be repeated.
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub report: Vec<String>,
+    /// The least severity that makes the exit code 1.
+    #[arg(long, value_enum, default_value_t = Severity::Medium, value_name = "SEVERITY")]
+    pub fail_on: Severity,
+    /// Exit with 0 whatever was found; trouble is still 2.
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Do not let what could not be judged make the exit code 2.
+    #[arg(long)]
+    pub allow_unknown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub selected: Selected,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Apply {
+    #[command(flatten)]
+    pub selected: Selected,
+    /// Show the plan and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; history shows it.
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// How long to wait for another apply, such as 30s.
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_timeout: crate::policy::scalar::Duration,
+    /// Whether Redis may be restarted.
+    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
+    pub restart: Restart,
+    /// Exit with 1 also for what only the machine's owner or a person can fix.
+    #[arg(long)]
+    pub strict: bool,
+    /// As the boot unit runs it: kernel values and files, no package and no restart.
+    #[arg(long, hide = true)]
+    pub boot: bool,
+}
+
+/// Whether Redis may be restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Restart {
+    Auto,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The run's number, as history lists it; by default the newest that is in force.
+    pub run: Option<u32>,
+    /// Put back also what somebody has changed since.
+    #[arg(long)]
+    pub force: bool,
+    /// How long to wait for another apply.
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_timeout: crate::policy::scalar::Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Supervise {
+    /// The instance.
+    #[arg(default_value = "default")]
+    pub instance: crate::policy::scalar::Name,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The instance; by default all of the policy.
+    pub instance: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Service {
+    /// The instance; by default all of the policy.
+    pub instance: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The control's id.
+    pub id: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Controls {
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// The merged policy, with where each value came from.
+    #[command(after_help = "Example:\n  redis-harden policy show")]
+    Show,
+    /// Whether a policy is valid; its errors with file, line and column.
+    #[command(after_help = "Example:\n  redis-harden --policy ./policy.toml policy validate")]
+    Validate,
+    /// The JSON Schema of a policy.
+    #[command(after_help = "Example:\n  redis-harden policy schema > policy.schema.json")]
+    Schema,
+    /// A commented starter file.
+    #[command(after_help = "Example:\n  redis-harden policy init > /etc/redis-harden/policy.toml")]
+    Init,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// A directory that exists.
+    pub dir: PathBuf,
+}
+
+/// Parses the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return commands::usage(&error),
+    };
+    let context = Context::new(&cli);
+    let code = match &cli.command {
+        Command::Check(args) => commands::check::run(&context, args),
+        Command::Plan(args) => commands::plan::run(&context, args),
+        Command::Apply(args) => commands::apply::run(&context, args),
+        Command::Rollback(args) => commands::rollback::run(&context, args),
+        Command::History => commands::history::run(&context),
+        Command::Supervise(args) => commands::supervise::run(&context, args),
+        Command::Status(args) => commands::status::run(&context, args),
+        Command::Start(args) => commands::service::start(&context, args),
+        Command::Stop(args) => commands::service::stop(&context, args),
+        Command::Restart(args) => commands::service::restart(&context, args),
+        Command::Explain(args) => commands::explain::run(&context, args),
+        Command::Controls(args) => commands::controls::run(&context, args),
+        Command::Policy(args) => commands::policy::run(&context, args),
+        Command::Completions(args) => commands::generated::completions(args),
+        Command::Man(args) => commands::generated::man(&context, args),
+    };
+    commands::finish(code)
+}

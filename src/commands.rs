@@ -1,0 +1,205 @@
+//! One file a subcommand, one public function each. What they share stands here: the host, the policy, where output goes.
+
+pub mod apply;
+pub mod check;
+pub mod controls;
+pub mod explain;
+pub mod generated;
+pub mod history;
+pub mod plan;
+pub mod policy;
+pub mod rollback;
+pub mod service;
+pub mod status;
+pub mod supervise;
+
+use crate::cli::{Cli, Colour};
+use crate::facts::Facts;
+use crate::host::{Host, HostError, Reach};
+use crate::policy::{Policies, PolicyError, Trust};
+use crate::report::text::Style;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What kept a command from doing its work: exit code 2.
+#[derive(Debug)]
+pub struct Trouble(String);
+
+/// A command's exit code, or its trouble.
+pub type Outcome = Result<u8, Trouble>;
+
+/// The errors that are trouble as they stand.
+macro_rules! trouble_from {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Trouble {
+            fn from(error: $error) -> Trouble {
+                Trouble(error.to_string())
+            }
+        })*
+    };
+}
+
+trouble_from!(HostError, PolicyError, serde_json::Error, String);
+
+/// The options that all commands share.
+pub struct Context {
+    policy: Option<PathBuf>,
+    root: Option<PathBuf>,
+    pub style: Style,
+    verbose: u8,
+    quiet: bool,
+    colour: Colour,
+}
+
+impl Context {
+    /// From the command line.
+    pub fn new(cli: &Cli) -> Context {
+        log(cli);
+        let colour = wants_colour(cli.color, std::io::stdout().is_terminal());
+        Context {
+            policy: cli.policy.clone(),
+            root: cli.root.clone(),
+            style: Style { colour, verbose: cli.verbose > 0 },
+            verbose: cli.verbose,
+            quiet: cli.quiet,
+            colour: cli.color,
+        }
+    }
+
+    /// The host that is asked about.
+    pub fn host(&self) -> Result<Host, Trouble> {
+        match &self.root {
+            Some(dir) => Ok(Host::at(dir, Reach::FilesOnly(format!("{} is a tree that does not run", dir.display())))?),
+            None => Ok(live()?),
+        }
+    }
+
+    /// The policy. To change something it must be root's; to look, one's own will do.
+    pub fn policies(&self, host: &Host, trust: Trust) -> Result<Policies, Trouble> {
+        let given = self.policy.as_deref().map(absolute).transpose()?;
+        Ok(Policies::load(host, given.as_deref(), trust)?)
+    }
+
+    /// The policy and the facts: what nearly every command begins with.
+    pub fn look(&self, trust: Trust) -> Result<(Host, Policies, Facts), Trouble> {
+        let host = self.host()?;
+        let policies = self.policies(&host, trust)?;
+        let facts = Facts::gather(&host, &policies)?;
+        Ok((host, policies, facts))
+    }
+
+    /// Says what is being done: a line each, on standard error, unless `--quiet`.
+    pub fn progress(&self) -> impl FnMut(&str) + use<> {
+        let quiet = self.quiet;
+        let colour = wants_colour(self.colour, std::io::stderr().is_terminal());
+        move |text: &str| {
+            if quiet {
+                return;
+            }
+            let mark = if colour { "\x1b[36m·\x1b[0m" } else { "·" };
+            // Progress is a courtesy: a closed standard error must not stop an apply half-way.
+            let _ = writeln!(std::io::stderr(), "{mark} {text}");
+        }
+    }
+
+    /// Whether more than the findings is wanted.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+}
+
+/// This machine, or only its files where nothing runs on it that we could change: a chroot, `DPKG_ROOT`, a maintainer script without systemd.
+fn live() -> Result<Host, HostError> {
+    let host = Host::live()?;
+    let without_systemd = host.stat(Path::new("/run/systemd/system"))?.is_none();
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    if set("DPKG_ROOT") {
+        let root = PathBuf::from(std::env::var_os("DPKG_ROOT").unwrap_or_default());
+        return Host::at(&root, Reach::FilesOnly(format!("DPKG_ROOT is {}", root.display())));
+    }
+    if is_chroot(&host) {
+        return Host::at(Path::new("/"), Reach::FilesOnly("this is a chroot: the system that runs has another root".into()));
+    }
+    if set("DPKG_MAINTSCRIPT_NAME") && without_systemd {
+        return Host::at(Path::new("/"), Reach::FilesOnly("a maintainer script without a running systemd".into()));
+    }
+    Ok(host)
+}
+
+/// Whether PID 1 has another root than we. Not root, one cannot tell, and cannot change anything either.
+fn is_chroot(host: &Host) -> bool {
+    match host.same_inode(Path::new("/proc/1/root/."), Path::new("/")) {
+        Ok(same) => !same,
+        Err(_) => false,
+    }
+}
+
+/// A path that means the same wherever we are.
+fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
+    std::path::absolute(path).map_err(|e| Trouble(format!("{}: {e}", path.display())))
+}
+
+/// `NO_COLOR` (set, not empty) and a pipe mean no colour, unless it is asked for.
+fn wants_colour(colour: Colour, terminal: bool) -> bool {
+    match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+    }
+}
+
+/// The log of the program itself goes to standard error: what changed, and with -vv why.
+fn log(cli: &Cli) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => tracing::Level::ERROR,
+        (_, 0) => tracing::Level::WARN,
+        (_, 1) => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    let supervises = matches!(cli.command, crate::cli::Command::Supervise(_));
+    let level = if supervises { level.max(tracing::Level::INFO) } else { level };
+    let colour = wants_colour(cli.color, std::io::stderr().is_terminal());
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour).with_target(false).with_max_level(level);
+    // A second initialisation in one process is a test's, and the first one's log is good enough.
+    let _ = if std::io::stderr().is_terminal() { log.without_time().try_init() } else { log.try_init() };
+}
+
+/// Writes to standard output; a reader that went away (`| head`) ends the program quietly, as other tools do.
+pub fn print(text: &str) -> Result<(), Trouble> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(Trouble(format!("writing to standard output: {e}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// clap's errors: help and version are 0, a wrong use is 2.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // There is nowhere else to say that standard error is closed.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The exit code; trouble is printed here, and nowhere else.
+pub fn finish(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(Trouble(text)) => {
+            let _ = writeln!(std::io::stderr(), "redis-harden: {text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Root, or a clear word. A tree of one's own may be prepared by its owner.
+pub fn must_be_root(host: &Host, facts: &Facts, command: &str) -> Result<(), Trouble> {
+    if facts.is_root() {
+        return Ok(());
+    }
+    Err(Trouble(format!(
+        "{command} changes {}: run it as root (this is uid {}), or try `redis-harden plan`",
+        host.root().display(),
+        host.euid()
+    )))
+}

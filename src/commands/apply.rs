@@ -1,0 +1,120 @@
+//! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
+
+use super::{Context, Outcome, Trouble, must_be_root, print};
+use crate::audit::{Finding, Judged, Selection, Status, Where, audit};
+use crate::cli::{Apply, Format, Plan, Restart};
+use crate::control::Phase;
+use crate::facts::Facts;
+use crate::host::Host;
+use crate::journal::{self, Applied, Run};
+use crate::policy::{Policies, Trust};
+use crate::setting::Sight;
+
+/// Applies the policy.
+pub fn run(context: &Context, args: &Apply) -> Outcome {
+    if args.dry_run {
+        return super::plan::run(context, &Plan { selected: args.selected.clone(), format: Format::Text });
+    }
+    let controls = crate::controls::all();
+    let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
+    let (host, policies, facts) = context.look(Trust::Root)?;
+    policies.check_globs(&controls)?;
+    must_be_root(&host, &facts, "apply")?;
+    let mut say = context.progress();
+    if let Some(why) = super::check::files_only(&host) {
+        say(&format!("files only: {why}"));
+    }
+    let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
+    journal::recover(Sight { host: &host, facts: &facts }, &mut say)?;
+    let mut run = Run::prepare(&host, (&policies.name, &policies.sha256), args.message.clone())?;
+    let applied = journal::apply(&host, &policies, &controls, &selection, &phases(&host, args), &mut run, &mut say)?;
+
+    let facts = Facts::gather(&host, &policies)?;
+    let judged = audit(Sight { host: &host, facts: &facts }, &policies, &controls, &selection);
+    print(&summary(&applied, &judged, &policies, &facts, &host))?;
+    for (group, error) in &applied.failed {
+        return Err(Trouble(format!("{group} was put back as it was: {error}")));
+    }
+    Ok(exit_code(&judged, args.strict))
+}
+
+/// The phases that this host and these flags allow.
+fn phases(host: &Host, args: &Apply) -> Vec<Phase> {
+    let in_dpkg = std::env::var_os("DPKG_MAINTSCRIPT_NAME").is_some();
+    Phase::ALL
+        .into_iter()
+        .filter(|p| host.is_running() && !args.boot || p.writes_files_only())
+        .filter(|p| !(args.restart == Restart::Never && *p == Phase::Service))
+        // dpkg holds its lock while a maintainer script runs.
+        .filter(|p| !(in_dpkg && matches!(p, Phase::Tools | Phase::Package)))
+        .collect()
+}
+
+/// 0 when all that can be changed here holds, 1 when something is left that could, 2 when it could not be judged.
+fn exit_code(judged: &[Judged], strict: bool) -> u8 {
+    let any = |test: &dyn Fn(&Finding) -> bool| judged.iter().flat_map(|j| &j.findings).any(test);
+    if any(&|f| f.status == Status::Unknown) {
+        return 2;
+    }
+    let counts = |f: &Finding| f.status == Status::Fail && (strict || matches!(f.place, Where::Here | Where::Restart));
+    u8::from(any(&counts))
+}
+
+fn summary(applied: &Applied, judged: &[Judged], policies: &Policies, facts: &Facts, host: &Host) -> String {
+    let mut text = match applied.changed.len() {
+        0 => "nothing to change\n".to_owned(),
+        n => format!("{n} changes:\n"),
+    };
+    for change in &applied.changed {
+        text.push_str(&format!("  {}\n", change.lines().next().unwrap_or_default()));
+    }
+    let left: Vec<(&Judged, &Finding)> = judged
+        .iter()
+        .flat_map(|j| j.findings.iter().map(move |f| (j, f)))
+        .filter(|(_, f)| matches!(f.status, Status::Fail | Status::Unknown))
+        .collect();
+    if !left.is_empty() {
+        text.push_str(&format!("{} left:\n", left.len()));
+    }
+    for (judged, finding) in left {
+        text.push_str(&format!("  {} ({}): {}\n", judged.control.id, judged.control.severity.word(), residue(finding)));
+    }
+    if host.is_running() {
+        text.push_str(&connections(policies, facts));
+    }
+    text
+}
+
+/// What is left and who can fix it, in a line.
+fn residue(finding: &Finding) -> String {
+    let observed = finding.observed.as_ref().map_or_else(|| "absent".to_owned(), ToString::to_string);
+    let because = finding.because.as_ref().map_or(String::new(), |b| format!(" ({b})"));
+    if finding.status == Status::Unknown {
+        return format!("{} could not be read{because}", finding.setting);
+    }
+    let who = match finding.place {
+        Where::Here => "here",
+        Where::Host => "on the machine that runs this host",
+        Where::Restart => "by a restart of Redis",
+        Where::Hand => "by hand",
+    };
+    format!("{} is {observed}, wants {}{because}; {who}: {}", finding.setting, finding.rule, finding.fix)
+}
+
+/// How to connect to each server that is ready.
+fn connections(policies: &Policies, facts: &Facts) -> String {
+    let ready = |name: &str| facts.instances.get(name).and_then(|i| i.report.as_ref()).is_some_and(|r| r.ready);
+    policies
+        .instances
+        .iter()
+        .filter(|p| ready(p.redis.name.as_str()))
+        .map(|p| {
+            format!(
+                "{} is ready: redis-cli -s {} --user app --askpass   (the password is in {})\n",
+                p.redis.name,
+                p.unix_socket().display(),
+                p.secret_file("app").display()
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,39 @@
+//! `history`: the runs of apply, newest last.
+
+use super::{Context, Outcome, print};
+use crate::journal::{Outcome as Ended, Story, runs};
+
+/// Lists the runs; with -v what each changed.
+pub fn run(context: &Context) -> Outcome {
+    let stories = runs(&context.host()?)?;
+    if stories.is_empty() {
+        print("no run has changed anything yet\n")?;
+    }
+    for story in &stories {
+        print(&line(story))?;
+        for entry in story.entries.iter().filter(|_| context.is_verbose()) {
+            let mark = if entry.undone { "undone  " } else { "" };
+            print(&format!("      {mark}{}\n", entry.text.replace('\n', "\n      ")))?;
+        }
+    }
+    Ok(0)
+}
+
+fn line(story: &Story) -> String {
+    let header = &story.header;
+    let how = match story.outcome {
+        Some(Ended::Complete) => "complete",
+        Some(Ended::Failed) => "partly failed",
+        Some(Ended::Recovered) => "interrupted, recovered",
+        Some(Ended::RolledBack) => "rolled back",
+        None => "interrupted",
+    };
+    let who = match header.login_uid {
+        Some(login) if login != header.uid => format!("uid {} (login {login})", header.uid),
+        _ => format!("uid {}", header.uid),
+    };
+    let policy = header.policy_sha256.get(..12).unwrap_or_default();
+    let message = header.message.as_ref().map_or(String::new(), |m| format!("  {m:?}"));
+    let changes = story.entries.len();
+    format!("{:>4}  {}  {who}  policy {} {policy}  {changes} changes, {how}{message}\n", header.run, header.at, header.policy)
+}

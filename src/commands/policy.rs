@@ -1,0 +1,23 @@
+//! `policy show|validate|schema|init`.
+
+use super::{Context, Outcome, print};
+use crate::cli::PolicyCommand;
+use crate::policy::{Trust, schema, show, starter};
+
+/// Runs one of them.
+pub fn run(context: &Context, command: &PolicyCommand) -> Outcome {
+    match command {
+        PolicyCommand::Show => {
+            let policies = context.policies(&context.host()?, Trust::Reader)?;
+            print(&show(&policies))?;
+        }
+        PolicyCommand::Validate => {
+            let policies = context.policies(&context.host()?, Trust::Reader)?;
+            policies.check_globs(&crate::controls::all())?;
+            print(&format!("valid: {} ({} instances)\n", policies.name, policies.instances.len()))?;
+        }
+        PolicyCommand::Schema => print(&(serde_json::to_string_pretty(&schema())? + "\n"))?,
+        PolicyCommand::Init => print(&starter())?,
+    }
+    Ok(0)
+}

@@ -1,0 +1,50 @@
+//! `rollback`: put back what a run changed.
+
+use super::{Context, Outcome, Trouble, must_be_root, print};
+use crate::cli::Rollback;
+use crate::journal::{self, Outcome as Ended, Story, runs};
+use crate::policy::Trust;
+use crate::setting::Sight;
+
+/// Undoes the newest run in force, or the one named. 1 when somebody has changed something since: nothing is touched then.
+pub fn run(context: &Context, args: &Rollback) -> Outcome {
+    let (host, _, facts) = context.look(Trust::Root)?;
+    must_be_root(&host, &facts, "rollback")?;
+    let mut say = context.progress();
+    let sight = Sight { host: &host, facts: &facts };
+    let _lock = journal::lock(&host, "rollback", args.lock_timeout.std())?;
+    journal::recover(sight, &mut say)?;
+    let story = choose(runs(&host)?, args.run)?;
+    let Some(story) = story else {
+        print("nothing to roll back\n")?;
+        return Ok(0);
+    };
+    match journal::rollback(sight, &story, args.force, &mut say)? {
+        Ok(()) => {
+            print(&format!("run {} is rolled back\n", story.header.run))?;
+            Ok(0)
+        }
+        Err(conflicts) => {
+            let mut text = format!("run {} cannot be rolled back, and nothing was touched:\n", story.header.run);
+            for conflict in conflicts {
+                text.push_str(&format!("  {}: {}\n", conflict.setting, conflict.why));
+            }
+            text.push_str("next: look at what changed, then redis-harden rollback --force to put it back all the same\n");
+            print(&text)?;
+            Ok(1)
+        }
+    }
+}
+
+/// The run named, or the newest that is in force.
+fn choose(stories: Vec<Story>, wanted: Option<u32>) -> Result<Option<Story>, Trouble> {
+    let in_force = |s: &Story| s.outcome != Some(Ended::RolledBack) && !s.in_force().is_empty();
+    match wanted {
+        None => Ok(stories.into_iter().rev().find(in_force)),
+        Some(n) => match stories.into_iter().find(|s| s.header.run == n) {
+            Some(story) if in_force(&story) => Ok(Some(story)),
+            Some(_) => Err(Trouble(format!("run {n} is rolled back already"))),
+            None => Err(Trouble(format!("there is no run {n}: redis-harden history lists them"))),
+        },
+    }
+}

@@ -1,0 +1,94 @@
+//! `status`: whether each server runs, and how.
+
+use super::{Context, Outcome, print};
+use crate::cli::{Format, Status};
+use crate::facts::{Instance, View};
+use crate::policy::Trust;
+use serde_json::{Value, json};
+
+/// 0 when all run and are ready, 3 when one does not, as `systemctl status`.
+pub fn run(context: &Context, args: &Status) -> Outcome {
+    let (_, policies, facts) = context.look(Trust::Reader)?;
+    let mut running = true;
+    let mut list = Vec::new();
+    for name in super::service::names(&policies, args.instance.as_deref())? {
+        let Some(instance) = facts.instances.get(&name) else { continue };
+        running &= is_running(instance);
+        match args.format {
+            Format::Text => print(&text(&name, instance))?,
+            Format::Json => list.push(document(&name, instance)),
+        }
+    }
+    if args.format == Format::Json {
+        print(&(serde_json::to_string_pretty(&json!({"schema": 1, "instances": list}))? + "\n"))?;
+    }
+    Ok(if running { 0 } else { 3 })
+}
+
+/// Ours says ready, or somebody answers.
+fn is_running(instance: &Instance) -> bool {
+    match (&instance.report, &instance.view) {
+        (Some(report), _) => report.ready,
+        (None, view) => !matches!(view, View::NotRunning),
+    }
+}
+
+fn text(name: &str, instance: &Instance) -> String {
+    let mut text = match &instance.report {
+        Some(r) => format!(
+            "{name}: {} since {}, pid {}, {} restarts\n",
+            r.state,
+            r.since,
+            r.server_pid.map_or("none".to_owned(), |p| p.to_string()),
+            r.restarts
+        ),
+        None if is_running(instance) => format!("{name}: running, but not under redis-harden's supervisor\n"),
+        None => format!("{name}: not running\n"),
+    };
+    if let Some(exit) = instance.report.as_ref().and_then(|r| r.last_exit.as_ref()) {
+        text.push_str(&format!("  last exit: {exit}\n"));
+    }
+    match &instance.view {
+        View::Told(told) => {
+            let field = |name: &str| told.info.get(name).map_or("?", String::as_str);
+            text.push_str(&format!(
+                "  redis {} at {}, {} clients, {} of {} used, role {}\n  last save {}, append-only file {}\n",
+                field("redis_version"),
+                instance.endpoint,
+                field("connected_clients"),
+                field("used_memory_human"),
+                field("maxmemory_human"),
+                field("role"),
+                field("rdb_last_bgsave_status"),
+                if field("aof_enabled") == "1" { field("aof_last_write_status") } else { "off" },
+            ));
+        }
+        View::Silent(why) => text.push_str(&format!("  it tells nothing more: {why}\n")),
+        View::NotRunning => {}
+    }
+    text
+}
+
+fn document(name: &str, instance: &Instance) -> Value {
+    let told = match &instance.view {
+        View::Told(told) => Some(told),
+        _ => None,
+    };
+    let field = |name: &str| told.and_then(|t| t.info.get(name).cloned());
+    json!({
+        "instance": name,
+        "running": is_running(instance),
+        "supervised": instance.report.is_some(),
+        "state": instance.report.as_ref().map(|r| r.state.clone()),
+        "since": instance.report.as_ref().map(|r| r.since.clone()),
+        "pid": instance.pid(),
+        "restarts": instance.report.as_ref().map(|r| r.restarts),
+        "last-exit": instance.report.as_ref().and_then(|r| r.last_exit.clone()),
+        "endpoint": instance.endpoint.to_string(),
+        "redis-version": field("redis_version"),
+        "role": field("role"),
+        "connected-clients": field("connected_clients").and_then(|n| n.parse::<u64>().ok()),
+        "used-memory": field("used_memory").and_then(|n| n.parse::<u64>().ok()),
+        "maxmemory": field("maxmemory").and_then(|n| n.parse::<u64>().ok()),
+    })
+}

@@ -1,0 +1,115 @@
+//! The service user: what it is, and what it must not be.
+
+use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
+use crate::rule::Rule;
+use crate::setting::Setting;
+use crate::setting::server::ProcessFact;
+use crate::value::{UserValue, Value};
+
+/// Debian's group and passwd file with a `redis` made by its package.
+const PASSWD: (&str, &str) = ("/etc/passwd", "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/usr/sbin/nologin\n");
+
+pub const CONTROLS: &[Control] = &[
+    Control {
+        id: "account.user",
+        title: "the service user exists, as Debian's package makes it",
+        severity: Severity::High,
+        why: "Redis must run as a user of its own that owns nothing else and that nobody can log in as.",
+        references: &["Debian redis-tools.postinst", "adduser(8)"],
+        by_hand: "adduser --system --home /var/lib/redis --group redis",
+        wants: Wants::Instance(|p, _| {
+            let user = UserValue { home: "/var/lib/redis".into(), shell: "/usr/sbin/nologin".into(), system: true };
+            let home = if p.user() == "redis" { user.home } else { format!("/var/lib/{}", p.user()).into() };
+            let shells = ["/usr/sbin/nologin", "/bin/false", "/usr/bin/false", "/sbin/nologin"];
+            let any = shells.iter().map(|s| Value::User(UserValue { home: home.clone(), shell: (*s).into(), system: true })).collect();
+            vec![
+                Want::write(Phase::Account, "account", Setting::User(p.user().to_owned()), Rule::OneOf(any)),
+                Want::by_hand(Setting::Group(p.group().to_owned()), Rule::Present, format!("addgroup --system {}", p.group())),
+            ]
+        }),
+        cases: &[
+            passes(&[PASSWD]),
+            fails(&[("/etc/passwd", "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/bin/bash\n")]),
+        ],
+    },
+    Control {
+        id: "account.no-extra-groups",
+        title: "the service user is in no group that means power",
+        severity: Severity::High,
+        why: "A compromised Redis has the rights of its user's groups: docker, disk and sudo are root by another name.",
+        references: &["Debian Wiki SystemGroups"],
+        by_hand: "gpasswd -d redis GROUP",
+        wants: Wants::Instance(|p, _| {
+            let what = format!("take {} out of the groups that it does not need: gpasswd -d {} GROUP", p.user(), p.user());
+            vec![Want::by_hand(Setting::UserGroups(p.user().to_owned()), Rule::Is(Value::Words(Vec::new())), what)]
+        }),
+        cases: &[
+            passes(&[PASSWD, ("/etc/group", "root:x:0:\nadm:x:4:\nredis:x:998:\n")]),
+            fails(&[PASSWD, ("/etc/group", "root:x:0:\nadm:x:4:\ndocker:x:990:redis\nredis:x:998:\n")]),
+        ],
+    },
+    Control {
+        id: "account.no-password",
+        title: "no password opens the service user",
+        severity: Severity::High,
+        why: "It is a service; a password only serves an attacker who guesses it.",
+        references: &["shadow(5)"],
+        by_hand: "passwd -l redis",
+        wants: Wants::Instance(|p, _| {
+            let what = format!("passwd -l {}", p.user());
+            vec![Want::by_hand(Setting::UserPassword(p.user().to_owned()), Rule::Is(Value::Flag(false)), what)]
+        }),
+        cases: &[
+            passes(&[PASSWD, ("/etc/shadow", "root:*:19000::::::\nredis:!:19000::::::\n")]),
+            fails(&[PASSWD, ("/etc/shadow", "root:*:19000::::::\nredis:$y$j9T$abc$def:19000::::::\n")]),
+        ],
+    },
+    Control {
+        id: "account.process-user",
+        title: "the running server is the service user's",
+        severity: Severity::Critical,
+        why: "Redis never gives up root by itself; a Redis that runs as root and is compromised is a compromised host.",
+        references: &["Redis security.md"],
+        by_hand: "set User= in the unit and restart",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::User };
+            vec![Want::by_restart(setting, Rule::Is(Value::text(p.user())))]
+        }),
+        cases: &[
+            passes(&[PASSWD, ("INFO process_id", "77"), ("/proc/77/status", "@proc/status-resident")]),
+            fails(&[PASSWD, ("INFO process_id", "77"), ("/proc/77/status", "@proc/status-swapped")]),
+        ],
+    },
+    Control {
+        id: "account.process-capabilities",
+        title: "the running server holds no capability",
+        severity: Severity::High,
+        why: "Redis needs none; each one that it has is one that an attacker inherits.",
+        references: &["capabilities(7)"],
+        by_hand: "set CapabilityBoundingSet= (empty) in the unit and restart",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::Capabilities };
+            vec![Want::by_restart(setting, Rule::AtMost(0))]
+        }),
+        cases: &[
+            passes(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-resident")]),
+            fails(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-swapped")]),
+        ],
+    },
+    Control {
+        id: "account.process-no-new-privileges",
+        title: "the running server can gain no privilege by running a program",
+        severity: Severity::Medium,
+        why: "Without no_new_privs a set-uid program is a way out of the service user.",
+        references: &["https://docs.kernel.org/userspace-api/no_new_privs.html"],
+        by_hand: "set NoNewPrivileges=yes in the unit and restart",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::NoNewPrivileges };
+            vec![Want::by_restart(setting, Rule::Is(Value::Int(1)))]
+        }),
+        cases: &[
+            passes(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-resident")]),
+            fails(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-swapped")]),
+        ],
+    },
+];

@@ -1,0 +1,144 @@
+//! The network: where Redis listens, and who may reach it.
+
+use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
+use crate::facts::Facts;
+use crate::policy::{Policies, Policy};
+use crate::rule::Rule;
+use crate::setting::Setting;
+use crate::setting::firewall::{Table, UNIT, UNIT_TEXT};
+use crate::value::Value;
+
+/// The file that the firewall unit loads at boot.
+const RULES: &str = "/etc/redis-harden/firewall.nft";
+
+pub const CONTROLS: &[Control] = &[
+    Control {
+        id: "network.bind",
+        title: "the running server listens on the policy's addresses only",
+        severity: Severity::Critical,
+        why: "Redis exposed by a wildcard address is found by scanners within hours.",
+        references: &["Redis security.md", "redis.conf bind"],
+        by_hand: "CONFIG SET bind \"127.0.0.1 -::1\", and the same in redis.conf",
+        wants: Wants::Instance(|p, _| {
+            if p.redis.port == 0 {
+                return Vec::new();
+            }
+            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "bind".into() };
+            vec![Want::by_restart(setting, Rule::Is(Value::text(p.redis.bind.join(" "))))]
+        }),
+        cases: &[passes(&[("CONFIG bind", "127.0.0.1 -::1")]), fails(&[("CONFIG bind", "* -::*")])],
+    },
+    Control {
+        id: "network.no-wildcard",
+        title: "no wildcard address without networks that may reach it",
+        severity: Severity::Critical,
+        why: "A server on every address needs a filter that says for whom.",
+        references: &["Redis security.md"],
+        by_hand: "name the addresses in redis.bind, or the networks in firewall.allow",
+        wants: Wants::Instance(no_wildcard),
+        cases: &[
+            passes(&[("CONFIG bind", "* -::*")]).under("[firewall]\nallow = [\"10.0.0.0/8\"]"),
+            fails(&[("CONFIG bind", "* -::*")]),
+            fails(&[("CONFIG bind", "0.0.0.0")]),
+        ],
+    },
+    Control {
+        id: "network.protected-mode",
+        title: "protected mode is on",
+        severity: Severity::High,
+        why: "It is the last line when an ACL is lost: a default user without password is then served to loopback only.",
+        references: &["redis.conf protected-mode", "Redis src/networking.c"],
+        by_hand: "CONFIG SET protected-mode yes, and the same in redis.conf",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "protected-mode".into() };
+            vec![Want::by_restart(setting, Rule::Is(Value::text("yes")))]
+        }),
+        cases: &[passes(&[("CONFIG protected-mode", "yes")]), fails(&[("CONFIG protected-mode", "no")])],
+    },
+    Control {
+        id: "network.unix-socket",
+        title: "the unix socket is not open to everybody",
+        severity: Severity::Medium,
+        why: "Who can connect can try passwords, and take up connections.",
+        references: &["redis.conf unixsocketperm", "CVE-2023-45145"],
+        by_hand: "CONFIG cannot change it: set unixsocketperm 770 in redis.conf and restart",
+        wants: Wants::Instance(|p, _| vec![Want::by_restart(Setting::Mode(p.unix_socket()), Rule::NoBits(0o007))]),
+        cases: &[
+            passes(&[("/run/redis/redis-server.sock 0770 redis:redis", "")]),
+            fails(&[("/run/redis/redis-server.sock 0777 redis:redis", "")]),
+        ],
+    },
+    Control {
+        id: "network.keepalive",
+        title: "dead clients are noticed",
+        severity: Severity::Low,
+        why: "Without keep-alive probes the connections of clients that vanished fill maxclients.",
+        references: &["redis.conf tcp-keepalive"],
+        by_hand: "CONFIG SET tcp-keepalive 300, and the same in redis.conf",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "tcp-keepalive".into() };
+            vec![Want::by_restart(setting, Rule::NoneOf(vec![Value::text("0")]))]
+        }),
+        cases: &[passes(&[("CONFIG tcp-keepalive", "300")]), fails(&[("CONFIG tcp-keepalive", "0")])],
+    },
+    Control {
+        id: "network.firewall",
+        title: "only loopback and the policy's networks reach Redis's ports",
+        severity: Severity::Critical,
+        why: "A password can leak; an address that cannot connect cannot use it.",
+        references: &["nft(8)", "Redis security.md"],
+        by_hand: "nft -f /etc/redis-harden/firewall.nft",
+        wants: Wants::Host(|p, _| match table(p) {
+            Some(table) => vec![Want::write(Phase::Firewall, "firewall", Setting::Firewall, Rule::Is(Value::Firewall(table)))],
+            None => Vec::new(),
+        }),
+        // The kernel's table is read by nft: tests/firewall.rs judges it in network namespaces.
+        cases: &[],
+    },
+    Control {
+        id: "network.firewall-at-boot",
+        title: "the packet filter is loaded at boot, before Redis",
+        severity: Severity::High,
+        why: "A filter that is gone after a reboot leaves a listening Redis open.",
+        references: &["systemd.special(7) network-pre.target"],
+        by_hand: "systemctl enable redis-harden-firewall.service",
+        wants: Wants::Host(at_boot),
+        cases: &[fails(&[("/etc/redis-harden/firewall.nft 0644 root:root", "flush ruleset\n")])],
+    },
+];
+
+/// What the policy makes of the ports of all instances; nothing where no instance wants a firewall or listens on TCP.
+pub(super) fn table(policies: &Policies) -> Option<Table> {
+    let wanted: Vec<&Policy> = policies.instances.iter().filter(|p| p.firewall.enabled && p.redis.port != 0).collect();
+    let ports = wanted.iter().map(|p| p.redis.port).collect();
+    let allow: Vec<_> = wanted.iter().flat_map(|p| p.firewall.allow.iter().copied()).collect();
+    (!wanted.is_empty()).then(|| Table::of(ports, &allow))
+}
+
+fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
+    if policy.redis.port == 0 || policy.firewall.enabled && !policy.firewall.allow.is_empty() {
+        return Vec::new();
+    }
+    let setting = Setting::Directive { instance: policy.redis.name.to_string(), name: "bind".into() };
+    let wildcards = ["", "*", "* -::*", "0.0.0.0", "::", "*  -::*", "0.0.0.0 ::", "-::*", "::*"];
+    let rule = Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect());
+    vec![Want::by_restart(setting, rule)]
+}
+
+/// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
+fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
+    let Some(table) = table(policies) else { return Vec::new() };
+    let file = |path: &str, mode, text: String| {
+        let rule = super::files::rendered(facts, "root", mode, text);
+        Want::write(Phase::Files, "firewall", Setting::File(path.into()), rule)
+    };
+    let mut wants = vec![file(RULES, 0o644, table.render())];
+    if facts.init == crate::facts::Init::Systemd {
+        wants.push(file(&format!("/etc/systemd/system/{UNIT}"), 0o644, UNIT_TEXT.to_owned()));
+        wants.push(Want::write(Phase::Files, "firewall unit", Setting::UnitEnabled(UNIT.into()), Rule::Is(Value::Flag(true))));
+    } else {
+        let what = "load /etc/redis-harden/firewall.nft with nft -f at boot, before Redis: no systemd here does it";
+        wants.push(Want::by_hand(Setting::Reboot("firewall".into()), Rule::Is(Value::Flag(true)), what));
+    }
+    wants
+}

@@ -1,0 +1,221 @@
+//! The service: our binary, the rendered unit, enabled, running on the rendered files, and back after a reboot.
+
+use super::files::{group, rendered};
+use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
+use crate::facts::{Facts, Init};
+use crate::policy::{Policies, Policy};
+use crate::redis::{acl, config};
+use crate::rule::Rule;
+use crate::setting::Setting;
+use crate::setting::secret::hex;
+use crate::supervise::settings::{Settings, generation};
+use crate::value::Value;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+/// Re-verifies at boot, before Redis: kernel values, and on a baked image what only the host itself can tell.
+pub const BOOT_UNIT: &str = "redis-harden.service";
+
+pub const CONTROLS: &[Control] = &[
+    Control {
+        id: "service.binary",
+        title: "the redis-harden that units run is this one, and root's",
+        severity: Severity::High,
+        why: "The supervisor is the service's main process: it must be there after a reboot, where nobody else can replace it.",
+        references: &["hier(7)"],
+        by_hand: "install -o root -m 0755 redis-harden /usr/local/sbin/redis-harden",
+        wants: Wants::Host(binary),
+        cases: &[],
+    },
+    Control {
+        id: "service.settings",
+        title: "the supervisor's settings are as the policy renders them",
+        severity: Severity::High,
+        why: "It starts Redis by them: with which limits, as whom, and for how long it is waited for.",
+        references: &["redis-harden-supervise(1)"],
+        by_hand: "redis-harden plan shows the lines that differ",
+        wants: Wants::Instance(|p, f| match settings(p, f) {
+            Some(text) => {
+                let rule = rendered(f, p.group(), 0o640, text);
+                vec![Want::write(Phase::Files, group(p), Setting::File(p.settings_file()), rule)]
+            }
+            None => Vec::new(),
+        }),
+        cases: &[fails(&[("/etc/redis-harden/redis/default.toml 0640 root:redis", "instance = \"other\"\n")])],
+    },
+    Control {
+        id: "service.unit",
+        title: "systemd starts Redis under our supervisor, with its limits and sandbox",
+        severity: Severity::High,
+        why: "The package's unit starts the package's configuration, with its directory writable to the server.",
+        references: &["systemd.unit(5), drop-ins", "systemd.exec(5)"],
+        by_hand: "redis-harden plan shows the lines that differ",
+        wants: Wants::Instance(unit),
+        cases: &[fails(&[("/etc/systemd/system/redis-server.service.d/50-redis-harden.conf 0644 root:root", "[Service]\nExecStart=\n")])],
+    },
+    Control {
+        id: "service.boot-unit",
+        title: "a boot re-verifies the host before Redis starts",
+        severity: Severity::Medium,
+        why: "Kernel values can be lost to a later file, a profile or a new kernel.",
+        references: &["systemd.unit(5)"],
+        by_hand: "systemctl enable redis-harden.service",
+        wants: Wants::Host(boot_unit),
+        cases: &[fails(&[("/etc/systemd/system/redis-harden.service 0644 root:root", "[Service]\nType=oneshot\n")])],
+    },
+    Control {
+        id: "service.enabled",
+        title: "the service starts at boot",
+        severity: Severity::High,
+        why: "A server that stays down after a reboot is an outage at the worst time.",
+        references: &["systemctl(1) enable"],
+        by_hand: "systemctl enable redis-server",
+        wants: Wants::Instance(|p, f| match f.init {
+            Init::Systemd => vec![Want::write(Phase::Service, group(p), Setting::UnitEnabled(p.unit()), Rule::Is(Value::Flag(true)))],
+            Init::Other => Vec::new(),
+        }),
+        cases: &[
+            passes(&[("/etc/systemd/system/multi-user.target.wants/redis-server.service -> /lib/systemd/system/redis-server.service", "")]),
+            fails(&[]),
+        ],
+    },
+    Control {
+        id: "service.running",
+        title: "the server runs under our supervisor, on the rendered files",
+        severity: Severity::High,
+        why: "A change that no server has read is no change.",
+        references: &["redis-harden-supervise(1)"],
+        by_hand: "systemctl restart redis-server, or redis-harden restart",
+        wants: Wants::Instance(running),
+        cases: &[fails(&[])],
+    },
+    Control {
+        id: "service.persistent",
+        title: "the server comes back after a reboot",
+        severity: Severity::High,
+        why: "Without an init system that starts it, a reboot is the end of it, or the beginning of a stock Redis.",
+        references: &["systemd.unit(5)"],
+        by_hand: "have this host's init run `redis-harden start` at boot, and remove the package's init script from it (update-rc.d redis-server disable)",
+        wants: Wants::Instance(|p, _| {
+            let what = "not persistent over a reboot: have this host's init run `redis-harden start` at boot, and `update-rc.d redis-server disable`";
+            vec![Want::by_hand(Setting::Reboot(p.redis.name.to_string()), Rule::Is(Value::Flag(true)), what)]
+        }),
+        cases: &[
+            passes(&[("/etc/systemd/system/multi-user.target.wants/redis-server.service -> /lib/systemd/system/redis-server.service", "")]),
+            fails(&[]),
+        ],
+    },
+];
+
+/// Our own binary, copied to where units find it, unless it runs from a system directory already.
+fn binary(_: &Policies, facts: &Facts) -> Vec<Want> {
+    if facts.exe == facts.running_exe {
+        return Vec::new();
+    }
+    let setting = Setting::Binary { path: facts.exe.clone(), source: facts.running_exe.clone() };
+    vec![Want::write(Phase::Ground, "binary", setting, Rule::Is(Value::Flag(true)))]
+}
+
+/// The digest of all that a server is started from; `None` where it is not rendered.
+fn wanted_generation(policy: &Policy, facts: &Facts) -> Option<String> {
+    let maxmemory = facts.maxmemory.get(policy.redis.name.as_str())?;
+    let conf = config::render(policy, *maxmemory);
+    let users = acl::render(policy, &facts.digests);
+    let settings = settings(policy, facts)?;
+    Some(generation(conf.as_bytes(), users.as_bytes(), settings.as_bytes()))
+}
+
+fn running(policy: &Policy, facts: &Facts) -> Vec<Want> {
+    let Some(generation) = wanted_generation(policy, facts) else { return Vec::new() };
+    let setting = Setting::Service(policy.redis.name.to_string());
+    vec![Want::write(Phase::Service, group(policy), setting, Rule::Is(Value::Serving(generation)))]
+}
+
+/// The rendered settings of the supervisor; not where maxmemory, and with it redis.conf, is the host's own to tell.
+fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
+    facts.maxmemory.get(policy.redis.name.as_str())?;
+    let unit = if facts.init == Init::Systemd { hex(&Sha256::digest(drop_in(policy, facts).as_bytes())) } else { String::new() };
+    let service = &policy.service;
+    let settings = Settings {
+        instance: policy.redis.name.to_string(),
+        server: PathBuf::from(format!("/usr/bin/{}", policy.package())),
+        config: policy.config_file(),
+        acl_file: policy.acl_file(),
+        user: policy.user().to_owned(),
+        group: policy.group().to_owned(),
+        unix_socket: Some(policy.unix_socket()),
+        port: policy.redis.port,
+        address: None,
+        state_dir: policy.state_dir(),
+        run_dir: policy.run_dir(),
+        data_dir: policy.data_dir(),
+        nofile: u64::from(policy.nofile_wanted()),
+        maxclients: policy.redis.maxclients,
+        start_timeout: service.start_timeout,
+        stop_timeout: service.stop_timeout,
+        backoff: service.backoff,
+        backoff_max: service.backoff_max,
+        backoff_reset: service.backoff_reset,
+        unit_sha256: unit,
+    };
+    Some(settings.render())
+}
+
+fn unit(policy: &Policy, facts: &Facts) -> Vec<Want> {
+    if facts.init != Init::Systemd {
+        return Vec::new();
+    }
+    let dir = policy.drop_in_dir();
+    let access = super::files::access(facts, "root", "root", 0o755);
+    let file = rendered(facts, "root", 0o644, drop_in(policy, facts));
+    vec![
+        Want::write(Phase::Files, group(policy), Setting::Dir(dir.clone()), Rule::Is(Value::Dir(access))),
+        Want::write(Phase::Files, group(policy), Setting::File(dir.join("50-redis-harden.conf")), file),
+    ]
+}
+
+fn boot_unit(_: &Policies, facts: &Facts) -> Vec<Want> {
+    if facts.init != Init::Systemd {
+        return Vec::new();
+    }
+    let text = format!(include_str!("../../packaging/systemd/redis-harden.service.in"), exe = facts.exe.display());
+    let path = PathBuf::from("/etc/systemd/system").join(BOOT_UNIT);
+    vec![
+        Want::write(Phase::Files, "boot unit", Setting::File(path), rendered(facts, "root", 0o644, text)),
+        Want::write(Phase::Files, "boot unit link", Setting::UnitEnabled(BOOT_UNIT.into()), Rule::Is(Value::Flag(true))),
+    ]
+}
+
+/// What the server may write; `-` for what need not exist.
+pub(super) fn writable(policy: &Policy) -> Vec<String> {
+    let mut paths = vec![policy.data_dir()];
+    paths.extend(policy.log_file().parent().map(PathBuf::from));
+    paths.iter().map(|p| format!("-{}", p.display())).collect()
+}
+
+/// The drop-in: what differs from the package's unit, which keeps the rest of its sandbox.
+fn drop_in(policy: &Policy, facts: &Facts) -> String {
+    let name = &policy.redis.name;
+    let run = |path: PathBuf| path.strip_prefix("/run").map(|p| p.display().to_string()).unwrap_or_default();
+    let network = match policy.listens_beyond_loopback() {
+        true if policy.firewall.enabled => {
+            "Wants=network-online.target\nAfter=network-online.target\n\
+             Requires=redis-harden-firewall.service\nAfter=redis-harden-firewall.service\n"
+        }
+        true => "Wants=network-online.target\nAfter=network-online.target\n",
+        false => "",
+    };
+    format!(
+        include_str!("../../packaging/systemd/50-redis-harden.conf.in"),
+        network = network,
+        exe = facts.exe.display(),
+        name = name,
+        secret = policy.secret_file("agent").display(),
+        run = run(policy.run_dir()),
+        state = run(policy.state_dir()),
+        writable = writable(policy).join(" "),
+        nofile = policy.nofile_wanted(),
+        start = policy.service.start_timeout.std().as_secs() + 10,
+        stop = policy.service.stop_timeout.std().as_secs() + 10,
+    )
+}

@@ -1,0 +1,192 @@
+//! What is known of the host before anything is judged: memory, kernel, init system, accounts, and what the running servers say.
+//! Gathered once a phase; nothing here changes anything.
+
+mod machine;
+mod servers;
+
+pub use machine::{Distro, Init};
+pub use servers::{Instance, View};
+
+use crate::host::{Host, HostResult};
+use crate::policy::{Auto, Memory, Policies, Policy};
+use crate::setting::account::Accounts;
+use crate::setting::secret;
+use crate::value::Account;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// `maxmemory = "auto"` is rounded down to this, so that a kernel update that reserves a page more changes nothing.
+const GRAIN: u64 = 16 << 20;
+
+/// Where our binary is put when it runs from somewhere that is no system directory.
+const INSTALLED: &str = "/usr/local/sbin/redis-harden";
+
+/// What is known of a host.
+#[derive(Debug)]
+pub struct Facts {
+    pub hostname: String,
+    /// `uname -r`.
+    pub kernel: String,
+    /// `uname -m`.
+    pub machine: String,
+    pub distro: Distro,
+    pub init: Init,
+    /// Signs that this is a container, each as found; none of them decides anything alone.
+    pub container_signs: Vec<String>,
+    /// RAM in bytes; 0 for a tree that does not run.
+    pub memory: u64,
+    /// The least of the RAM and the memory limit of the container around us, in bytes.
+    pub memory_limit: u64,
+    pub cpus: usize,
+    /// Effective capabilities, as a bit mask.
+    pub capabilities: u64,
+    /// Soft and hard limit of open files of this process.
+    pub nofile: (u64, u64),
+    pub accounts: Accounts,
+    /// The binary that units and the supervisor run.
+    pub exe: PathBuf,
+    /// The binary that is running now.
+    pub running_exe: PathBuf,
+    /// The SHA-256 of each password that exists, by its file.
+    pub digests: BTreeMap<PathBuf, String>,
+    /// Each instance's maxmemory in bytes; absent where it cannot be worked out here.
+    pub maxmemory: BTreeMap<String, u64>,
+    /// The sum of these.
+    pub maxmemory_sum: u64,
+    /// What is known of each instance's server.
+    pub instances: BTreeMap<String, Instance>,
+    root: bool,
+}
+
+impl Facts {
+    /// Looks at the host. An error is one that leaves nothing to judge by.
+    pub fn gather(host: &Host, policies: &Policies) -> HostResult<Facts> {
+        let uname = machine::uname();
+        let memory = machine::memory(host)?;
+        let memory_limit = machine::memory_limit(host, memory)?;
+        let (exe, running_exe) = binaries();
+        let mut facts = Facts {
+            hostname: uname.hostname,
+            kernel: uname.kernel,
+            machine: uname.machine,
+            distro: machine::distro(host)?,
+            init: machine::init(host)?,
+            container_signs: machine::container_signs(host),
+            memory,
+            memory_limit,
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            capabilities: machine::capabilities(host),
+            nofile: machine::nofile(),
+            accounts: Accounts::read(host)?,
+            exe,
+            running_exe,
+            digests: BTreeMap::new(),
+            maxmemory: BTreeMap::new(),
+            maxmemory_sum: 0,
+            instances: BTreeMap::new(),
+            root: is_root(host)?,
+        };
+        facts.maxmemory = maxmemory(policies, memory, memory_limit);
+        facts.maxmemory_sum = facts.maxmemory.values().sum();
+        for policy in &policies.instances {
+            facts.digests.extend(digests(host, policy));
+            let instance = servers::look(host, policy);
+            facts.instances.insert(policy.redis.name.to_string(), instance);
+        }
+        Ok(facts)
+    }
+
+    /// Whether this process may change the host: root, or the owner of a fake one.
+    pub fn is_root(&self) -> bool {
+        self.root
+    }
+
+    /// A user by id; the number stands for a name that nobody has.
+    pub fn user_of(&self, uid: u32) -> Account {
+        let name = self.accounts.user_name(uid).map_or_else(|| uid.to_string(), str::to_owned);
+        Account { name, id: Some(uid) }
+    }
+
+    /// A group by id.
+    pub fn group_of(&self, gid: u32) -> Account {
+        let name = self.accounts.group_name(gid).map_or_else(|| gid.to_string(), str::to_owned);
+        Account { name, id: Some(gid) }
+    }
+
+    /// A user by name, whether it exists or not.
+    pub fn user(&self, name: &str) -> Account {
+        Account { name: name.to_owned(), id: self.accounts.uid(name) }
+    }
+
+    /// A group by name, whether it exists or not.
+    pub fn group(&self, name: &str) -> Account {
+        Account { name: name.to_owned(), id: self.accounts.gid(name) }
+    }
+
+    /// How many open files a server that we start can have: what the hard limit allows, or anything where we may raise it.
+    pub fn reachable_nofile(&self) -> i64 {
+        const CAP_SYS_RESOURCE: u64 = 1 << 24;
+        if self.capabilities & CAP_SYS_RESOURCE != 0 {
+            return i64::MAX;
+        }
+        i64::try_from(self.nofile.1).unwrap_or(i64::MAX)
+    }
+}
+
+/// Root, or on a fake host the owner of its root directory.
+fn is_root(host: &Host) -> HostResult<bool> {
+    let owner = host.stat(Path::new("/"))?.map(|s| s.uid);
+    Ok(host.euid() == 0 || !host.is_live_root() && owner == Some(host.euid()))
+}
+
+/// The binary that units run, and the one that runs now.
+fn binaries() -> (PathBuf, PathBuf) {
+    let running = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(INSTALLED));
+    let system = running.parent().is_some_and(|dir| ["/usr/bin", "/usr/sbin", "/usr/local/sbin"].iter().any(|d| dir == Path::new(d)));
+    let installed = if system { running.clone() } else { PathBuf::from(INSTALLED) };
+    (installed, running)
+}
+
+/// Each instance's maxmemory: the automatic ones share what the memory limit leaves after their headroom.
+fn maxmemory(policies: &Policies, memory: u64, limit: u64) -> BTreeMap<String, u64> {
+    let automatic = policies.instances.iter().filter(|p| p.redis.maxmemory == Memory::Auto).count().max(1);
+    policies
+        .instances
+        .iter()
+        .filter_map(|policy| {
+            let bytes = match policy.redis.maxmemory {
+                Memory::Size(size) => size.0,
+                _ if memory == 0 => return None,
+                Memory::Percent(percent) => memory / 100 * u64::from(percent),
+                Memory::Auto => share(limit, policy.memory.headroom, automatic),
+            };
+            Some((policy.redis.name.to_string(), bytes))
+        })
+        .collect()
+}
+
+fn share(limit: u64, headroom: f64, instances: usize) -> u64 {
+    // A memory size fits a double's 53 bits, and the result is rounded to 16 MiB anyway.
+    let bytes = (limit as f64 / headroom.max(1.0) / instances as f64) as u64;
+    (bytes / GRAIN * GRAIN).max(GRAIN)
+}
+
+/// The digests of the passwords that can be read; the others are generated by `apply`, or root's to read.
+fn digests(host: &Host, policy: &Policy) -> BTreeMap<PathBuf, String> {
+    policy
+        .users()
+        .iter()
+        .filter_map(|(name, _)| {
+            let path = policy.secret_file(name.as_str());
+            // Not readable here is what the control on the password file reports.
+            let digest = secret::digest(host, &path).ok()??;
+            Some((path, digest))
+        })
+        .collect()
+}
+
+/// Whether the policy leaves a value to be worked out on the host itself.
+pub fn is_machine_derived(policy: &Policy) -> bool {
+    policy.redis.maxmemory != Memory::Size(crate::policy::scalar::Size(0)) && !matches!(policy.redis.maxmemory, Memory::Size(_))
+        || policy.limits.nofile == Auto::Auto
+}

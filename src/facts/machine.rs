@@ -1,0 +1,122 @@
+//! The machine: kernel, memory, distribution, init system, and signs of a container around us.
+
+use crate::host::{Host, HostResult};
+use nix::sys::resource::{Resource, getrlimit};
+use std::path::Path;
+
+/// What starts services here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    Systemd,
+    /// Something else, or nothing: services are ours to start.
+    Other,
+}
+
+/// The distribution, from os-release.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Distro {
+    pub id: String,
+    pub version: String,
+    pub codename: String,
+    pub name: String,
+}
+
+pub(super) struct Uname {
+    pub hostname: String,
+    pub kernel: String,
+    pub machine: String,
+}
+
+pub(super) fn uname() -> Uname {
+    let text = |s: &std::ffi::OsStr| s.to_string_lossy().into_owned();
+    match nix::sys::utsname::uname() {
+        Ok(u) => Uname { hostname: text(u.nodename()), kernel: text(u.release()), machine: text(u.machine()) },
+        // uname(2) fails only for a bad pointer.
+        Err(_) => Uname { hostname: String::new(), kernel: String::new(), machine: String::new() },
+    }
+}
+
+/// RAM in bytes; 0 for a tree without /proc.
+pub(super) fn memory(host: &Host) -> HostResult<u64> {
+    let Some(text) = host.read_text(Path::new("/proc/meminfo"))? else { return Ok(0) };
+    let kib = text.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(kib.unwrap_or(0) * 1024)
+}
+
+/// The memory limit at the root of the control groups that we see: a container's. A session's own slice does not count.
+pub(super) fn memory_limit(host: &Host, memory: u64) -> HostResult<u64> {
+    let mut limit = memory;
+    for path in ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"] {
+        let text = host.read_text(Path::new(path))?.unwrap_or_default();
+        // `max` is no number, and no limit.
+        if let Ok(bytes) = text.trim().parse::<u64>() {
+            limit = limit.min(bytes);
+        }
+    }
+    Ok(limit)
+}
+
+pub(super) fn distro(host: &Host) -> HostResult<Distro> {
+    let mut text = host.read_text(Path::new("/etc/os-release"))?;
+    if text.is_none() {
+        text = host.read_text(Path::new("/usr/lib/os-release"))?;
+    }
+    let text = text.unwrap_or_default();
+    let field = |name: &str| {
+        let value = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_default().trim_matches('"').to_owned()
+    };
+    Ok(Distro {
+        id: field("ID"),
+        version: field("VERSION_ID"),
+        codename: field("VERSION_CODENAME"),
+        name: field("PRETTY_NAME"),
+    })
+}
+
+/// systemd where it runs (sd_booted(3)); in a tree that does not run, where it is installed.
+pub(super) fn init(host: &Host) -> HostResult<Init> {
+    let signs: &[&str] =
+        if host.is_running() { &["/run/systemd/system"] } else { &["/usr/lib/systemd/systemd", "/lib/systemd/systemd"] };
+    for sign in signs {
+        if host.stat(Path::new(sign))?.is_some() {
+            return Ok(Init::Systemd);
+        }
+    }
+    Ok(Init::Other)
+}
+
+/// Each sign with its name: a stray `/.dockerenv` has fooled tools that took one for the truth.
+pub(super) fn container_signs(host: &Host) -> Vec<String> {
+    let mut signs = Vec::new();
+    for path in ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"] {
+        // A sign that cannot be looked at is none.
+        if matches!(host.stat(Path::new(path)), Ok(Some(_))) {
+            signs.push(format!("{path} exists"));
+        }
+    }
+    // The initial namespaces have fixed inode numbers (include/linux/proc_ns.h).
+    for (name, initial) in [("pid", "pid:[4026531836]"), ("user", "user:[4026531837]")] {
+        let link = host.read_magic_link(&Path::new("/proc/self/ns").join(name));
+        if let Ok(Some(link)) = link
+            && link != Path::new(initial)
+        {
+            signs.push(format!("the {name} namespace is not the initial one"));
+        }
+    }
+    signs
+}
+
+/// Effective capabilities; none where /proc does not tell.
+pub(super) fn capabilities(host: &Host) -> u64 {
+    // Without them the controls that ask find less reachable, never more.
+    let text = host.read_text(Path::new("/proc/self/status")).ok().flatten().unwrap_or_default();
+    let hex = text.lines().find_map(|l| l.strip_prefix("CapEff:"));
+    hex.and_then(|h| u64::from_str_radix(h.trim(), 16).ok()).unwrap_or(0)
+}
+
+pub(super) fn nofile() -> (u64, u64) {
+    // getrlimit(2) fails only for a bad argument.
+    getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024))
+}

@@ -1,0 +1,140 @@
+//! Writes a plan: phase by phase, each judged anew on what the earlier ones left; group by group, a failed one undone in reverse.
+
+use super::log::{Entry, Outcome, Run};
+use super::revert::undo;
+use super::digest;
+use crate::audit::{Judged, Selection, audit};
+use crate::control::{Control, Phase};
+use crate::facts::Facts;
+use crate::host::{Host, HostError, HostResult};
+use crate::plan::{Change, by_group, is_ready, of_phase, plan};
+use crate::policy::Policies;
+use crate::setting::{Setting, Sight};
+use std::collections::BTreeSet;
+
+/// Rounds after which a plan that never becomes empty is given up: something undoes what we write.
+const ROUNDS: usize = 3;
+
+/// What an apply did.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What was changed, as a person reads it.
+    pub changed: Vec<String>,
+    /// Groups that failed and were undone, each with its error.
+    pub failed: Vec<(String, HostError)>,
+}
+
+/// Converges the host. Every change is journalled before it is made.
+pub fn apply(
+    host: &Host,
+    policies: &Policies,
+    controls: &[&'static Control],
+    selection: &Selection,
+    phases: &[Phase],
+    run: &mut Run,
+    say: &mut dyn FnMut(&str),
+) -> HostResult<Applied> {
+    let mut work = Work { host, policies, controls, selection, run, applied: Applied::default(), broken: BTreeSet::new(), entries: Vec::new() };
+    for _ in 0..ROUNDS {
+        let mut changed = false;
+        for phase in phases {
+            changed |= work.phase(*phase, say)?;
+        }
+        if !changed {
+            break;
+        }
+    }
+    let outcome = if work.applied.failed.is_empty() { Outcome::Complete } else { Outcome::Failed };
+    work.run.end(outcome)?;
+    Ok(work.applied)
+}
+
+struct Work<'a, 'b> {
+    host: &'a Host,
+    policies: &'a Policies,
+    controls: &'a [&'static Control],
+    selection: &'a Selection,
+    run: &'a mut Run<'b>,
+    applied: Applied,
+    /// Groups that failed: what belongs to them is left alone for the rest of the run.
+    broken: BTreeSet<String>,
+    entries: Vec<Entry>,
+}
+
+impl Work<'_, '_> {
+    /// One phase; true when it changed something.
+    fn phase(&mut self, phase: Phase, say: &mut dyn FnMut(&str)) -> HostResult<bool> {
+        let facts = Facts::gather(self.host, self.policies)?;
+        let sight = Sight { host: self.host, facts: &facts };
+        let judged: Vec<Judged> = audit(sight, self.policies, self.controls, self.selection);
+        let mut changed = false;
+        for (group, changes) in by_group(of_phase(plan(&judged), phase)) {
+            if self.broken.contains(&group.name) {
+                continue;
+            }
+            let ready: Vec<Change> = changes.into_iter().filter(|c| is_ready(c, sight)).collect();
+            changed |= !ready.is_empty();
+            if let Err(error) = self.group(sight, &group.name, &ready, say) {
+                self.give_up(sight, group.name, error, say);
+            }
+        }
+        Ok(changed)
+    }
+
+    fn group(&mut self, sight: Sight, group: &str, changes: &[Change], say: &mut dyn FnMut(&str)) -> HostResult<()> {
+        for change in changes {
+            let text = change.describe();
+            say(text.lines().next().unwrap_or_default());
+            self.change(sight, group, change, text, say)?;
+        }
+        if changes.iter().any(|c| is_unit(&c.setting)) {
+            crate::setting::service::reload_units(self.host, sight.facts)?;
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, sight: Sight, group: &str, change: &Change, text: String, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+        let before = change.setting.save(sight)?;
+        let n = self.run.intent(group, &change.setting, before.clone(), text.clone())?;
+        let entry = Entry {
+            n,
+            group: group.to_owned(),
+            setting: change.setting.clone(),
+            before,
+            text: text.clone(),
+            done: false,
+            after: None,
+            undone: false,
+        };
+        self.entries.push(entry);
+        change.setting.write(sight, &change.target, say)?;
+        let after = digest(&change.setting.save(sight)?);
+        self.run.done(n, after.clone())?;
+        if let Some(entry) = self.entries.last_mut() {
+            (entry.done, entry.after) = (true, after);
+        }
+        tracing::info!(setting = %change.setting, group, "changed");
+        self.applied.changed.push(text);
+        Ok(())
+    }
+
+    /// Undoes what this run did in the group, in reverse, and remembers why.
+    fn give_up(&mut self, sight: Sight, group: String, error: HostError, say: &mut dyn FnMut(&str)) {
+        say(&format!("{error}; undoing {group}"));
+        let mine: Vec<Entry> = self.entries.iter().filter(|e| e.group == group && !e.undone).cloned().collect();
+        let errors = undo(sight, self.run, &mine, say);
+        self.entries.iter_mut().filter(|e| e.group == group).for_each(|e| e.undone = true);
+        self.applied.changed.retain(|text| !mine.iter().any(|e| e.text == *text));
+        let cause = errors.iter().fold(error.cause.clone(), |cause, e| format!("{cause}\nand undoing it: {e}"));
+        self.applied.failed.push((group.clone(), HostError { cause, ..error }));
+        self.broken.insert(group);
+    }
+}
+
+/// Whether systemd has to be told of the change.
+pub(super) fn is_unit(setting: &Setting) -> bool {
+    match setting {
+        Setting::UnitEnabled(_) => true,
+        other => other.path().is_some_and(|p| p.starts_with("/etc/systemd/system")),
+    }
+}

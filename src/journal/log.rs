@@ -1,0 +1,299 @@
+//! The log of one run: a line a record, each with its checksum, synced before what it speaks of happens. A torn last line is no record.
+
+use super::{RUNS, seconds};
+use crate::host::{Host, HostError, HostResult, Image};
+use crate::setting::secret::hex;
+use crate::setting::{Saved, Setting};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Who ran what, when and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Header {
+    pub run: u32,
+    pub at: String,
+    pub uid: u32,
+    /// The user who logged in, where the kernel's audit system knows.
+    pub login_uid: Option<u32>,
+    pub version: String,
+    pub policy: String,
+    pub policy_sha256: String,
+    pub message: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Complete,
+    /// Some groups were undone.
+    Failed,
+    /// It was interrupted, and a later run undid the group in which it was.
+    Recovered,
+    RolledBack,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    Begin(Header),
+    Intent {
+        n: u32,
+        group: String,
+        setting: Setting,
+        before: Saved,
+        /// What a person reads of it; secrets are not in it.
+        text: String,
+    },
+    Done {
+        n: u32,
+        after: Option<String>,
+    },
+    Undone {
+        n: u32,
+    },
+    End {
+        outcome: Outcome,
+        at: String,
+    },
+}
+
+/// A run that is being written.
+#[derive(Debug)]
+pub struct Run<'a> {
+    host: &'a Host,
+    dir: PathBuf,
+    next: u32,
+    /// Its header; written with the first intent, so that a run that changes nothing leaves nothing.
+    header: Option<Header>,
+}
+
+/// One change of a run, as its records tell.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub n: u32,
+    pub group: String,
+    pub setting: Setting,
+    pub before: Saved,
+    pub text: String,
+    pub done: bool,
+    pub after: Option<String>,
+    pub undone: bool,
+}
+
+/// A run as its log tells it.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub header: Header,
+    pub entries: Vec<Entry>,
+    pub outcome: Option<Outcome>,
+    dir: PathBuf,
+}
+
+impl<'a> Run<'a> {
+    /// Prepares the next run; nothing is written before its first intent.
+    pub fn prepare(host: &'a Host, policy: (&str, &str), message: Option<String>) -> HostResult<Run<'a>> {
+        let number = 1 + host.list(Path::new(RUNS))?.iter().filter_map(|n| n.parse::<u32>().ok()).max().unwrap_or(0);
+        let header = Header {
+            run: number,
+            at: seconds(host.now()),
+            uid: nix::unistd::getuid().as_raw(),
+            login_uid: login_uid(host),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: policy.0.to_owned(),
+            policy_sha256: policy.1.to_owned(),
+            message,
+        };
+        Ok(Run { host, dir: directory(number), next: 1, header: Some(header) })
+    }
+
+    /// Goes on writing the log of a run that has been told.
+    pub fn resume(host: &'a Host, story: &Story) -> Run<'a> {
+        let next = 1 + story.entries.iter().map(|e| e.n).max().unwrap_or(0);
+        Run { host, dir: story.dir.clone(), next, header: None }
+    }
+
+    /// Whether anything has been written.
+    pub fn has_begun(&self) -> bool {
+        self.header.is_none()
+    }
+
+    /// Records what is about to be changed and what is there now, before it happens.
+    pub fn intent(&mut self, group: &str, setting: &Setting, before: Saved, text: String) -> HostResult<u32> {
+        self.begin()?;
+        let n = self.next;
+        self.next += 1;
+        if let Saved::Inode(Image::File { content, .. }) = &before {
+            let (uid, gid) = self.owner()?;
+            self.host.write_file(&image_path(&self.dir, n), content, 0o600, uid, gid)?;
+        }
+        self.write(&Record::Intent { n, group: group.to_owned(), setting: setting.clone(), before, text })?;
+        Ok(n)
+    }
+
+    /// Records that a change has happened, and a digest of what is there now.
+    pub fn done(&mut self, n: u32, after: Option<String>) -> HostResult<()> {
+        self.write(&Record::Done { n, after })
+    }
+
+    /// Records that a change has been put back.
+    pub fn undone(&mut self, n: u32) -> HostResult<()> {
+        self.write(&Record::Undone { n })
+    }
+
+    /// Records the end.
+    pub fn end(&mut self, outcome: Outcome) -> HostResult<()> {
+        if !self.has_begun() {
+            return Ok(());
+        }
+        self.write(&Record::End { outcome, at: seconds(self.host.now()) })
+    }
+
+    fn begin(&mut self) -> HostResult<()> {
+        if let Some(header) = self.header.take() {
+            let (uid, gid) = self.owner()?;
+            self.host.make_dir(&self.dir, 0o700, uid, gid)?;
+            self.write(&Record::Begin(header))?;
+        }
+        Ok(())
+    }
+
+    fn owner(&self) -> HostResult<(u32, u32)> {
+        Ok(self.host.stat(Path::new("/"))?.map_or((0, 0), |s| (s.uid, s.gid)))
+    }
+
+    fn write(&self, record: &Record) -> HostResult<()> {
+        self.host.append(&self.dir.join("log"), line(record)?.as_bytes())
+    }
+}
+
+/// All runs, oldest first. A run whose log does not begin is one that changed nothing.
+pub fn runs(host: &Host) -> HostResult<Vec<Story>> {
+    let mut numbers: Vec<u32> = host.list(Path::new(RUNS))?.iter().filter_map(|n| n.parse().ok()).collect();
+    numbers.sort_unstable();
+    let mut stories = Vec::new();
+    for number in numbers {
+        stories.extend(tell(host, directory(number))?);
+    }
+    Ok(stories)
+}
+
+fn tell(host: &Host, dir: PathBuf) -> HostResult<Option<Story>> {
+    let path = dir.join("log");
+    let text = host.read_untrusted(&path)?.unwrap_or_default();
+    let records = parse(&String::from_utf8_lossy(&text))
+        .map_err(|line| HostError::refused(format!("reading {}", path.display()), format!("line {line} is damaged")))?;
+    let mut story: Option<Story> = None;
+    for record in records {
+        match (record, &mut story) {
+            (Record::Begin(header), None) => {
+                story = Some(Story { header, entries: Vec::new(), outcome: None, dir: dir.clone() });
+            }
+            (record, Some(story)) => story.add(host, record)?,
+            (_, None) => return Err(HostError::refused(format!("reading {}", path.display()), "it has no beginning")),
+        }
+    }
+    Ok(story)
+}
+
+impl Story {
+    fn add(&mut self, host: &Host, record: Record) -> HostResult<()> {
+        match record {
+            Record::Begin(_) => {}
+            Record::Intent { n, group, setting, before, text } => {
+                let before = with_content(host, &self.dir, n, before)?;
+                self.entries.push(Entry { n, group, setting, before, text, done: false, after: None, undone: false });
+            }
+            Record::Done { n, after } => self.mark(n, |e| {
+                e.done = true;
+                e.after = after.clone();
+            }),
+            Record::Undone { n } => self.mark(n, |e| e.undone = true),
+            Record::End { outcome, .. } => self.outcome = Some(outcome),
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, n: u32, mark: impl Fn(&mut Entry)) {
+        self.entries.iter_mut().filter(|e| e.n == n).for_each(mark);
+    }
+
+    /// The changes that are in force: done or perhaps done, and not put back.
+    pub fn in_force(&self) -> Vec<&Entry> {
+        self.entries.iter().filter(|e| !e.undone).collect()
+    }
+}
+
+fn with_content(host: &Host, dir: &Path, n: u32, before: Saved) -> HostResult<Saved> {
+    match before {
+        Saved::Inode(Image::File { mode, uid, gid, .. }) => {
+            let path = image_path(dir, n);
+            let content = host
+                .read_untrusted(&path)?
+                .ok_or_else(|| HostError::refused(format!("reading {}", path.display()), "the before-image is missing"))?;
+            Ok(Saved::Inode(Image::File { content, mode, uid, gid }))
+        }
+        other => Ok(other),
+    }
+}
+
+fn directory(number: u32) -> PathBuf {
+    Path::new(RUNS).join(format!("{number:04}"))
+}
+
+fn image_path(dir: &Path, n: u32) -> PathBuf {
+    dir.join(format!("{n}.before"))
+}
+
+fn login_uid(host: &Host) -> Option<u32> {
+    // A courtesy for the reader of the history; a kernel without audit has none.
+    let text = host.read_text(Path::new("/proc/self/loginuid")).ok()??;
+    text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
+}
+
+/// `CHECKSUM JSON`.
+fn line(record: &Record) -> HostResult<String> {
+    let json = serde_json::to_string(record).map_err(|e| HostError::refused("writing the journal", e.to_string()))?;
+    Ok(format!("{} {json}\n", checksum(&json)))
+}
+
+fn checksum(json: &str) -> String {
+    let digest = Sha256::digest(json.as_bytes());
+    hex(digest.get(..8).unwrap_or_default())
+}
+
+/// The records; a last line that is cut short is left out. `Err` is the number of a damaged line before it.
+fn parse(text: &str) -> Result<Vec<Record>, usize> {
+    let complete = text.ends_with('\n');
+    let lines: Vec<&str> = text.lines().collect();
+    let mut records = Vec::new();
+    for (n, line) in lines.iter().enumerate() {
+        let record = line
+            .split_once(' ')
+            .filter(|(sum, json)| *sum == checksum(json))
+            .and_then(|(_, json)| serde_json::from_str(json).ok());
+        match record {
+            Some(record) => records.push(record),
+            None if n + 1 == lines.len() && !complete => break,
+            None => return Err(n + 1),
+        }
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_last_line_is_no_record_and_a_damaged_one_is_an_error() {
+        let record = line(&Record::Undone { n: 1 }).expect("json");
+        let torn = format!("{record}{}", record.get(..record.len() - 3).expect("longer"));
+        assert_eq!(parse(&torn).expect("readable").len(), 1);
+        let damaged = format!("{}{record}", record.replace(":1", ":2"));
+        assert_eq!(parse(&damaged).map(|r| r.len()), Err(1));
+    }
+}

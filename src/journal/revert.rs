@@ -1,0 +1,111 @@
+//! Puts back: a group that failed, a run that was interrupted, a run that somebody rolls back.
+
+use super::apply::is_unit;
+use super::digest;
+use super::log::{Entry, Outcome, Run, Story, runs};
+use crate::host::{HostError, HostResult};
+use crate::setting::{Saved, Setting, Sight, service};
+use std::collections::BTreeSet;
+
+/// Something that somebody changed since we wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    pub setting: String,
+    pub why: String,
+}
+
+/// Puts the entries back in reverse. A server that was not running is stopped first, and one that was is started last,
+/// when its own files are there again. What fails does not keep the rest from being put back.
+pub fn undo(sight: Sight, run: &mut Run, entries: &[Entry], say: &mut dyn FnMut(&str)) -> Vec<HostError> {
+    let mut errors = Vec::new();
+    let is_service = |e: &&Entry| matches!(e.setting, Setting::Service(_));
+    let ran = |e: &&Entry| e.before == Saved::Text(Some("running".into()));
+    let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
+        say(&format!("putting back: {}", entry.setting));
+        let restored = entry.setting.restore(sight, &entry.before, say).and_then(|()| run.undone(entry.n));
+        errors.extend(restored.err());
+    };
+    for entry in entries.iter().rev().filter(is_service).filter(|e| !ran(e)) {
+        put_back(entry, say);
+    }
+    for entry in entries.iter().rev().filter(|e| !is_service(e)) {
+        put_back(entry, say);
+    }
+    if entries.iter().any(|e| is_unit(&e.setting)) {
+        let reloaded = service::reload_units(sight.host, sight.facts);
+        if let Err(e) = reloaded {
+            say(&e.to_string());
+        }
+    }
+    for entry in entries.iter().filter(is_service).filter(ran) {
+        put_back(entry, say);
+    }
+    errors
+}
+
+/// Undoes the group in which an earlier run was interrupted, so that none is left half-done. Says which.
+pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    for story in runs(sight.host)? {
+        if story.outcome.is_some() {
+            continue;
+        }
+        let half: BTreeSet<&str> = story.in_force().iter().filter(|e| !e.done).map(|e| e.group.as_str()).collect();
+        let entries: Vec<Entry> =
+            story.in_force().into_iter().filter(|e| half.contains(e.group.as_str())).cloned().collect();
+        let mut run = Run::resume(sight.host, &story);
+        let groups: Vec<&str> = half.into_iter().collect();
+        if groups.is_empty() {
+            say(&format!("run {} was interrupted between two changes; what it did is kept", story.header.run));
+        } else {
+            say(&format!("run {} was interrupted: undoing {}", story.header.run, groups.join(", ")));
+        }
+        if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
+            return Err(error);
+        }
+        run.end(Outcome::Recovered)?;
+    }
+    Ok(())
+}
+
+/// Undoes a run. `Ok(Err(…))` lists what somebody changed since; nothing has been touched then, unless `force`.
+pub fn rollback(sight: Sight, story: &Story, force: bool, say: &mut dyn FnMut(&str)) -> HostResult<Result<(), Vec<Conflict>>> {
+    let entries: Vec<Entry> = story.in_force().into_iter().cloned().collect();
+    let conflicts = conflicts(sight, &entries)?;
+    if !conflicts.is_empty() && !force {
+        return Ok(Err(conflicts));
+    }
+    let mut run = Run::resume(sight.host, story);
+    if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
+        return Err(error);
+    }
+    run.end(Outcome::RolledBack)?;
+    Ok(Ok(()))
+}
+
+/// What is no longer as the run left it. Of several changes to one place, the last one counts.
+fn conflicts(sight: Sight, entries: &[Entry]) -> HostResult<Vec<Conflict>> {
+    let mut seen = BTreeSet::new();
+    let mut conflicts = Vec::new();
+    for entry in entries.iter().rev() {
+        let service = matches!(entry.setting, Setting::Service(_));
+        if service || !entry.done || !seen.insert(place(&entry.setting)) {
+            continue;
+        }
+        let now = digest(&entry.setting.save(sight)?);
+        if now != entry.after {
+            conflicts.push(Conflict {
+                setting: entry.setting.to_string(),
+                why: "it is not what the run left: somebody has changed it since".into(),
+            });
+        }
+    }
+    Ok(conflicts)
+}
+
+/// What a setting writes to: several may share a file.
+fn place(setting: &Setting) -> String {
+    match setting {
+        Setting::SysctlAtBoot(_) => crate::setting::sysctl_d::OURS.to_owned(),
+        other => other.path().map_or_else(|| other.to_string(), |p| p.display().to_string()),
+    }
+}

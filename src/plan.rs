@@ -1,0 +1,142 @@
+//! Turns findings into changes, ordered and grouped, and shows them as a person reads them: a line each, a diff for files.
+
+use crate::audit::{Finding, Judged, Status};
+use crate::control::{Group, Phase};
+use crate::setting::{Setting, Sight};
+use crate::value::{FileValue, Value};
+use std::collections::BTreeMap;
+
+/// One setting to be written.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub setting: Setting,
+    pub before: Option<Value>,
+    pub target: Value,
+    pub group: Group,
+    /// The controls that want it.
+    pub controls: Vec<&'static str>,
+}
+
+/// All changes that the findings call for, by phase and in the order of the controls. Two wants of one setting become one change.
+pub fn plan(judged: &[Judged]) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for judged in judged {
+        for finding in &judged.findings {
+            let (Status::Fail, Some((target, group))) = (finding.status, &finding.change) else { continue };
+            match changes.iter_mut().find(|c| c.setting == finding.setting) {
+                Some(change) => change.also(judged.control.id, target),
+                None => changes.push(Change::new(judged.control.id, finding, target, group)),
+            }
+        }
+    }
+    changes.sort_by_key(|c| c.group.phase);
+    changes
+}
+
+/// The changes of one phase.
+pub fn of_phase(changes: Vec<Change>, phase: Phase) -> Vec<Change> {
+    changes.into_iter().filter(|c| c.group.phase == phase).collect()
+}
+
+impl Change {
+    fn new(control: &'static str, finding: &Finding, target: &Value, group: &Group) -> Change {
+        Change {
+            setting: finding.setting.clone(),
+            before: finding.observed.clone(),
+            target: target.clone(),
+            group: group.clone(),
+            controls: vec![control],
+        }
+    }
+
+    /// A second control wants the same setting: of two numbers the one that satisfies both is the one further from what is there.
+    fn also(&mut self, control: &'static str, target: &Value) {
+        if !self.controls.contains(&control) {
+            self.controls.push(control);
+        }
+        if let (Value::Int(mine), Value::Int(theirs), Some(Value::Int(now))) = (&self.target, target, &self.before)
+            && (theirs - now).abs() > (mine - now).abs()
+        {
+            self.target = target.clone();
+        }
+        if let (Value::Mode(mine), Value::Mode(theirs)) = (&self.target, target) {
+            self.target = Value::Mode(mine & theirs);
+        }
+    }
+
+    /// The change as text: one line, and a unified diff where a text file changes.
+    pub fn describe(&self) -> String {
+        if self.setting.is_secret() {
+            return match &self.before {
+                None => format!("{}: generate, {}", self.setting, self.target),
+                Some(before) => format!("{}: {before} → {}", self.setting, self.target),
+            };
+        }
+        match (&self.setting, &self.before, &self.target) {
+            (_, before, Value::File(new)) => self.describe_file(before.as_ref(), new),
+            (Setting::Package(name), _, _) => format!("install package {name}"),
+            (Setting::Service(name), None, _) => format!("start service {name}"),
+            (Setting::Service(name), Some(_), _) => format!("restart service {name}"),
+            (setting, Some(before), target) => format!("{setting}: {before} → {target}"),
+            (setting, None, target) => format!("{setting}: create, {target}"),
+        }
+    }
+
+    fn describe_file(&self, before: Option<&Value>, new: &FileValue) -> String {
+        let old = match before {
+            Some(Value::File(old)) => Some(old),
+            _ => None,
+        };
+        let head = match (old, before) {
+            (None, None) => format!("{}: create, {}", self.setting, new.access),
+            (Some(old), _) if old.access != new.access => format!("{}: {} → {}", self.setting, old.access, new.access),
+            (Some(_), _) => format!("{}: change", self.setting),
+            (None, Some(other)) => format!("{}: {other} → a file, {}", self.setting, new.access),
+        };
+        let old_content = old.map_or(&[][..], |o| &o.content);
+        match (std::str::from_utf8(old_content), std::str::from_utf8(&new.content)) {
+            (Ok(a), Ok(b)) if a != b => format!("{head}\n{}", diff(a, b)),
+            (Ok(_), Ok(_)) => head,
+            _ => format!("{head} ({} bytes, binary)", new.content.len()),
+        }
+    }
+}
+
+/// A unified diff with three lines of context, indented under its heading.
+fn diff(old: &str, new: &str) -> String {
+    let diff = similar::TextDiff::from_lines(old, new);
+    let text = diff.unified_diff().context_radius(3).missing_newline_hint(false).to_string();
+    let lines: Vec<String> = text.lines().map(|l| format!("    {l}")).collect();
+    lines.join("\n")
+}
+
+/// The whole plan as text, by phase.
+pub fn render(changes: &[Change]) -> String {
+    let mut text = String::new();
+    for change in changes {
+        text.push_str(&change.describe());
+        text.push_str(&format!("\n    # {}\n", change.controls.join(", ")));
+    }
+    text
+}
+
+/// Changes by group, phases kept in order.
+pub fn by_group(changes: Vec<Change>) -> BTreeMap<Group, Vec<Change>> {
+    let mut groups: BTreeMap<Group, Vec<Change>> = BTreeMap::new();
+    for change in changes {
+        groups.entry(change.group.clone()).or_default().push(change);
+    }
+    groups
+}
+
+/// Whether a change can be written as it stands: a file with a placeholder for what is not known yet cannot.
+pub fn is_ready(change: &Change, _sight: Sight) -> bool {
+    match &change.target {
+        Value::File(file) => {
+            let known = file.access.user.id.is_some() && file.access.group.id.is_some();
+            known && std::str::from_utf8(&file.content).map_or(true, crate::redis::acl::is_complete)
+        }
+        Value::Dir(access) => access.user.id.is_some() && access.group.id.is_some(),
+        _ => true,
+    }
+}

@@ -1,0 +1,152 @@
+//! Redis itself: what we ask a running server, and what we render for one. The only user of the crate `redis`.
+
+pub mod acl;
+pub mod config;
+pub mod takeover;
+
+use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, Value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A local server answers in well under a millisecond; one that needs longer is busy or hung, and that is an answer too.
+const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A unix socket.
+    Socket(PathBuf),
+    /// A host name or address, and a port.
+    Tcp(String, u16),
+}
+
+/// A user and password of Redis.
+#[derive(Clone)]
+pub struct Login {
+    pub user: String,
+    pub password: String,
+}
+
+/// What a running server says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// `CONFIG GET *`.
+    pub directives: BTreeMap<String, String>,
+    /// `INFO everything`, all sections in one.
+    pub info: BTreeMap<String, String>,
+}
+
+/// Why a server told nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Nothing listens there.
+    Nobody,
+    /// It answered, and refused: `NOAUTH`, `WRONGPASS`, `NOPERM`, `LOADING`.
+    Refused(String),
+    /// It could not be reached, or did not answer in time.
+    Broken(String),
+}
+
+/// Asks a server for its configuration and state, as `login` or as a client that sends no password.
+pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
+    let mut connection = connect(endpoint, login)?;
+    let (directives, info): (Vec<(String, String)>, String) = redis::pipe()
+        .cmd("CONFIG")
+        .arg("GET")
+        .arg("*")
+        .cmd("INFO")
+        .arg("everything")
+        .query(&mut connection)
+        .map_err(silence)?;
+    Ok(Told { directives: directives.into_iter().collect(), info: fields(&info) })
+}
+
+/// Whether an authenticated `PING` is answered with `PONG`.
+pub fn ping(endpoint: &Endpoint, login: Option<&Login>) -> Result<(), Silence> {
+    let mut connection = connect(endpoint, login)?;
+    let reply: Value = redis::cmd("PING").query(&mut connection).map_err(silence)?;
+    match reply {
+        Value::SimpleString(text) if text == "PONG" => Ok(()),
+        other => Err(Silence::Broken(format!("PING was answered with {other:?}"))),
+    }
+}
+
+/// What a client that sends no password is answered to a harmless question that needs a permission.
+pub fn anonymous(endpoint: &Endpoint) -> Result<bool, Silence> {
+    match ping(endpoint, None) {
+        Ok(()) => Ok(true),
+        Err(Silence::Refused(text)) if text.contains("NOAUTH") || text.contains("DENIED") => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+fn connect(endpoint: &Endpoint, login: Option<&Login>) -> Result<Connection, Silence> {
+    let address = match endpoint {
+        Endpoint::Socket(path) => ConnectionAddr::Unix(path.clone()),
+        Endpoint::Tcp(host, port) => ConnectionAddr::Tcp(host.clone(), *port),
+    };
+    // The client's name for itself would be refused to a user without CLIENT.
+    let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+    if let Some(login) = login {
+        settings = settings.set_username(&login.user).set_password(&login.password);
+    }
+    let info = address.into_connection_info().map_err(silence)?.set_redis_settings(settings);
+    let client = Client::open(info).map_err(silence)?;
+    let connection = client.get_connection_with_timeout(PATIENCE).map_err(silence)?;
+    connection.set_read_timeout(Some(PATIENCE)).map_err(silence)?;
+    connection.set_write_timeout(Some(PATIENCE)).map_err(silence)?;
+    Ok(connection)
+}
+
+fn silence(error: redis::RedisError) -> Silence {
+    if error.is_connection_refusal() || error.kind() == redis::ErrorKind::Io && error.to_string().contains("No such file") {
+        return Silence::Nobody;
+    }
+    match error.code() {
+        Some(code) => Silence::Refused(format!("{code} {}", error.detail().unwrap_or_default()).trim().to_owned()),
+        None if error.kind() == redis::ErrorKind::AuthenticationFailed => Silence::Refused(error.to_string()),
+        None => Silence::Broken(error.to_string()),
+    }
+}
+
+/// The `name:value` lines of `INFO`.
+pub fn fields(info: &str) -> BTreeMap<String, String> {
+    info.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.trim_end().split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Silence::Nobody => f.write_str("nothing listens there"),
+            Silence::Refused(why) | Silence::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Socket(path) => write!(f, "{}", path.display()),
+            Endpoint::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn info_is_read_line_by_line() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nconfig_file:/etc/redis/a:b.conf\r\n";
+        let fields = fields(info);
+        assert_eq!(fields.get("redis_version").map(String::as_str), Some("7.0.15"));
+        assert_eq!(fields.get("config_file").map(String::as_str), Some("/etc/redis/a:b.conf"));
+    }
+}

@@ -1,0 +1,38 @@
+//! The ACL file: every user with its rules and the SHA-256 of its password, and always a `default` that is off.
+
+use crate::policy::{Policy, Role};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What stands in a plan for the digest of a password that `apply` will generate.
+pub const NOT_YET: &str = "(the SHA-256 of a password that apply generates)";
+
+/// The rules of a role, without passwords. Sources: Redis's `acl.md`; CATALOGUE §1.12.
+pub fn rules(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "~* &* +@all",
+        Role::Agent => "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill",
+        // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`.
+        Role::Application => "~* &* +@all -@admin -@dangerous -@scripting +info",
+        Role::ReadOnly => "~* resetchannels -@all +@read +@connection -@dangerous +ping",
+    }
+}
+
+/// The file, whole. `digests` holds what is known of the password files.
+pub fn render(policy: &Policy, digests: &BTreeMap<PathBuf, String>) -> String {
+    let mut text = String::from(
+        "user default off sanitize-payload resetkeys resetchannels -@all\n",
+    );
+    for (name, user) in policy.users() {
+        let digest = digests.get(&policy.secret_file(name.as_str())).map_or(NOT_YET, String::as_str);
+        let role = user.role.map_or("resetkeys resetchannels -@all", rules);
+        let extra = user.rules.as_deref().map_or(String::new(), |r| format!(" {}", r.trim()));
+        text.push_str(&format!("user {name} on sanitize-payload #{digest} {role}{extra}\n"));
+    }
+    text
+}
+
+/// Whether every password that the file needs is known.
+pub fn is_complete(text: &str) -> bool {
+    !text.contains(NOT_YET)
+}

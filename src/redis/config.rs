@@ -1,0 +1,246 @@
+//! redis.conf: rendered whole from the policy, and read where it is somebody else's.
+
+use crate::policy::{DirectiveValue, Fsync, LogLevel, Policy};
+use std::fmt::Write;
+
+/// The file, whole. `maxmemory` is in bytes; 0 is what an offline tree, which has no memory of its own, would get.
+pub fn render(policy: &Policy, maxmemory: u64) -> String {
+    let mut text = String::from("# Rendered by redis-harden from the policy; a change here is undone by the next apply.\n");
+    for (name, value) in directives(policy, maxmemory) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name} {value}");
+    }
+    text
+}
+
+/// Name and arguments, in order. What `[redis.directives]` names comes last and replaces what stands before.
+pub fn directives(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
+    let mut lines = ours(policy, maxmemory);
+    for (name, value) in &policy.redis.directives {
+        let name = name.to_ascii_lowercase();
+        lines.retain(|(n, _)| *n != name);
+        lines.extend(arguments(value).into_iter().map(|v| (name.clone(), v)));
+    }
+    lines
+}
+
+fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
+    let redis = &policy.redis;
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    if redis.port == 0 && redis.bind.is_empty() {
+        // Without TCP there is nothing to bind.
+    } else {
+        lines.push(("bind", redis.bind.join(" ")));
+    }
+    lines.extend([
+        ("port", redis.port.to_string()),
+        ("protected-mode", "yes".into()),
+        ("unixsocket", quoted(&policy.unix_socket().to_string_lossy())),
+        ("unixsocketperm", "770".into()),
+        ("tcp-backlog", redis.tcp_backlog.to_string()),
+        ("timeout", redis.timeout.to_string()),
+        ("tcp-keepalive", redis.tcp_keepalive.to_string()),
+        ("maxclients", redis.maxclients.to_string()),
+        ("databases", redis.databases.to_string()),
+        ("daemonize", "no".into()),
+        ("supervised", "no".into()),
+        ("pidfile", quoted(&policy.pid_file().to_string_lossy())),
+        ("loglevel", log_level(redis.log_level).into()),
+        ("logfile", quoted(&policy.log_file().to_string_lossy())),
+        ("always-show-logo", "no".into()),
+        ("dir", quoted(&policy.data_dir().to_string_lossy())),
+        ("dbfilename", "dump.rdb".into()),
+        ("aclfile", quoted(&policy.acl_file().to_string_lossy())),
+        ("acllog-max-len", "128".into()),
+        ("enable-protected-configs", "no".into()),
+        ("enable-debug-command", "no".into()),
+        ("enable-module-command", "no".into()),
+        ("sanitize-dump-payload", "clients".into()),
+        ("maxmemory", maxmemory.to_string()),
+        ("maxmemory-policy", redis.maxmemory_policy.clone()),
+        ("maxmemory-clients", "10%".into()),
+        ("client-output-buffer-limit", "normal 256mb 64mb 60".into()),
+        ("lazyfree-lazy-eviction", "yes".into()),
+        ("lazyfree-lazy-expire", "yes".into()),
+        ("lazyfree-lazy-server-del", "yes".into()),
+        ("lazyfree-lazy-user-del", "yes".into()),
+        ("replica-lazy-flush", "yes".into()),
+        ("disable-thp", "yes".into()),
+        ("oom-score-adj", "relative".into()),
+        ("oom-score-adj-values", "0 200 800".into()),
+        ("latency-tracking", "yes".into()),
+        ("latency-tracking-info-percentiles", "50 95 99 99.9".into()),
+        ("slowlog-log-slower-than", "10000".into()),
+        ("stop-writes-on-bgsave-error", "yes".into()),
+        ("rdbcompression", "yes".into()),
+        ("rdbchecksum", "yes".into()),
+        ("replica-read-only", "yes".into()),
+    ]);
+    let mut lines: Vec<(String, String)> = lines.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    lines.extend(persistence(policy));
+    lines
+}
+
+fn persistence(policy: &Policy) -> Vec<(String, String)> {
+    let p = &policy.persistence;
+    let mut lines: Vec<(String, String)> = vec![("save".into(), "\"\"".into())];
+    lines.extend(p.save.iter().map(|pair| ("save".to_owned(), pair.clone())));
+    let fsync = match p.appendfsync {
+        Fsync::Always => "always",
+        Fsync::Everysec => "everysec",
+        Fsync::No => "no",
+    };
+    lines.push(("appendonly".into(), yes_no(p.appendonly).into()));
+    lines.push(("appendfsync".into(), fsync.into()));
+    lines.push(("no-appendfsync-on-rewrite".into(), "no".into()));
+    lines.push(("aof-timestamp-enabled".into(), yes_no(p.appendonly).into()));
+    lines
+}
+
+fn arguments(value: &DirectiveValue) -> Vec<String> {
+    match value {
+        DirectiveValue::Flag(flag) => vec![yes_no(*flag).into()],
+        DirectiveValue::Number(n) => vec![n.to_string()],
+        DirectiveValue::Line(line) => vec![if line.is_empty() { "\"\"".into() } else { line.clone() }],
+        DirectiveValue::Lines(lines) => lines.clone(),
+    }
+}
+
+fn yes_no(flag: bool) -> &'static str {
+    if flag { "yes" } else { "no" }
+}
+
+fn log_level(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Verbose => "verbose",
+        LogLevel::Notice => "notice",
+        LogLevel::Warning => "warning",
+    }
+}
+
+/// A word as `sdssplitargs` reads it back: quoted only where it must be.
+fn quoted(word: &str) -> String {
+    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\'));
+    if plain {
+        return word.to_owned();
+    }
+    let escaped: String = word
+        .bytes()
+        .map(|b| match b {
+            b'"' => "\\\"".to_owned(),
+            b'\\' => "\\\\".to_owned(),
+            0x20..=0x7e => char::from(b).to_string(),
+            other => format!("\\x{other:02x}"),
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}
+
+/// Splits a line as Redis does: white space, `"…"` with escapes, `'…'`. `None` for unbalanced quotes, which Redis refuses to start on.
+/// Source: `sdssplitargs` in Redis's `sds.c`.
+pub fn split(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut bytes = line.bytes().peekable();
+    loop {
+        while bytes.next_if(u8::is_ascii_whitespace).is_some() {}
+        if bytes.peek().is_none() {
+            return Some(words);
+        }
+        words.push(word(&mut bytes)?);
+    }
+}
+
+fn word(bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>) -> Option<String> {
+    let mut word: Vec<u8> = Vec::new();
+    while let Some(&byte) = bytes.peek() {
+        match byte {
+            b if b.is_ascii_whitespace() => break,
+            quote @ (b'"' | b'\'') => {
+                bytes.next();
+                inside(bytes, quote, &mut word)?;
+                // A closing quote must be followed by white space or the end.
+                if bytes.peek().is_some_and(|b| !b.is_ascii_whitespace()) {
+                    return None;
+                }
+                break;
+            }
+            other => {
+                bytes.next();
+                word.push(other);
+            }
+        }
+    }
+    Some(String::from_utf8_lossy(&word).into_owned())
+}
+
+fn inside(bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>, quote: u8, word: &mut Vec<u8>) -> Option<()> {
+    loop {
+        match bytes.next()? {
+            byte if byte == quote => return Some(()),
+            b'\\' if quote == b'"' => word.push(escape(bytes)?),
+            b'\\' if bytes.peek() == Some(&b'\'') => {
+                bytes.next();
+                word.push(b'\'');
+            }
+            other => word.push(other),
+        }
+    }
+}
+
+fn escape(bytes: &mut impl Iterator<Item = u8>) -> Option<u8> {
+    Some(match bytes.next()? {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'b' => 8,
+        b'a' => 7,
+        b'x' => {
+            let (high, low) = (bytes.next()?, bytes.next()?);
+            let hex = |b: u8| char::from(b).to_digit(16);
+            u8::try_from(hex(high)? * 16 + hex(low)?).ok()?
+        }
+        other => other,
+    })
+}
+
+/// The directives of a file, in order: lower-case name and arguments. Comments and lines that Redis would refuse are left out.
+pub fn parse(text: &str) -> Vec<(String, Vec<String>)> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .filter_map(split)
+        .filter_map(|words| {
+            let (name, arguments) = words.split_first()?;
+            Some((name.to_ascii_lowercase(), arguments.to_vec()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_splits_as_redis_splits_it() {
+        // Redis 7.0.15, sds.c's own test table.
+        for (line, words) in [
+            ("Testing one two three", vec!["Testing", "one", "two", "three"]),
+            ("\"a\\x41\\n\" 'b\\'c'", vec!["aA\n", "b'c"]),
+            ("\"\" x", vec!["", "x"]),
+            ("", vec![]),
+        ] {
+            let expected: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            assert_eq!(split(line), Some(expected), "{line}");
+        }
+        assert_eq!(split("\"unbalanced"), None);
+        assert_eq!(split("\"a\"b"), None);
+    }
+
+    #[test]
+    fn what_is_quoted_reads_back_the_same() {
+        for word in ["", "/var/lib/redis", "a b", "q\"uote", "back\\slash", "nl\n", "'"] {
+            assert_eq!(split(&quoted(word)), Some(vec![word.to_owned()]), "{word:?}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! A setting is a place on the host that holds one value, or nothing. Each kind is read, written, saved and put back here, once.
+
+pub mod account;
+pub mod file;
+pub mod firewall;
+pub mod kernel;
+pub mod measure;
+pub mod package;
+pub mod secret;
+pub mod server;
+pub mod service;
+pub mod sysctl_d;
+pub mod unit;
+
+use crate::facts::Facts;
+use crate::host::{Host, HostError, HostResult, Image};
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A place that holds one value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// A regular file: content, owner and mode. `Value::File`.
+    File(PathBuf),
+    /// A directory's owner and mode. `Value::Dir`.
+    Dir(PathBuf),
+    /// A file's or directory's permission bits. `Value::Mode`.
+    Mode(PathBuf),
+    /// The widest permission bits among the files below a directory. `Value::Mode`.
+    ModesBelow(PathBuf),
+    /// The password file of an ACL user. `Value::Dir`-like access, generated when written first. `Value::Secret`.
+    Secret(PathBuf),
+    /// The kind of file system that holds a path. `Value::Text`, such as `ext4`.
+    FileSystem(PathBuf),
+    /// Free bytes where a path is. `Value::Int`.
+    FreeSpace(PathBuf),
+    /// A sysctl of the running kernel, by its dotted name. `Value::Int` or `Value::Text`.
+    Sysctl(String),
+    /// The same after a reboot: what the last assignment in sysctl.d says.
+    SysctlAtBoot(String),
+    /// The selected mode of transparent huge pages. `Value::Text`.
+    HugePages,
+    /// Something measured or counted on the host. `Value::Int` or `Value::Text`.
+    Measure(measure::Measure),
+    /// A service account. `Value::User`.
+    User(String),
+    /// A group. `Value::Present`.
+    Group(String),
+    /// The supplementary groups of a user. `Value::Words`.
+    UserGroups(String),
+    /// Whether a password opens the account. `Value::Flag`.
+    UserPassword(String),
+    /// An installed package. `Value::Present`.
+    Package(String),
+    /// The version of an installed package. `Value::Text`.
+    PackageVersion(String),
+    /// A directive of a unit, drop-ins merged. `Value::Words`.
+    Unit { unit: String, key: String },
+    /// Whether a unit starts at boot. `Value::Flag`.
+    UnitEnabled(String),
+    /// Our nftables table in the kernel. `Value::Firewall`.
+    Firewall,
+    /// An instance's server, and the files that it was started from. `Value::Serving`.
+    Service(String),
+    /// Whether an instance comes back after a reboot. `Value::Flag`.
+    Reboot(String),
+    /// Something of the running server's process. `Value::Int`, `Value::Text` or `Value::Flag`.
+    Process { instance: String, what: server::ProcessFact },
+    /// A directive as the running server has it (`CONFIG GET`). `Value::Text`.
+    Directive { instance: String, name: String },
+    /// A field of the running server's `INFO`. `Value::Text`.
+    Info { instance: String, field: String },
+    /// What a client that sends no password is answered. `Value::Text`: `refused`, or `open`.
+    Anonymous(String),
+    /// A directive of a configuration file that is not ours. `Value::Words`, one for each line's arguments.
+    ConfigFile { path: PathBuf, name: String },
+}
+
+/// A host and what is known of it: all that reading needs.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    pub host: &'a Host,
+    pub facts: &'a Facts,
+}
+
+/// What reading a setting gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// A value, and where it comes from when that is not the setting itself.
+    Value(Value, Option<String>),
+    /// Nothing is there.
+    Absent,
+    /// The question does not arise here: why.
+    NotApplicable(String),
+    /// It could not be read: why, and what would be needed.
+    Unknown(String),
+}
+
+/// What is needed to put a setting back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Saved {
+    /// An inode, whole.
+    Inode(Image),
+    /// A value as text, or its absence.
+    Text(Option<String>),
+    /// Nothing: what was made stays (a package, its user).
+    Kept,
+}
+
+/// Why a setting cannot be written here, decided on evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Only outside this machine or container.
+    Machine(String),
+    /// Only by a person's decision.
+    Hand(String),
+    /// Only as root.
+    Root,
+}
+
+impl From<HostResult<Option<Value>>> for Reading {
+    fn from(result: HostResult<Option<Value>>) -> Reading {
+        match result {
+            Ok(Some(value)) => Reading::Value(value, None),
+            Ok(None) => Reading::Absent,
+            Err(e) => Reading::Unknown(e.to_string()),
+        }
+    }
+}
+
+impl Setting {
+    /// Whether it exists only while a system runs; such a setting says nothing about an offline tree.
+    fn is_of_a_running_system(&self) -> bool {
+        !matches!(
+            self,
+            Setting::File(_)
+                | Setting::Dir(_)
+                | Setting::Mode(_)
+                | Setting::ModesBelow(_)
+                | Setting::Secret(_)
+                | Setting::SysctlAtBoot(_)
+                | Setting::User(_)
+                | Setting::Group(_)
+                | Setting::UserGroups(_)
+                | Setting::UserPassword(_)
+                | Setting::Package(_)
+                | Setting::PackageVersion(_)
+                | Setting::Unit { .. }
+                | Setting::UnitEnabled(_)
+                | Setting::ConfigFile { .. }
+        )
+    }
+
+    /// The value now.
+    pub fn read(&self, sight: Sight) -> Reading {
+        let host = sight.host;
+        if let (true, crate::host::Reach::FilesOnly(why)) = (self.is_of_a_running_system(), host.reach()) {
+            return Reading::NotApplicable(why.clone());
+        }
+        match self {
+            Setting::File(path) => file::read(host, path, sight.facts).into(),
+            Setting::Dir(path) => file::read_dir(host, path, sight.facts).into(),
+            Setting::Mode(path) => file::read_mode(host, path).into(),
+            Setting::ModesBelow(path) => file::read_modes_below(host, path).into(),
+            Setting::Secret(path) => secret::read(host, path, sight.facts).into(),
+            Setting::FileSystem(path) => file::read_file_system(host, path),
+            Setting::FreeSpace(path) => file::read_free_space(host, path),
+            Setting::Sysctl(key) => kernel::read(host, key).into(),
+            Setting::SysctlAtBoot(key) => sysctl_d::read(sight, key),
+            Setting::HugePages => kernel::read_huge_pages(host),
+            Setting::Measure(what) => measure::read(sight, *what),
+            Setting::User(name) => account::read_user(sight, name),
+            Setting::Group(name) => account::read_group(sight, name),
+            Setting::UserGroups(name) => account::read_groups_of(sight, name),
+            Setting::UserPassword(name) => account::read_password(sight, name),
+            Setting::Package(name) => package::read(host, name).into(),
+            Setting::PackageVersion(name) => package::read_version(host, name),
+            Setting::Unit { unit, key } => unit::read(sight, unit, key),
+            Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
+            Setting::Firewall => firewall::reading(host),
+            Setting::Service(name) => service::read(sight, name),
+            Setting::Reboot(name) => service::read_reboot(sight, name),
+            Setting::Process { instance, what } => server::read_process(sight, instance, *what),
+            Setting::Directive { instance, name } => server::read_directive(sight, instance, name),
+            Setting::Info { instance, field } => server::read_info(sight, instance, field),
+            Setting::Anonymous(instance) => server::read_anonymous(sight, instance),
+            Setting::ConfigFile { path, name } => server::read_config_file(host, path, name).into(),
+        }
+    }
+
+    /// Makes it hold `target`. The caller has journalled what was there.
+    pub fn write(&self, sight: Sight, target: &Value, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+        let host = sight.host;
+        match (self, target) {
+            (Setting::File(path), Value::File(value)) => file::write(host, path, value),
+            (Setting::Dir(path), Value::Dir(access)) => file::write_dir(host, path, access),
+            (Setting::Mode(path), Value::Mode(mode)) => file::write_mode(host, path, *mode),
+            (Setting::Secret(path), Value::Dir(access)) => secret::write(host, path, access),
+            (Setting::Sysctl(key), value) => kernel::write(host, key, &value.to_string()),
+            (Setting::SysctlAtBoot(key), value) => sysctl_d::write(host, key, &value.to_string()),
+            (Setting::HugePages, Value::Text(mode)) => kernel::write_huge_pages(host, mode),
+            (Setting::User(name), Value::User(user)) => account::create_service_user(host, name, &user.home),
+            (Setting::Package(name), Value::Present) => package::install(sight, name, say),
+            (Setting::UnitEnabled(unit), Value::Flag(true)) => unit::enable(host, unit),
+            (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
+            (Setting::Service(name), Value::Serving(_)) => service::restart(sight, name, say),
+            (setting, target) => Err(HostError::refused(format!("setting {setting} to {target}"), "there is no way to write it")),
+        }
+    }
+
+    /// What is there now, whole, so that it can be put back.
+    pub fn save(&self, sight: Sight) -> HostResult<Saved> {
+        let host = sight.host;
+        match self {
+            Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) | Setting::Secret(path) => {
+                host.image(path).map(Saved::Inode)
+            }
+            Setting::SysctlAtBoot(_) => host.image(Path::new(sysctl_d::OURS)).map(Saved::Inode),
+            Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
+            Setting::Sysctl(key) => kernel::read_text(host, key).map(Saved::Text),
+            Setting::HugePages => kernel::huge_pages_mode(host).map(Saved::Text),
+            Setting::Firewall => firewall::save_text(host).map(Saved::Text),
+            Setting::Service(name) => service::save(sight, name).map(|s| Saved::Text(Some(s))),
+            _ => Ok(Saved::Kept),
+        }
+    }
+
+    /// Puts back what `save` gave.
+    pub fn restore(&self, sight: Sight, saved: &Saved, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+        let host = sight.host;
+        match (self, saved) {
+            (Setting::Secret(path), Saved::Inode(Image::Absent)) => secret::move_aside(host, path),
+            (Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) | Setting::Secret(path), Saved::Inode(image)) => {
+                file::restore(host, path, image)
+            }
+            (Setting::SysctlAtBoot(_), Saved::Inode(image)) => host.put(Path::new(sysctl_d::OURS), image),
+            (Setting::UnitEnabled(unit), Saved::Inode(image)) => host.put(&unit::wants_link(unit), image),
+            (Setting::Sysctl(key), Saved::Text(Some(text))) => kernel::write(host, key, text),
+            (Setting::HugePages, Saved::Text(Some(mode))) => kernel::write_huge_pages(host, mode),
+            (Setting::Firewall, Saved::Text(text)) => firewall::restore(host, text.as_deref()),
+            (Setting::Service(name), Saved::Text(Some(state))) => service::restore(sight, name, state, say),
+            _ => Ok(()),
+        }
+    }
+
+    /// What stands in the way of writing it here, on evidence; `None` when nothing is known to.
+    pub fn obstacle(&self, sight: Sight) -> Option<Obstacle> {
+        match self {
+            Setting::Sysctl(key) => kernel::obstacle(sight, &kernel::path(key)),
+            Setting::HugePages => kernel::obstacle(sight, Path::new(kernel::HUGE_PAGES)),
+            Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
+            _ => None,
+        }
+        .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))
+    }
+
+    /// The setting's name without its kind, where it is a path.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) | Setting::Secret(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Whether its content must never be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Setting::Secret(_))
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Setting::File(path) => write!(f, "file {}", path.display()),
+            Setting::Dir(path) => write!(f, "directory {}", path.display()),
+            Setting::Mode(path) => write!(f, "mode of {}", path.display()),
+            Setting::ModesBelow(path) => write!(f, "modes of the files in {}", path.display()),
+            Setting::Secret(path) => write!(f, "password file {}", path.display()),
+            Setting::FileSystem(path) => write!(f, "file system of {}", path.display()),
+            Setting::FreeSpace(path) => write!(f, "free space at {}", path.display()),
+            Setting::Sysctl(key) => write!(f, "sysctl {key}"),
+            Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
+            Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
+            Setting::Measure(what) => write!(f, "{what}"),
+            Setting::User(name) => write!(f, "user {name}"),
+            Setting::Group(name) => write!(f, "group {name}"),
+            Setting::UserGroups(name) => write!(f, "supplementary groups of {name}"),
+            Setting::UserPassword(name) => write!(f, "password of {name}"),
+            Setting::Package(name) => write!(f, "package {name}"),
+            Setting::PackageVersion(name) => write!(f, "version of package {name}"),
+            Setting::Unit { unit, key } => write!(f, "{unit} {key}"),
+            Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
+            Setting::Firewall => write!(f, "nftables table inet redis_harden"),
+            Setting::Service(name) => write!(f, "service {name}"),
+            Setting::Reboot(name) => write!(f, "service {name} after a reboot"),
+            Setting::Process { instance, what } => write!(f, "process of {instance}: {what}"),
+            Setting::Directive { instance, name } => write!(f, "running {instance}: {name}"),
+            Setting::Info { instance, field } => write!(f, "running {instance}: INFO {field}"),
+            Setting::Anonymous(instance) => write!(f, "running {instance}: a client without password"),
+            Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
+        }
+    }
+}

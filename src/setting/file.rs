@@ -1,0 +1,150 @@
+//! Files, directories and their modes.
+
+use super::Reading;
+use crate::facts::Facts;
+use crate::host::{Host, HostError, HostResult, Image, Kind, Stat};
+use crate::value::{Access, Account, FileValue, Value};
+use std::path::Path;
+
+/// A rendered file with its content, owner and mode.
+pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>> {
+    let Some(stat) = host.stat(path)? else { return Ok(None) };
+    if stat.kind != Kind::File {
+        return Ok(Some(Value::text(format!("not a regular file ({:?})", stat.kind).to_lowercase())));
+    }
+    let content = host.read_untrusted(path)?.unwrap_or_default();
+    Ok(Some(Value::File(FileValue { content, access: access(&stat, facts) })))
+}
+
+/// A directory's owner and mode.
+pub fn read_dir(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>> {
+    Ok(host.stat(path)?.map(|stat| match stat.kind {
+        Kind::Dir => Value::Dir(access(&stat, facts)),
+        kind => Value::text(format!("not a directory ({kind:?})").to_lowercase()),
+    }))
+}
+
+/// The permission bits of what is there; a link's target is not looked at.
+pub fn read_mode(host: &Host, path: &Path) -> HostResult<Option<Value>> {
+    Ok(host.stat(path)?.map(|stat| Value::Mode(stat.mode)))
+}
+
+/// All permission bits that any file in the directory, or in a directory below it, has.
+pub fn read_modes_below(host: &Host, path: &Path) -> HostResult<Option<Value>> {
+    if host.stat(path)?.is_none() {
+        return Ok(None);
+    }
+    let mut bits = 0;
+    for name in host.list(path)? {
+        let below = path.join(&name);
+        match host.stat(&below)? {
+            Some(Stat { kind: Kind::File, mode, .. }) => bits |= mode,
+            Some(Stat { kind: Kind::Dir, .. }) => {
+                for name in host.list(&below)? {
+                    if let Some(Stat { kind: Kind::File, mode, .. }) = host.stat(&below.join(name))? {
+                        bits |= mode;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(Value::Mode(bits & 0o777)))
+}
+
+/// The kind of the file system that holds `path`, or its nearest existing parent.
+pub fn read_file_system(host: &Host, path: &Path) -> Reading {
+    let mounts = match host.read_text(Path::new("/proc/self/mountinfo")) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Reading::NotApplicable("/proc is not mounted".into()),
+        Err(e) => return Reading::Unknown(e.to_string()),
+    };
+    match mount_of(&mounts, path) {
+        Some(kind) => Reading::Value(Value::text(kind), None),
+        None => Reading::Unknown(format!("no mount in /proc/self/mountinfo holds {}", path.display())),
+    }
+}
+
+/// The type of the last mount whose mount point is a prefix of `path`. Source: proc_pid_mountinfo(5).
+fn mount_of(mountinfo: &str, path: &Path) -> Option<String> {
+    let mut best: Option<(usize, String)> = None;
+    for line in mountinfo.lines() {
+        let (left, right) = line.split_once(" - ")?;
+        let point = left.split(' ').nth(4)?.replace("\\040", " ");
+        let kind = right.split(' ').next()?;
+        if path.starts_with(&point) && best.as_ref().is_none_or(|(len, _)| point.len() >= *len) {
+            best = Some((point.len(), kind.to_owned()));
+        }
+    }
+    best.map(|(_, kind)| kind)
+}
+
+/// Free bytes at `path` or its nearest existing parent.
+pub fn read_free_space(host: &Host, path: &Path) -> Reading {
+    for dir in path.ancestors() {
+        match host.stat(dir) {
+            Ok(Some(_)) => {
+                let free = host.free_space(dir).map(|bytes| Some(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX))));
+                return free.into();
+            }
+            Ok(None) => continue,
+            Err(e) => return Reading::Unknown(e.to_string()),
+        }
+    }
+    Reading::Absent
+}
+
+/// Writes a rendered file, making the directories of ours that it needs.
+pub fn write(host: &Host, path: &Path, value: &FileValue) -> HostResult<()> {
+    let (uid, gid) = ids(path, &value.access)?;
+    host.write_file(path, &value.content, value.access.mode, uid, gid)
+}
+
+/// Makes a directory, or corrects its owner and mode.
+pub fn write_dir(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
+    let (uid, gid) = ids(path, access)?;
+    host.make_dir(path, access.mode, uid, gid)
+}
+
+/// Changes permission bits only.
+pub fn write_mode(host: &Host, path: &Path, mode: u32) -> HostResult<()> {
+    let stat = host
+        .stat(path)?
+        .ok_or_else(|| HostError::refused(format!("changing the mode of {}", path.display()), "it does not exist"))?;
+    host.set_access(path, mode, stat.uid, stat.gid)
+}
+
+/// Puts an inode back. A directory that we made and that is not empty any more stays: what is in it is not ours.
+pub fn restore(host: &Host, path: &Path, image: &Image) -> HostResult<()> {
+    match image {
+        Image::Absent if host.stat(path)?.is_some_and(|s| s.kind == Kind::Dir) && !host.list(path)?.is_empty() => Ok(()),
+        image => host.put(path, image),
+    }
+}
+
+/// The owner's and group's ids; an account that does not exist yet cannot own anything.
+pub fn ids(path: &Path, access: &Access) -> HostResult<(u32, u32)> {
+    let id = |account: &Account, what: &str| {
+        account.id.ok_or_else(|| {
+            HostError::refused(format!("writing {}", path.display()), format!("its {what} {} does not exist", account.name))
+        })
+    };
+    Ok((id(&access.user, "owner")?, id(&access.group, "group")?))
+}
+
+/// Owner, group and mode by name.
+pub fn access(stat: &Stat, facts: &Facts) -> Access {
+    Access { user: facts.user_of(stat.uid), group: facts.group_of(stat.gid), mode: stat.mode }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_mount_holds_a_path() {
+        let info = "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 21 0:5 / /var/lib/redis rw shared:1 - tmpfs tmpfs rw\n";
+        assert_eq!(mount_of(info, Path::new("/var/lib/redis/appendonlydir")), Some("tmpfs".into()));
+        assert_eq!(mount_of(info, Path::new("/var/lib/redis-b")), Some("ext4".into()));
+    }
+}

@@ -1,0 +1,102 @@
+//! Password files: generated whole, never shown. What a report may say of one is its owner and its mode.
+
+use crate::facts::Facts;
+use crate::host::{Host, HostError, HostResult, Kind};
+use crate::value::{Access, Value};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Random bytes in a generated password.
+const BYTES: usize = 32;
+
+/// Where passwords of undone runs are kept, so that nothing that still uses them is locked out for good.
+const ASIDE: &str = "/var/lib/redis-harden/set-aside";
+
+/// The owner and mode of a password file that holds a password.
+pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>> {
+    let Some(stat) = host.stat(path)? else { return Ok(None) };
+    if stat.kind != Kind::File {
+        return Ok(Some(Value::text("not a regular file")));
+    }
+    Ok((stat.size > 0).then(|| Value::Dir(super::file::access(&stat, facts))))
+}
+
+/// Generates the password where there is none, and sets the file's owner and mode.
+pub fn write(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
+    let (uid, gid) = super::file::ids(path, access)?;
+    match host.stat(path)? {
+        Some(stat) if stat.kind == Kind::File && stat.size > 0 => host.set_access(path, access.mode, uid, gid),
+        _ => host.write_file(path, format!("{}\n", generate()?).as_bytes(), access.mode, uid, gid),
+    }
+}
+
+/// The SHA-256 of the password in a file, as Redis's ACL rules want it after `#`; `None` while there is no password.
+pub fn digest(host: &Host, path: &Path) -> HostResult<Option<String>> {
+    Ok(password(host, path)?.map(|p| hex(&Sha256::digest(p.as_bytes()))))
+}
+
+/// The password: the file's first line. A trailing CR or LF is no part of it.
+pub fn password(host: &Host, path: &Path) -> HostResult<Option<String>> {
+    let Some(bytes) = host.read_untrusted(path)? else { return Ok(None) };
+    let text = String::from_utf8(bytes)
+        .map_err(|_| HostError::refused(format!("reading the password in {}", path.display()), "it is not UTF-8 text"))?;
+    let line = text.lines().next().unwrap_or_default().trim_end_matches('\r');
+    Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+/// Moves a generated password out of the way instead of deleting it.
+pub fn move_aside(host: &Host, path: &Path) -> HostResult<()> {
+    if host.stat(path)?.is_none() {
+        return Ok(());
+    }
+    let root = host.stat(Path::new("/"))?.map_or((0, 0), |s| (s.uid, s.gid));
+    host.make_dir(Path::new(ASIDE), 0o700, root.0, root.1)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut aside = Path::new(ASIDE).join(&name);
+    let mut n = 1;
+    while host.stat(&aside)?.is_some() {
+        n += 1;
+        aside = Path::new(ASIDE).join(format!("{name}.{n}"));
+    }
+    // Copied, then removed: /etc and /var may be two file systems.
+    let content = host.read_untrusted(path)?.unwrap_or_default();
+    host.write_file(&aside, &content, 0o600, root.0, root.1)?;
+    host.remove(path)?;
+    tracing::info!(password = %path.display(), kept = %aside.display(), "moved a generated password aside");
+    Ok(())
+}
+
+/// 256 random bits in hexadecimal.
+fn generate() -> HostResult<String> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|e| HostError::refused("generating a password", e.to_string()))?;
+    Ok(hex(&bytes))
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_passwords_differ_and_have_256_bits() {
+        let (a, b) = (generate().expect("random"), generate().expect("random"));
+        assert_ne!(a, b);
+        assert_eq!(a.len(), 64);
+    }
+
+    #[test]
+    fn the_digest_is_sha256_as_sha256sum_prints_it() {
+        let expected = "1b58ee375b42e41f0e48ef2ff27d10a5b1f6924a9acdcdba7cae868e7adce6bf";
+        assert_eq!(hex(&Sha256::digest(b"foobared")), expected);
+    }
+}

@@ -1,0 +1,157 @@
+//! An instance's service: started and stopped by systemd where it runs, else by our detached supervisor.
+
+use super::{Reading, Sight, unit};
+use crate::facts::{Facts, Init, Instance, View};
+use crate::host::{Host, HostError, HostResult, Run};
+use crate::redis::{Endpoint, Silence, ping};
+use crate::supervise::detach;
+use crate::value::Value;
+use std::time::{Duration, Instant};
+
+const STOPPED: &str = "stopped";
+const RUNNING: &str = "running";
+
+/// The digest of the files that the running server was started from; absent when it is not running.
+pub fn read(sight: Sight, name: &str) -> Reading {
+    let Some(known) = sight.facts.instances.get(name) else { return Reading::Absent };
+    match (&known.report, &known.view) {
+        (Some(report), _) if report.ready => Reading::Value(Value::Serving(report.generation.clone()), None),
+        (Some(report), _) => Reading::Value(Value::text(format!("not ready: {}", report.state)), None),
+        (None, View::NotRunning) => Reading::Absent,
+        (None, View::Told(_)) => Reading::Value(Value::text("running, not under redis-harden's supervisor"), None),
+        (None, View::Silent(why)) => Reading::Unknown(why.clone()),
+    }
+}
+
+/// Whether the instance comes back after a reboot, hardened.
+pub fn read_reboot(sight: Sight, name: &str) -> Reading {
+    let Some(known) = sight.facts.instances.get(name) else { return Reading::Absent };
+    if sight.facts.init == Init::Systemd {
+        return unit::read_enabled(sight, &known.policy.unit());
+    }
+    let stock = format!("/etc/init.d/{}", known.policy.package());
+    let because = match sight.host.stat(std::path::Path::new(&stock)) {
+        Ok(Some(_)) => format!("no systemd here, and {stock} would start the package's own configuration"),
+        _ => "no systemd here, and no other init system is known to start it".to_owned(),
+    };
+    Reading::Value(Value::Flag(false), Some(because))
+}
+
+/// `running` or `stopped`, for the journal.
+pub fn save(sight: Sight, name: &str) -> HostResult<String> {
+    let running = sight.facts.instances.get(name).is_some_and(|i| i.report.is_some() || !matches!(i.view, View::NotRunning));
+    Ok(if running { RUNNING } else { STOPPED }.to_owned())
+}
+
+/// Starts or restarts the instance on its rendered files, and waits for an authenticated PING.
+pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let known = known(sight.facts, name)?;
+    crate::redis::takeover::prepare(sight, known, say)?;
+    match sight.facts.init {
+        Init::Systemd => restart_unit(sight.host, known, say)?,
+        Init::Other => restart_detached(sight, known, say)?,
+    }
+    wait_for_ping(sight, known)
+}
+
+/// Starts it without asking for more than that it runs.
+pub fn start(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let known = known(sight.facts, name)?;
+    match sight.facts.init {
+        Init::Systemd => systemctl(sight.host, &["start", &known.policy.unit()], start_limit(known)),
+        Init::Other => {
+            detach::start_detached(sight.host, &sight.facts.exe, name)?;
+            detach::wait_ready(sight.host, name, known.policy.service.start_timeout.std(), say)
+        }
+    }
+}
+
+/// Stops it, however it runs.
+pub fn stop(sight: Sight, name: &str) -> HostResult<()> {
+    let known = known(sight.facts, name)?;
+    let limit = known.policy.service.stop_timeout.std() + Duration::from_secs(15);
+    match sight.facts.init {
+        Init::Systemd => systemctl(sight.host, &["stop", &known.policy.unit()], limit),
+        Init::Other => detach::stop(sight.host, name, limit),
+    }
+}
+
+/// Brings it back to what it was: stopped, or running on the files that are there again.
+pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    if state == STOPPED {
+        return stop(sight, name);
+    }
+    let known = known(sight.facts, name)?;
+    match sight.facts.init {
+        Init::Systemd => restart_unit(sight.host, known, say),
+        Init::Other => restart_detached(sight, known, say),
+    }
+}
+
+/// Tells systemd that units have changed.
+pub fn reload_units(host: &Host, facts: &Facts) -> HostResult<()> {
+    if facts.init != Init::Systemd || !host.is_running() {
+        return Ok(());
+    }
+    systemctl(host, &["daemon-reload"], Duration::from_secs(90))
+}
+
+fn restart_unit(host: &Host, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let unit = known.policy.unit();
+    systemctl(host, &["daemon-reload"], Duration::from_secs(90))?;
+    // A unit that failed before may have used up its starts.
+    let _ = host.run(&Run::new("systemctl").args(&["reset-failed", &unit]));
+    say(&format!("restarting {unit}"));
+    systemctl(host, &["restart", &unit], start_limit(known)).map_err(|e| with_journal(host, &unit, e))
+}
+
+fn restart_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let name = known.policy.redis.name.as_str();
+    if known.report.is_some() {
+        say(&format!("stopping {name}"));
+        detach::stop(sight.host, name, known.policy.service.stop_timeout.std() + Duration::from_secs(5))?;
+    }
+    say(&format!("starting {name}"));
+    detach::start_detached(sight.host, &sight.facts.exe, name)?;
+    detach::wait_ready(sight.host, name, known.policy.service.start_timeout.std(), say)
+}
+
+/// What "running" means: `admin` logs in by the rendered ACL and gets its PONG.
+fn wait_for_ping(sight: Sight, known: &Instance) -> HostResult<()> {
+    let endpoint = Endpoint::Socket(sight.host.real(&known.policy.unix_socket()));
+    let login = crate::facts::admin(sight.host, &known.policy);
+    let deadline = Instant::now() + known.policy.service.start_timeout.std();
+    loop {
+        match ping(&endpoint, login.as_ref()) {
+            Ok(()) => return Ok(()),
+            Err(Silence::Refused(why)) if why.contains("WRONGPASS") || why.contains("NOAUTH") => {
+                return Err(HostError::refused("logging in as admin", why));
+            }
+            Err(why) if Instant::now() >= deadline => {
+                return Err(HostError::refused(format!("waiting for {endpoint} to answer PING"), why.to_string()));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+fn start_limit(known: &Instance) -> Duration {
+    known.policy.service.start_timeout.std() + Duration::from_secs(15)
+}
+
+fn systemctl(host: &Host, args: &[&str], limit: Duration) -> HostResult<()> {
+    host.run_ok(&Run::new("systemctl").args(args).limit(limit)).map(|_| ())
+}
+
+/// A failed start's last words are in the journal, not in systemctl's answer.
+fn with_journal(host: &Host, unit: &str, error: HostError) -> HostError {
+    let run = Run::new("journalctl").args(&["--no-pager", "-q", "-o", "cat", "-n", "12", "-u", unit]);
+    match host.run(&run) {
+        Ok(output) if output.ok() => HostError { cause: format!("{}\nthe unit's last lines:\n{}", error.cause, output.stdout.trim_end()), ..error },
+        _ => error,
+    }
+}
+
+fn known<'a>(facts: &'a Facts, name: &str) -> HostResult<&'a Instance> {
+    facts.instances.get(name).ok_or_else(|| HostError::refused(format!("looking for the instance {name}"), "the policy has none of that name"))
+}
