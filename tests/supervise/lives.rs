@@ -1,0 +1,366 @@
+//! What a supervised server lives through, one behaviour each.
+
+use super::instance::{Instance, redis, runs, signal, status};
+use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
+use redis_harden::supervise::machine::Phase;
+use redis_harden::supervise::{detach, settings::generation};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+/// Every test, by the sentence it proves.
+pub const ALL: [(&str, fn()); 16] = [
+    (
+        "it_starts_and_answers_an_authenticated_ping",
+        it_starts_and_answers_an_authenticated_ping,
+    ),
+    (
+        "a_killed_server_is_back_within_a_second",
+        a_killed_server_is_back_within_a_second,
+    ),
+    (
+        "sigterm_stops_it_cleanly_and_the_state_says_so",
+        sigterm_stops_it_cleanly_and_the_state_says_so,
+    ),
+    (
+        "a_second_supervisor_is_refused",
+        a_second_supervisor_is_refused,
+    ),
+    (
+        "no_orphan_survives_a_killed_supervisor",
+        no_orphan_survives_a_killed_supervisor,
+    ),
+    (
+        "a_new_supervisor_waits_for_the_orphan_to_save",
+        a_new_supervisor_waits_for_the_orphan_to_save,
+    ),
+    ("nothing_of_ours_stays_root", nothing_of_ours_stays_root),
+    (
+        "limits_and_environment_are_set",
+        limits_and_environment_are_set,
+    ),
+    (
+        "a_bad_configuration_is_refused_with_the_servers_own_words",
+        a_bad_configuration_is_refused_with_the_servers_own_words,
+    ),
+    ("missing_files_are_refused", missing_files_are_refused),
+    (
+        "thirty_kills_leave_no_zombie_and_no_descriptor",
+        thirty_kills_leave_no_zombie_and_no_descriptor,
+    ),
+    (
+        "a_wrong_password_is_alive_and_not_ready",
+        a_wrong_password_is_alive_and_not_ready,
+    ),
+    (
+        "a_silent_server_is_reported_and_not_killed",
+        a_silent_server_is_reported_and_not_killed,
+    ),
+    (
+        "a_server_that_does_not_stop_is_killed_at_the_timeout",
+        a_server_that_does_not_stop_is_killed_at_the_timeout,
+    ),
+    (
+        "a_detached_supervisor_is_started_waited_for_and_stopped",
+        a_detached_supervisor_is_started_waited_for_and_stopped,
+    ),
+    (
+        "an_idle_supervisor_costs_next_to_nothing",
+        an_idle_supervisor_costs_next_to_nothing,
+    ),
+];
+
+fn it_starts_and_answers_an_authenticated_ping() {
+    let mut instance = Instance::new(&[], "");
+    let manager = UnixDatagram::bind(instance.path("notify")).unwrap();
+    nix::unistd::chown(&instance.path("notify"), Some(redis().0.into()), None).unwrap();
+    let report = instance.start();
+    assert_eq!(instance.ask("PING"), "+PONG");
+    let file = |name: &str| fs::read(instance.path("etc").join(name)).unwrap();
+    let expected = generation(&file("test.conf"), &file("test.acl"), &file("test.toml"));
+    assert_eq!(
+        (report.generation, report.restarts, report.nofile),
+        (expected, 0, 4096)
+    );
+    manager
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
+    let mut buffer = [0; 256];
+    let told = |size: usize, buffer: &[u8]| String::from_utf8_lossy(&buffer[..size]).into_owned();
+    let messages: Vec<String> = (0..3)
+        .map(|_| told(manager.recv(&mut buffer).unwrap(), &buffer))
+        .collect();
+    assert!(messages.contains(&"READY=1".to_owned()), "{messages:?}");
+}
+
+fn a_killed_server_is_back_within_a_second() {
+    let mut instance = Instance::new(&[], "");
+    let before = instance.start();
+    let start = Instant::now();
+    signal(before.server_pid.unwrap(), SIGKILL);
+    let after = instance.wait_for("new server", |r| r.ready && r.restarts == 1);
+    println!("  back after {} ms", start.elapsed().as_millis());
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert_ne!(after.server_pid, before.server_pid);
+    assert_eq!(after.last_exit.as_deref(), Some("SIGKILL"));
+    assert_eq!(instance.ask("PING"), "+PONG");
+}
+
+fn sigterm_stops_it_cleanly_and_the_state_says_so() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 0);
+    assert!(!runs(server));
+    assert_eq!(instance.report(), None);
+    assert_eq!(instance.last_words().state, Phase::Stopped);
+    let dump = fs::metadata(instance.path("data/dump.rdb")).unwrap();
+    assert_eq!((dump.uid(), dump.mode() & 0o777), (redis().0, 0o640));
+    instance.start();
+    assert_eq!(instance.ask("EXISTS key"), ":1");
+}
+
+fn a_second_supervisor_is_refused() {
+    let mut instance = Instance::new(&[], "");
+    let report = instance.start();
+    let code = instance.spawn("second").wait().unwrap().code();
+    let output = fs::read_to_string(instance.path("second")).unwrap();
+    assert_eq!(code, Some(78), "{output}");
+    let holder = format!("another supervisor (process {})", instance.supervisor_pid());
+    assert!(output.contains(&holder), "{output}");
+    assert_eq!(instance.report(), Some(report));
+}
+
+fn no_orphan_survives_a_killed_supervisor() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    let start = Instant::now();
+    signal(instance.supervisor_pid(), SIGKILL);
+    instance.supervisor.take().unwrap().wait().unwrap();
+    assert_eq!(instance.report(), None);
+    while runs(server) {
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "an orphan after 2 s"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(
+        instance.path("data/dump.rdb").exists(),
+        "its data was not saved"
+    );
+}
+
+fn a_new_supervisor_waits_for_the_orphan_to_save() {
+    let mut instance = Instance::new(&[], "");
+    let orphan = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    signal(orphan, SIGSTOP);
+    signal(instance.supervisor_pid(), SIGKILL);
+    instance.supervisor.take().unwrap().wait().unwrap();
+    instance.supervisor = Some(instance.spawn("output"));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(instance.report(), None);
+    signal(orphan, SIGCONT);
+    instance.wait_for("ready server", |r| r.ready);
+    assert!(!runs(orphan));
+    assert_eq!(instance.ask("EXISTS key"), ":1");
+}
+
+fn nothing_of_ours_stays_root() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    let (uid, gid) = redis();
+    for pid in [instance.supervisor_pid(), server] {
+        assert_eq!(status(pid, "Uid"), [uid.to_string().as_str(); 4].join(" "));
+        assert_eq!(status(pid, "Gid"), [gid.to_string().as_str(); 4].join(" "));
+        assert_eq!(status(pid, "Groups"), "");
+        assert_eq!(status(pid, "NoNewPrivs"), "1");
+        assert_eq!(status(pid, "CapEff"), "0000000000000000");
+        assert_eq!(status(pid, "CapPrm"), "0000000000000000");
+    }
+    let memory = fs::metadata(format!("/proc/{}/mem", instance.supervisor_pid())).unwrap();
+    assert_eq!(
+        memory.uid(),
+        0,
+        "the server could read the supervisor's memory"
+    );
+    for (dir, mode) in [("run/state", 0o750), ("run/redis", 0o2750)] {
+        let found = fs::metadata(instance.path(dir)).unwrap();
+        assert_eq!(
+            (found.uid(), found.gid(), found.mode() & 0o7777),
+            (uid, gid, mode)
+        );
+    }
+}
+
+fn limits_and_environment_are_set() {
+    let mut instance = Instance::new(&[("nofile", "3333")], "");
+    let server = instance.start().server_pid.unwrap();
+    let limits = fs::read_to_string(format!("/proc/{server}/limits")).unwrap();
+    let soft = |name: &str| {
+        limits
+            .lines()
+            .find_map(|l| l.strip_prefix(name))
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+    };
+    assert_eq!(
+        (soft("Max open files"), soft("Max core file size")),
+        ("3333", "0")
+    );
+    let environment = fs::read_to_string(format!("/proc/{server}/environ")).unwrap();
+    let mut names: Vec<&str> = environment
+        .split('\0')
+        .filter_map(|e| e.split('=').next())
+        .filter(|n| !n.is_empty())
+        .collect();
+    names.retain(|name| *name != "TZ");
+    names.sort_unstable();
+    assert_eq!(names, ["LC_ALL", "PATH"]);
+    assert_eq!(
+        (status(server, "Umask"), status(server, "SigBlk")),
+        ("0027".into(), "0000000000000000".into())
+    );
+    let data = fs::read_link(format!("/proc/{server}/cwd")).unwrap();
+    assert_eq!(data, instance.path("data"));
+}
+
+fn a_bad_configuration_is_refused_with_the_servers_own_words() {
+    for (config, words) in [
+        ("no-such-directive 1", "Bad directive"),
+        ("maxclients many", "maxclients many"),
+    ] {
+        let mut instance = Instance::new(&[], config);
+        instance.supervisor = Some(instance.spawn("output"));
+        assert_eq!(instance.ended(), 78);
+        assert!(instance.output().contains(words), "{}", instance.output());
+        let last = instance.last_words();
+        assert_eq!(last.state, Phase::Refused);
+        assert!(last.last_exit.unwrap().contains(words));
+    }
+}
+
+fn missing_files_are_refused() {
+    for name in ["test.toml", "agent", "test.conf", "test.acl"] {
+        let mut instance = Instance::new(&[], "");
+        fs::remove_file(instance.path("etc").join(name)).unwrap();
+        instance.supervisor = Some(instance.spawn("output"));
+        assert_eq!(instance.ended(), 78);
+        assert!(
+            instance
+                .output()
+                .contains(&format!("{name}: there is no such file")),
+            "{}",
+            instance.output()
+        );
+    }
+}
+
+fn thirty_kills_leave_no_zombie_and_no_descriptor() {
+    let mut instance = Instance::new(&[("backoff", "\"1ms\""), ("backoff-max", "\"5ms\"")], "");
+    let mut report = instance.start();
+    let supervisor = instance.supervisor_pid();
+    let open = || {
+        fs::read_dir(format!("/proc/{supervisor}/fd"))
+            .unwrap()
+            .count()
+    };
+    let before = open();
+    for round in 1..=30 {
+        signal(report.server_pid.unwrap(), SIGKILL);
+        report = instance.wait_for("new server", |r| r.ready && r.restarts == round);
+    }
+    assert_eq!(open(), before);
+    let children =
+        fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).unwrap();
+    assert_eq!(children.trim(), report.server_pid.unwrap().to_string());
+}
+
+fn a_wrong_password_is_alive_and_not_ready() {
+    let mut instance = Instance::new(&[], "");
+    instance.write("agent", "another", 0o600, 0);
+    instance.supervisor = Some(instance.spawn("output"));
+    let report = instance.wait_for("busy server", |r| r.state == Phase::Busy);
+    assert!(report.note.starts_with("WRONGPASS"), "{}", report.note);
+    assert!(!report.ready);
+}
+
+fn a_silent_server_is_reported_and_not_killed() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    signal(server, SIGSTOP);
+    instance.wait_for("silent server", |r| {
+        r.state == Phase::Busy && r.note == "no answer"
+    });
+    signal(server, SIGCONT);
+    let report = instance.wait_for("ready server", |r| r.ready);
+    assert_eq!((report.server_pid, report.restarts), (Some(server), 0));
+}
+
+fn a_server_that_does_not_stop_is_killed_at_the_timeout() {
+    let mut instance = Instance::new(&[("stop-timeout", "\"2s\"")], "");
+    let server = instance.start().server_pid.unwrap();
+    signal(server, SIGSTOP);
+    let start = Instant::now();
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 128 + 9);
+    assert!((2000..4000).contains(&start.elapsed().as_millis()));
+    assert!(!runs(server));
+}
+
+fn a_detached_supervisor_is_started_waited_for_and_stopped() {
+    let instance = Instance::new(&[], "");
+    let (host, places) = (&instance.host, instance.places());
+    let exe = std::env::current_exe().unwrap();
+    let dir = instance.dir.path().to_str().unwrap();
+    let args = ["--as-supervisor", dir];
+    let limit = Duration::from_secs(10);
+    let mut started = detach::start_with(host, &exe, &args, &places).unwrap();
+    let mut told = Vec::new();
+    let report = detach::wait_ready(host, &places, Some(&mut started), limit, &mut |text| {
+        told.push(text.to_owned())
+    });
+    let report = report.unwrap();
+    let session =
+        nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(report.supervisor_pid))).unwrap();
+    assert_eq!(session.as_raw(), report.supervisor_pid);
+    let log = fs::metadata(&places.log).unwrap();
+    assert_eq!((log.uid(), log.mode() & 0o777), (0, 0o640));
+    detach::stop(host, &places, limit).unwrap();
+    assert_eq!(instance.report(), None);
+    detach::stop(host, &places, limit).unwrap();
+    instance.write("test.conf", "nonsense\n", 0o640, redis().1);
+    let mut started = detach::start_with(host, &exe, &args, &places).unwrap();
+    let error =
+        detach::wait_ready(host, &places, Some(&mut started), limit, &mut |_| {}).unwrap_err();
+    assert!(
+        error.to_string().contains("FATAL CONFIG FILE ERROR"),
+        "{error}"
+    );
+}
+
+fn an_idle_supervisor_costs_next_to_nothing() {
+    let mut instance = Instance::new(&[], "");
+    instance.start();
+    let pid = instance.supervisor_pid();
+    std::thread::sleep(Duration::from_secs(1));
+    let switches = || {
+        status(pid, "voluntary_ctxt_switches")
+            .parse::<u64>()
+            .unwrap()
+    };
+    let before = switches();
+    std::thread::sleep(Duration::from_secs(5));
+    let count = switches() - before;
+    println!(
+        "  {count} context switches in 5 s, {} resident (debug build)",
+        status(pid, "VmRSS")
+    );
+    assert!(count <= 15);
+}
