@@ -16,7 +16,7 @@ use crate::host::{Host, HostError, HostResult};
 use nix::unistd::{geteuid, getpid, gettid};
 use settings::Settings;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The exit code for every error of `run`: systemd's `RestartPreventExitStatus=78`, EX_CONFIG of sysexits.h.
 pub const EX_CONFIG: i32 = 78;
@@ -26,8 +26,6 @@ pub const EX_CONFIG: i32 = 78;
 pub struct Places {
     /// The rendered service file.
     pub settings: PathBuf,
-    /// The probe's password, when we start as root.
-    pub secret: PathBuf,
     /// The password's directory, when systemd has dropped root already.
     pub credentials: Option<PathBuf>,
     /// systemd's end.
@@ -41,7 +39,6 @@ impl Places {
     pub fn of(name: &str) -> Places {
         Places {
             settings: format!("/etc/redis-harden/redis/{name}.toml").into(),
-            secret: secret(name),
             credentials: None,
             notify: None,
             log: format!("/var/log/redis-harden/{name}.log").into(),
@@ -55,14 +52,6 @@ impl Places {
             notify: std::env::var_os("NOTIFY_SOCKET"),
             ..self
         }
-    }
-}
-
-fn secret(name: &str) -> PathBuf {
-    let dir = Path::new("/etc/redis-harden/secrets");
-    match name {
-        "default" => dir.join("agent"),
-        named => dir.join(named).join("agent"),
     }
 }
 
@@ -85,7 +74,7 @@ pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
         let doing = format!("reading {}", places.settings.display());
         HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
     })?;
-    let secret = password(host, places)?;
+    let secret = password(host, places, &settings)?;
     let nofile = privileges::step_down(host, &settings)?;
     let lock = lock::take(host, &settings)?;
     let inputs = watch::Inputs {
@@ -114,10 +103,10 @@ fn check_process(host: &Host) -> HostResult<()> {
 }
 
 /// The probe's password: root reads it itself, systemd hands it over.
-fn password(host: &Host, places: &Places) -> HostResult<String> {
+fn password(host: &Host, places: &Places, settings: &Settings) -> HostResult<String> {
     let path = match &places.credentials {
         Some(dir) => dir.join("agent"),
-        None if geteuid().is_root() => places.secret.clone(),
+        None if geteuid().is_root() => settings.agent_secret.clone(),
         None => {
             let cause = "CREDENTIALS_DIRECTORY is not set (LoadCredential=agent:… in the unit?)";
             return Err(HostError::refused("reading the password of agent", cause));

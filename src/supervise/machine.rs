@@ -1,7 +1,13 @@
 //! What the supervisor decides: (machine, event, now) → (machine, actions). It touches nothing and never gives up on a data store.
 
+mod phase;
+
+pub use phase::{Phase, TRANSITIONS, allowed};
+
 use super::probe::Answer;
-use serde::{Deserialize, Serialize};
+use phase::Phase::{
+    BackingOff, Busy, Loading, Ready, Refused, Replacing, Starting, Stopped, Stopping,
+};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,50 +19,6 @@ const REPEAT: Duration = Duration::from_secs(1);
 
 /// So many unanswered probes in a row mean that it is not ready; fewer are a slow command.
 const SILENT: u32 = 3;
-
-/// Where the server is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Spawned, no answer yet.
-    Starting,
-    /// Answers that it is loading its data.
-    Loading,
-    /// Answers +PONG.
-    Ready,
-    /// Alive, and not ready: busy, refusing writes, or silent for a while.
-    Busy,
-    /// Being ended so that it can be started again.
-    Replacing,
-    /// Being ended because somebody asked.
-    Stopping,
-    /// Down until the back-off has passed.
-    BackingOff,
-    /// Ended, as asked.
-    Stopped,
-    /// Its very first start failed before it answered: a configuration error.
-    Refused,
-}
-
-use Phase::{BackingOff, Busy, Loading, Ready, Refused, Replacing, Starting, Stopped, Stopping};
-
-/// Every transition that may happen; anything else is a bug.
-pub const TRANSITIONS: [(Phase, &[Phase]); 9] = [
-    (
-        Starting,
-        &[
-            Starting, Loading, Ready, Busy, Replacing, Stopping, BackingOff, Refused,
-        ],
-    ),
-    (Loading, &[Starting, Ready, Busy, Stopping, BackingOff]),
-    (Ready, &[Starting, Loading, Busy, Stopping, BackingOff]),
-    (Busy, &[Starting, Loading, Ready, Stopping, BackingOff]),
-    (Replacing, &[Starting, Stopping, BackingOff]),
-    (Stopping, &[Stopped]),
-    (BackingOff, &[Starting, Stopped]),
-    (Stopped, &[]),
-    (Refused, &[]),
-];
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -336,13 +298,6 @@ impl Machine {
     }
 }
 
-/// Whether the table has this transition.
-pub fn allowed(from: Phase, to: Phase) -> bool {
-    TRANSITIONS
-        .iter()
-        .any(|(phase, next)| *phase == from && next.contains(&to))
-}
-
 impl Exit {
     /// The supervisor's own code after a stop that was asked for: the server's, by the shell's convention for signals.
     /// A server that had no handler yet ends by our SIGTERM itself, which is no failure.
@@ -364,29 +319,6 @@ impl fmt::Display for Exit {
                 Err(_) => write!(f, "signal {number}"),
             },
         }
-    }
-}
-
-impl Phase {
-    /// As it is written in the state file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Starting => "starting",
-            Loading => "loading",
-            Ready => "ready",
-            Busy => "busy",
-            Replacing => "replacing",
-            Stopping => "stopping",
-            BackingOff => "backing-off",
-            Stopped => "stopped",
-            Refused => "refused",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Settings {
     pub config: PathBuf,
     /// Its ACL file; part of the generation.
     pub acl_file: PathBuf,
+    /// The file with the probe's password: read by root, or by systemd's `LoadCredential=agent:`.
+    pub agent_secret: PathBuf,
     /// Who it runs as.
     pub user: String,
     /// Its only group.
@@ -120,6 +122,7 @@ mod tests {
             server: "/usr/bin/redis-server".into(),
             config: "/etc/redis-harden/redis/default.conf".into(),
             acl_file: "/etc/redis-harden/redis/default.acl".into(),
+            agent_secret: "/etc/redis-harden/secrets/agent".into(),
             user: "redis".into(),
             group: "redis".into(),
             unix_socket: Some("/run/redis/redis-server.sock".into()),

@@ -78,7 +78,7 @@ impl<'a> Watch<'a> {
                 return end;
             }
             self.wait()?;
-            self.take_signals_in()?;
+            self.read_signals()?;
             self.reap();
             self.hear();
             self.tell(Event::Tick);
@@ -118,16 +118,14 @@ impl<'a> Watch<'a> {
         PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX)
     }
 
-    fn take_signals_in(&mut self) -> HostResult<()> {
+    fn read_signals(&mut self) -> HostResult<()> {
         let fail = |e| HostError::errno("reading signals", e);
         while let Some(info) = self.signals.read_signal().map_err(fail)? {
-            match Signal::try_from(info.ssi_signo.cast_signed()) {
-                Ok(signal @ (Signal::SIGTERM | Signal::SIGINT)) => {
-                    tracing::info!(%signal, "stopping");
-                    self.tell(Event::Stop);
-                }
-                // Re-reading the settings on SIGHUP comes with live reloading; SIGCHLD is what `reap` looks at.
-                _ => {}
+            // SIGCHLD is what `reap` looks at; SIGHUP re-reads the settings once there is live reloading.
+            let signal = Signal::try_from(info.ssi_signo.cast_signed());
+            if let Ok(signal @ (Signal::SIGTERM | Signal::SIGINT)) = signal {
+                tracing::info!(%signal, "stopping");
+                self.tell(Event::Stop);
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! One instance in a directory of its own: its files, its supervisor's process, and a client.
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, User, chown};
 use redis_harden::host::Host;
@@ -22,12 +23,16 @@ pub struct Instance {
 
 /// What main would do: run, print the error, exit.
 pub fn supervise(dir: &Path) -> ExitCode {
+    // What a login session gets: there is something to raise.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, 1024, hard).unwrap();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
     let places = Places {
         notify: std::env::var_os("NOTIFY_SOCKET"),
+        credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         ..places(dir)
     };
     let result = run_at(&Host::live().unwrap(), &places);
@@ -41,7 +46,6 @@ pub fn supervise(dir: &Path) -> ExitCode {
 pub fn places(dir: &Path) -> Places {
     Places {
         settings: dir.join("etc/test.toml"),
-        secret: dir.join("etc/agent"),
         credentials: None,
         notify: None,
         log: dir.join("log/test.log"),
@@ -120,6 +124,7 @@ impl Instance {
             ("server", "\"/usr/bin/redis-server\"".into()),
             ("config", at("etc/test.conf")),
             ("acl-file", at("etc/test.acl")),
+            ("agent-secret", at("etc/agent")),
             ("user", "\"redis\"".into()),
             ("group", "\"redis\"".into()),
             ("unix-socket", at("run/redis/redis.sock")),
@@ -154,17 +159,21 @@ impl Instance {
 
     /// A supervisor's process, whose output goes to a file.
     pub fn spawn(&self, output: &str) -> Child {
+        self.command(output).spawn().unwrap()
+    }
+
+    pub fn command(&self, output: &str) -> Command {
         let file = fs::File::create(self.path(output)).unwrap();
-        Command::new(std::env::current_exe().unwrap())
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
             .arg("--as-supervisor")
             .arg(self.dir.path())
             .env("NOTIFY_SOCKET", self.path("notify"))
             .env("STRAY", "variable")
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap()
+            .stderr(file);
+        command
     }
 
     /// Starts the supervisor and waits until its server is ready.
@@ -223,7 +232,7 @@ impl Instance {
         while text.lines().count() < 2 {
             let size = stream.read(&mut buffer).unwrap();
             assert!(size > 0, "closed after {text:?}");
-            text.push_str(&String::from_utf8_lossy(&buffer[..size]));
+            text.push_str(&String::from_utf8_lossy(buffer.get(..size).unwrap()));
         }
         text.split_once("\r\n").unwrap().1.trim_end().to_owned()
     }

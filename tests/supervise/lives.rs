@@ -7,10 +7,11 @@ use redis_harden::supervise::{detach, settings::generation};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [(&str, fn()); 16] = [
+pub const ALL: [(&str, fn()); 20] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -37,12 +38,28 @@ pub const ALL: [(&str, fn()); 16] = [
     ),
     ("nothing_of_ours_stays_root", nothing_of_ours_stays_root),
     (
-        "limits_and_environment_are_set",
-        limits_and_environment_are_set,
+        "limits_umask_and_signals_are_set",
+        limits_umask_and_signals_are_set,
+    ),
+    (
+        "nothing_of_the_supervisors_environment_reaches_the_server",
+        nothing_of_the_supervisors_environment_reaches_the_server,
     ),
     (
         "a_bad_configuration_is_refused_with_the_servers_own_words",
         a_bad_configuration_is_refused_with_the_servers_own_words,
+    ),
+    (
+        "a_bad_acl_file_is_refused_with_the_end_of_the_log",
+        a_bad_acl_file_is_refused_with_the_end_of_the_log,
+    ),
+    (
+        "a_server_without_a_unix_socket_is_reached_by_tcp",
+        a_server_without_a_unix_socket_is_reached_by_tcp,
+    ),
+    (
+        "started_as_its_user_it_takes_the_password_from_systemd",
+        started_as_its_user_it_takes_the_password_from_systemd,
     ),
     ("missing_files_are_refused", missing_files_are_refused),
     (
@@ -87,7 +104,9 @@ fn it_starts_and_answers_an_authenticated_ping() {
         .set_read_timeout(Some(Duration::from_secs(2)))
         .unwrap();
     let mut buffer = [0; 256];
-    let told = |size: usize, buffer: &[u8]| String::from_utf8_lossy(&buffer[..size]).into_owned();
+    let told = |size: usize, buffer: &[u8]| {
+        String::from_utf8_lossy(buffer.get(..size).unwrap()).into_owned()
+    };
     let messages: Vec<String> = (0..3)
         .map(|_| told(manager.recv(&mut buffer).unwrap(), &buffer))
         .collect();
@@ -197,8 +216,8 @@ fn nothing_of_ours_stays_root() {
     }
 }
 
-fn limits_and_environment_are_set() {
-    let mut instance = Instance::new(&[("nofile", "3333")], "");
+fn limits_umask_and_signals_are_set() {
+    let mut instance = Instance::new(&[("nofile", "12345")], "");
     let server = instance.start().server_pid.unwrap();
     let limits = fs::read_to_string(format!("/proc/{server}/limits")).unwrap();
     let soft = |name: &str| {
@@ -212,23 +231,32 @@ fn limits_and_environment_are_set() {
     };
     assert_eq!(
         (soft("Max open files"), soft("Max core file size")),
-        ("3333", "0")
+        ("12345", "0")
     );
-    let environment = fs::read_to_string(format!("/proc/{server}/environ")).unwrap();
-    let mut names: Vec<&str> = environment
-        .split('\0')
-        .filter_map(|e| e.split('=').next())
-        .filter(|n| !n.is_empty())
-        .collect();
-    names.retain(|name| *name != "TZ");
-    names.sort_unstable();
-    assert_eq!(names, ["LC_ALL", "PATH"]);
     assert_eq!(
         (status(server, "Umask"), status(server, "SigBlk")),
         ("0027".into(), "0000000000000000".into())
     );
     let data = fs::read_link(format!("/proc/{server}/cwd")).unwrap();
     assert_eq!(data, instance.path("data"));
+}
+
+fn nothing_of_the_supervisors_environment_reaches_the_server() {
+    let mut instance = Instance::new(&[], "");
+    // Redis overwrites its environment with its process title: a script in its place writes it down first.
+    let script = "#!/bin/sh\nenv > environment\nexec /usr/bin/redis-server \"$@\"\n";
+    instance.write("redis-server", script, 0o755, 0);
+    let settings = fs::read_to_string(instance.path("etc/test.toml")).unwrap();
+    let server = instance.path("etc/redis-server").display().to_string();
+    let settings = settings.replace("/usr/bin/redis-server", &server);
+    instance.write("test.toml", &settings, 0o640, redis().1);
+    instance.start();
+    let text = fs::read_to_string(instance.path("data/environment")).unwrap();
+    let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
+    // PWD is the shell's own.
+    names.retain(|name| !["TZ", "PWD", "_", "OLDPWD", "SHLVL"].contains(name));
+    names.sort_unstable();
+    assert_eq!(names, ["LC_ALL", "PATH"]);
 }
 
 fn a_bad_configuration_is_refused_with_the_servers_own_words() {
@@ -244,6 +272,67 @@ fn a_bad_configuration_is_refused_with_the_servers_own_words() {
         assert_eq!(last.state, Phase::Refused);
         assert!(last.last_exit.unwrap().contains(words));
     }
+}
+
+fn a_bad_acl_file_is_refused_with_the_end_of_the_log() {
+    let log = tempfile::Builder::new().prefix("rh-log").tempdir().unwrap();
+    let file = log.path().join("redis.log");
+    nix::unistd::chown(log.path(), Some(redis().0.into()), None).unwrap();
+    let quoted = format!("\"{}\"", file.display());
+    let config = format!("logfile {}", file.display());
+    let mut instance = Instance::new(&[("log-file", &quoted)], &config);
+    instance.write(
+        "test.acl",
+        "user agent +no-such-command\n",
+        0o640,
+        redis().1,
+    );
+    instance.supervisor = Some(instance.spawn("output"));
+    assert_eq!(instance.ended(), 78);
+    assert!(
+        instance.output().contains("ACL errors"),
+        "{}",
+        instance.output()
+    );
+}
+
+fn a_server_without_a_unix_socket_is_reached_by_tcp() {
+    for (address, bind) in [("\"127.0.0.1\"", "127.0.0.1"), ("\"::1\"", "::1")] {
+        let free = std::net::TcpListener::bind((bind, 0)).unwrap();
+        let port = free.local_addr().unwrap().port().to_string();
+        drop(free);
+        let settings = [("port", port.as_str()), ("address", address)];
+        let mut instance = Instance::new(&settings, &format!("port {port}\nbind {bind}"));
+        let text = fs::read_to_string(instance.path("etc/test.toml")).unwrap();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|l| !l.starts_with("unix-socket"))
+            .collect();
+        instance.write("test.toml", &lines.join("\n"), 0o640, redis().1);
+        let before = instance.start();
+        signal(before.server_pid.unwrap(), SIGKILL);
+        instance.wait_for("new server", |r| r.ready && r.restarts == 1);
+    }
+}
+
+fn started_as_its_user_it_takes_the_password_from_systemd() {
+    let mut instance = Instance::new(&[], "");
+    let (uid, gid) = redis();
+    fs::remove_file(instance.path("etc/agent")).unwrap();
+    for dir in ["run/state", "run/redis", "credentials"] {
+        fs::create_dir(instance.path(dir)).unwrap();
+        nix::unistd::chown(&instance.path(dir), Some(uid.into()), Some(gid.into())).unwrap();
+    }
+    fs::write(instance.path("credentials/agent"), "secret").unwrap();
+    let mut command = instance.command("output");
+    command
+        .uid(uid)
+        .gid(gid)
+        .env("CREDENTIALS_DIRECTORY", instance.path("credentials"));
+    instance.supervisor = Some(command.spawn().unwrap());
+    instance.wait_for("ready server", |report| report.ready);
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 0);
 }
 
 fn missing_files_are_refused() {
@@ -267,6 +356,8 @@ fn thirty_kills_leave_no_zombie_and_no_descriptor() {
     let mut report = instance.start();
     let supervisor = instance.supervisor_pid();
     let open = || {
+        // The state's new name is seen a moment before its directory's descriptor is closed.
+        std::thread::sleep(Duration::from_millis(100));
         fs::read_dir(format!("/proc/{supervisor}/fd"))
             .unwrap()
             .count()

@@ -24,7 +24,7 @@ fn report() -> Report {
 }
 
 fn settings() -> Settings {
-    let text = "instance = 'default'\nserver = '/usr/bin/redis-server'\nconfig = '/c'\nacl-file = '/a'\n\
+    let text = "instance = 'default'\nserver = '/usr/bin/redis-server'\nconfig = '/c'\nacl-file = '/a'\nagent-secret = '/s'\n\
         user = 'redis'\ngroup = 'redis'\nport = 0\nstate-dir = '/run/state'\nrun-dir = '/run/redis'\n\
         data-dir = '/data'\nnofile = 1024\nmaxclients = 100\nstart-timeout = '1s'\nstop-timeout = '1s'\n\
         backoff = '1ms'\nbackoff-max = '1s'\nbackoff-reset = '1s'\nunit-sha256 = ''\n";
