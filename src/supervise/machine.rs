@@ -105,6 +105,7 @@ impl Machine {
 
     /// Takes one event. `jitter` (0 to 1) shortens a back-off by up to a quarter, so that hosts do not move in step.
     pub fn step(mut self, event: Event, now: Moment, jitter: f64) -> (Machine, Vec<Action>) {
+        self.forgive(now);
         let actions = match event {
             Event::Answer(answer) => self.answered(&answer, now),
             Event::Exited(exit) => self.exited(exit, now, jitter),
@@ -208,15 +209,17 @@ impl Machine {
         vec![Action::Refuse]
     }
 
-    /// At once after a first crash, later with growing delays; a long time ready forgives what was before.
-    fn restart(&mut self, now: Moment, jitter: f64) -> Vec<Action> {
+    /// A long time ready forgives the crashes before it, whatever state the next one comes in.
+    fn forgive(&mut self, now: Moment) {
         let reset = self.limits.backoff_reset;
-        if self
-            .ready_since
-            .is_some_and(|since| now.saturating_sub(since) >= reset)
-        {
+        let ready = |since| now.saturating_sub(since) >= reset;
+        if self.ready_since.is_some_and(ready) {
             self.crashes = 0;
         }
+    }
+
+    /// At once after a first crash, later with growing delays.
+    fn restart(&mut self, now: Moment, jitter: f64) -> Vec<Action> {
         self.ready_since = None;
         self.crashes = self.crashes.saturating_add(1);
         let delay = self.delay(jitter);

@@ -54,6 +54,15 @@ fn a_minute_ready_forgives_earlier_crashes() {
     let pong = || Event::Answer(Answer::Pong);
     let life = [(1, pong()), (2, KILLED), (3, pong()), (60_003, KILLED)];
     assert_eq!(after(&life).1, [Action::Spawn]);
+    let busy = Event::Answer(Answer::Busy("BUSY".into()));
+    let busy_at_last = [
+        (1, pong()),
+        (2, KILLED),
+        (3, pong()),
+        (60_003, busy),
+        (60_004, KILLED),
+    ];
+    assert_eq!(after(&busy_at_last).1, [Action::Spawn]);
     let short = [(1, pong()), (2, KILLED), (3, pong()), (59_000, KILLED)];
     assert_eq!(after(&short).0.phase(), BackingOff);
 }
