@@ -1,1 +1,120 @@
 //! Runs redis-server as its user, watched and restarted; never as root, never twice on one data directory.
+//! Sandbox, start gate and hang detection have their place in `process` and `machine`, and are not here yet.
+
+pub mod detach;
+mod lock;
+pub mod machine;
+pub mod notify;
+mod privileges;
+pub mod probe;
+mod process;
+pub mod settings;
+pub mod state;
+mod watch;
+
+use crate::host::{Host, HostError, HostResult};
+use nix::unistd::{geteuid, getpid, gettid};
+use settings::Settings;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The exit code for every error of `run`: systemd's `RestartPreventExitStatus=78`, EX_CONFIG of sysexits.h.
+pub const EX_CONFIG: i32 = 78;
+
+/// Where the supervisor's inputs and outputs are.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The rendered service file.
+    pub settings: PathBuf,
+    /// The password's directory, when systemd has dropped root already.
+    pub credentials: Option<PathBuf>,
+    /// systemd's end.
+    pub notify: Option<OsString>,
+    /// Where a detached supervisor's output goes.
+    pub log: PathBuf,
+}
+
+impl Places {
+    /// Where they are for an instance.
+    pub fn of(name: &str) -> Places {
+        Places {
+            settings: format!("/etc/redis-harden/redis/{name}.toml").into(),
+            credentials: None,
+            notify: None,
+            log: format!("/var/log/redis-harden/{name}.log").into(),
+        }
+    }
+
+    /// The same, with what systemd passes in the environment.
+    fn with_environment(self) -> Places {
+        Places {
+            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            notify: std::env::var_os("NOTIFY_SOCKET"),
+            ..self
+        }
+    }
+}
+
+/// Runs an instance's server until a stop is asked for, and returns the server's own exit code.
+/// Call it on the main thread, before any other thread exists.
+///
+/// # Errors
+/// Before the server has ever answered: settings that are missing, another supervisor, a configuration that the server
+/// refuses. The exit code for these is [`EX_CONFIG`].
+pub fn run(host: &Host, name: &str) -> HostResult<i32> {
+    let valid: Result<crate::policy::scalar::Name, String> = name.parse();
+    valid.map_err(|e| HostError::refused("starting the supervisor", e))?;
+    run_at(host, &Places::of(name).with_environment())
+}
+
+/// The same, with the files elsewhere.
+pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
+    check_process(host)?;
+    let settings = Settings::load(host, &places.settings)?.ok_or_else(|| {
+        let doing = format!("reading {}", places.settings.display());
+        HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
+    })?;
+    let secret = password(host, places, &settings)?;
+    let nofile = privileges::step_down(host, &settings)?;
+    let lock = lock::take(host, &settings)?;
+    let inputs = watch::Inputs {
+        host,
+        settings_file: &places.settings,
+        settings: &settings,
+        secret: &secret,
+        notify: places.notify.as_deref(),
+        lock: &lock,
+        nofile,
+    };
+    watch::Watch::begin(inputs)?.run()
+}
+
+/// The death signal of the child fires when the *thread* that forked it ends.
+fn check_process(host: &Host) -> HostResult<()> {
+    let refuse = |cause| Err(HostError::refused("starting the supervisor", cause));
+    if gettid() != getpid() {
+        return refuse("this is not the main thread");
+    }
+    if !host.is_live_root() {
+        return refuse("a server is not run on an offline tree");
+    }
+    nix::sys::prctl::set_name(c"redis-harden")
+        .map_err(|e| HostError::errno("naming the supervisor", e))
+}
+
+/// The probe's password: root reads it itself, systemd hands it over.
+fn password(host: &Host, places: &Places, settings: &Settings) -> HostResult<String> {
+    let path = match &places.credentials {
+        Some(dir) => dir.join("agent"),
+        None if geteuid().is_root() => settings.agent_secret.clone(),
+        None => {
+            let cause = "CREDENTIALS_DIRECTORY is not set (LoadCredential=agent:… in the unit?)";
+            return Err(HostError::refused("reading the password of agent", cause));
+        }
+    };
+    let text = host.read_text(&path)?.ok_or_else(|| {
+        let doing = format!("reading the password {}", path.display());
+        HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
+    })?;
+    Ok(text.trim_end().to_owned())
+}

@@ -1,0 +1,308 @@
+//! Asks the server how it is: an authenticated PING on a kept connection, never waiting in a system call.
+//! Any reply means alive; only +PONG means ready. It judges nothing beyond that.
+
+use super::settings::Settings;
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, UnixAddr, connect,
+    getsockopt, recv, send, socket, sockopt::SocketError,
+};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a reply may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A line that is longer is not one of Redis's.
+const LONGEST: usize = 4096;
+
+/// What came of one probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `+PONG`: it serves.
+    Pong,
+    /// `-LOADING`.
+    Loading(String),
+    /// `-BUSY`: a script or function runs.
+    Busy(String),
+    /// `-MISCONF`: it cannot save; restarting it would lose the only good copy.
+    Misconf(String),
+    /// Any other error reply; it is alive.
+    Error(String),
+    /// No reply in time.
+    Timeout,
+    /// Nobody listens, or the connection was closed without a word.
+    Refused(String),
+}
+
+/// Where the server listens.
+#[derive(Clone, Debug)]
+enum Target {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+/// The client.
+#[derive(Debug)]
+pub struct Probe {
+    target: Target,
+    auth: Vec<u8>,
+    link: Option<Link>,
+    deadline: Option<Instant>,
+}
+
+/// An open connection, and what is awaited on it.
+#[derive(Debug)]
+struct Link {
+    socket: OwnedFd,
+    /// What could not be sent yet: the connection is still being made.
+    unsent: Option<Vec<u8>>,
+    received: Vec<u8>,
+    /// Reply lines that are still to come.
+    awaited: usize,
+    /// The first error among the lines so far: AUTH's counts more than what follows from it.
+    error: Option<String>,
+    /// Whether an earlier probe was answered on it.
+    reused: bool,
+}
+
+impl Probe {
+    /// A client of this server, which authenticates as `agent`. It connects when it is first asked.
+    pub fn new(settings: &Settings, secret: &str) -> Probe {
+        let address = settings.address.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        let target = match &settings.unix_socket {
+            Some(path) => Target::Unix(path.clone()),
+            None => Target::Tcp(SocketAddr::new(address, settings.port)),
+        };
+        Probe {
+            target,
+            auth: command(&["AUTH", "agent", secret]),
+            link: None,
+            deadline: None,
+        }
+    }
+
+    /// Sends a PING. An answer at once is a refusal; else it comes by `hear`, or is `late`.
+    pub fn ask(&mut self, now: Instant) -> Option<Answer> {
+        self.deadline = Some(now + PATIENCE);
+        let sent = match &mut self.link {
+            // The last PING is not answered yet: waiting on is the question.
+            Some(link) if link.awaited > 0 => return None,
+            Some(link) => link.send(command(&["PING"]), 1),
+            None => self.connect(),
+        };
+        match sent {
+            Ok(()) => None,
+            Err(_) if self.was_reused() => self.again(),
+            Err(e) => Some(self.refused(e)),
+        }
+    }
+
+    /// The descriptor to poll while an answer is awaited, and what for.
+    pub fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        self.deadline?;
+        let link = self.link.as_ref()?;
+        let flags = match link.unsent {
+            Some(_) => PollFlags::POLLOUT,
+            None => PollFlags::POLLIN,
+        };
+        Some((link.socket.as_fd(), flags))
+    }
+
+    /// When the answer is late.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Takes what the descriptor has. `None`: more is to come.
+    pub fn hear(&mut self) -> Option<Answer> {
+        let answer = match self.link.as_mut()?.hear() {
+            Ok(answer) => answer?,
+            Err(_) if self.was_reused() => return self.again(),
+            Err(e) => return Some(self.refused(e)),
+        };
+        self.deadline = None;
+        Some(answer)
+    }
+
+    /// The answer did not come. The connection stays: a late reply is one.
+    pub fn late(&mut self, now: Instant) -> Option<Answer> {
+        if self.deadline? > now {
+            return None;
+        }
+        self.deadline = None;
+        Some(Answer::Timeout)
+    }
+
+    /// The server is gone.
+    pub fn forget(&mut self) {
+        self.link = None;
+        self.deadline = None;
+    }
+
+    fn was_reused(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.reused)
+    }
+
+    /// A kept connection may have been cut (CLIENT KILL by a Sentinel): a new one decides.
+    fn again(&mut self) -> Option<Answer> {
+        self.link = None;
+        match self.connect() {
+            Ok(()) => None,
+            Err(e) => Some(self.refused(e)),
+        }
+    }
+
+    fn refused(&mut self, e: Errno) -> Answer {
+        // At maxclients Redis says so and closes: what it said comes first.
+        let said = self.link.as_mut().and_then(|link| link.error.take());
+        self.forget();
+        match said {
+            Some(line) => classify(&line),
+            None => Answer::Refused(e.desc().to_lowercase()),
+        }
+    }
+
+    fn connect(&mut self) -> Result<(), Errno> {
+        let (socket, connected) = self.target.connect()?;
+        let mut link = Link {
+            socket,
+            unsent: None,
+            received: Vec::new(),
+            awaited: 0,
+            error: None,
+            reused: false,
+        };
+        let hello = [self.auth.as_slice(), &command(&["PING"])].concat();
+        if connected {
+            link.send(hello, 2)?;
+        } else {
+            link.unsent = Some(hello);
+            link.awaited = 2;
+        }
+        self.link = Some(link);
+        Ok(())
+    }
+}
+
+impl Answer {
+    /// Why it is not ready, in a few words; empty for +PONG.
+    pub fn words(&self) -> &str {
+        match self {
+            Answer::Pong => "",
+            Answer::Loading(text) | Answer::Busy(text) | Answer::Misconf(text) => text,
+            Answer::Error(text) | Answer::Refused(text) => text,
+            Answer::Timeout => "no answer",
+        }
+    }
+}
+
+impl Target {
+    /// A socket, and whether it is connected already.
+    fn connect(&self) -> Result<(OwnedFd, bool), Errno> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let open = |family| socket(family, SockType::Stream, flags, None);
+        let (socket, made) = match self {
+            Target::Unix(path) => {
+                let socket = open(AddressFamily::Unix)?;
+                let made = connect(socket.as_raw_fd(), &UnixAddr::new(path)?);
+                (socket, made)
+            }
+            Target::Tcp(SocketAddr::V4(address)) => {
+                let socket = open(AddressFamily::Inet)?;
+                let made = connect(socket.as_raw_fd(), &SockaddrIn::from(*address));
+                (socket, made)
+            }
+            Target::Tcp(SocketAddr::V6(address)) => {
+                let socket = open(AddressFamily::Inet6)?;
+                let made = connect(socket.as_raw_fd(), &SockaddrIn6::from(*address));
+                (socket, made)
+            }
+        };
+        match made {
+            Ok(()) => Ok((socket, true)),
+            Err(Errno::EINPROGRESS) => Ok((socket, false)),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Link {
+    fn send(&mut self, bytes: Vec<u8>, replies: usize) -> Result<(), Errno> {
+        self.awaited = replies;
+        match send(self.socket.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) => Ok(()),
+            // Closed by the server on accept, with the reason waiting to be read.
+            Err(Errno::EPIPE) if !self.reused => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn hear(&mut self) -> Result<Option<Answer>, Errno> {
+        if let Some(bytes) = self.unsent.take() {
+            match Errno::from_raw(getsockopt(&self.socket, SocketError)?) {
+                Errno::UnknownErrno => self.send(bytes, 2)?,
+                e => return Err(e),
+            }
+            return Ok(None);
+        }
+        let mut buffer = [0; 1024];
+        match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            Ok(0) => return Err(Errno::ECONNRESET),
+            Ok(size) => self.received.extend(buffer.iter().take(size)),
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+        if self.received.len() > LONGEST {
+            return Err(Errno::EMSGSIZE);
+        }
+        Ok(self.judge())
+    }
+
+    /// The answer, once all awaited lines are there.
+    fn judge(&mut self) -> Option<Answer> {
+        while let Some(end) = self.received.iter().position(|b| *b == b'\n') {
+            let line: Vec<u8> = self.received.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            self.awaited = self.awaited.saturating_sub(1);
+            if line.starts_with('-') && self.error.is_none() {
+                self.error = Some(line);
+            } else if self.awaited == 0 && self.error.is_none() {
+                self.reused = true;
+                return Some(classify(&line));
+            }
+        }
+        if self.awaited > 0 {
+            return None;
+        }
+        self.reused = true;
+        self.error.take().map(|line| classify(&line))
+    }
+}
+
+/// What a reply line says.
+fn classify(line: &str) -> Answer {
+    let text = line.trim_start_matches('-').to_owned();
+    match line.split(' ').next() {
+        Some("+PONG") => Answer::Pong,
+        Some("-LOADING") => Answer::Loading(text),
+        Some("-BUSY") => Answer::Busy(text),
+        Some("-MISCONF") => Answer::Misconf(text),
+        _ => Answer::Error(text),
+    }
+}
+
+/// A command in RESP.
+fn command(words: &[&str]) -> Vec<u8> {
+    let mut text = format!("*{}\r\n", words.len());
+    for word in words {
+        text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests;

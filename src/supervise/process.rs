@@ -1,0 +1,197 @@
+//! The child: starts redis-server from the main thread, reaps whatever ended, and keeps its last words.
+//! The one file that may start it, and the only one with `unsafe`: the hooks between fork and exec.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts the child and reads the end of its log"
+)]
+
+use super::machine::Exit;
+use super::settings::Settings;
+use crate::host::{HostError, HostResult};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid, getppid, setsid};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Of what it printed, only the end is of interest.
+const TAIL: u64 = 2048;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    pid: Pid,
+    /// Its standard error. A file in memory, not a pipe: a full pipe would block Redis.
+    words: File,
+}
+
+/// What the hook between fork and exec needs; made before the fork, since nothing may be allocated there.
+struct InChild {
+    supervisor: Pid,
+    lock: File,
+}
+
+impl Server {
+    /// Starts it. It shares the lock, so that the data directory is taken for as long as either lives.
+    pub fn spawn(settings: &Settings, lock: &File) -> HostResult<Server> {
+        let doing = || format!("starting {}", settings.server.display());
+        let fail = |e: io::Error| HostError::new(doing(), e);
+        let words = memfd_create(c"redis-stderr", MFdFlags::MFD_CLOEXEC)
+            .map_err(|e| HostError::errno(doing(), e))?;
+        let words = File::from(words);
+        let in_child = InChild {
+            supervisor: getpid(),
+            lock: lock.try_clone().map_err(fail)?,
+        };
+        let mut command = command(settings);
+        command.stderr(words.try_clone().map_err(fail)?);
+        in_child.attach(&mut command);
+        let child = command.spawn().map_err(fail)?;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        Ok(Server { pid, words })
+    }
+
+    /// Its process id: valid until `reap` has returned it.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends it a signal. It may have ended meanwhile: then the exit is about to be told.
+    pub fn signal(&self, signal: Signal) -> HostResult<()> {
+        match kill(self.pid, signal) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(e) => Err(HostError::errno(
+                format!("sending {signal} to process {}", self.pid),
+                e,
+            )),
+        }
+    }
+
+    /// The end of what it printed on standard error.
+    pub fn words(&self) -> String {
+        tail(&self.words)
+    }
+}
+
+/// The program, its arguments and its environment: nothing of ours but the time zone.
+fn command(settings: &Settings) -> Command {
+    let mut command = Command::new(&settings.server);
+    command
+        .arg(&settings.config)
+        .args(["--supervised", "no", "--daemonize", "no"])
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)))
+        .current_dir(&settings.data_dir)
+        .stdin(Stdio::null());
+    command
+}
+
+impl InChild {
+    #[expect(unsafe_code, reason = "pre_exec is the only way to set PDEATHSIG")]
+    fn attach(self, command: &mut Command) {
+        // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
+        unsafe { command.pre_exec(move || self.prepare()) };
+    }
+
+    /// The uid has been changed long before: a later change would silently clear PDEATHSIG.
+    fn prepare(&self) -> io::Result<()> {
+        set_pdeathsig(Signal::SIGTERM)?;
+        if getppid() != self.supervisor {
+            // It died before it could be watched.
+            return Err(io::Error::from_raw_os_error(Errno::ESRCH as i32));
+        }
+        fcntl(self.lock.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+        SigSet::empty().thread_set_mask()?;
+        Ok(())
+    }
+}
+
+/// A process that has ended, and how; as PID 1 also a stranger's. `None` when no more have.
+pub fn reap() -> Option<(Pid, Exit)> {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => return Some((pid, Exit::Code(code))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                return Some((pid, Exit::Signal(signal as i32)));
+            }
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return None,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => {
+                tracing::warn!(error = %e, "waiting for the server");
+                return None;
+            }
+        }
+    }
+}
+
+/// Raises this process's open files towards `wanted`, for the server to inherit; never lowers them. Returns what holds.
+pub fn raise_nofile(wanted: u64) -> HostResult<u64> {
+    let fail = |e| HostError::errno("raising the limit of open files", e);
+    let (soft, mut hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(fail)?;
+    if hard < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted).is_ok() {
+        hard = wanted;
+    }
+    // A hard limit that could not be raised (no CAP_SYS_RESOURCE) is told by what is returned.
+    let reachable = soft.max(wanted.min(hard));
+    setrlimit(Resource::RLIMIT_NOFILE, reachable, hard).map_err(fail)?;
+    Ok(reachable)
+}
+
+/// Starts a program in a session of its own, that outlives us; its output goes to `log`.
+pub fn spawn_detached(exe: &Path, args: &[&str], log: &File) -> io::Result<Child> {
+    let mut command = Command::new(exe);
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log.try_clone()?);
+    in_new_session(&mut command);
+    command.spawn()
+}
+
+#[expect(unsafe_code, reason = "the standard library has no stable setsid")]
+fn in_new_session(command: &mut Command) {
+    let hook = || setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: the hook makes one system call; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(hook) };
+}
+
+/// The end of a log in a directory that others may write; empty when it cannot be read.
+pub fn log_tail(path: &Path) -> String {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    // It only decorates another error, which is the one to report.
+    opened.map(|file| tail(&file)).unwrap_or_default()
+}
+
+fn tail(file: &File) -> String {
+    let size = file.metadata().map(|m| m.len()).unwrap_or(0);
+    let start = size.saturating_sub(TAIL);
+    let mut buffer = vec![0; usize::try_from(size - start).unwrap_or(0)];
+    let read = file.read_at(&mut buffer, start).unwrap_or(0);
+    buffer.truncate(read);
+    let text = String::from_utf8_lossy(&buffer).into_owned();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    let last = lines.len().saturating_sub(8);
+    lines.get(last..).unwrap_or_default().join("\n")
+}

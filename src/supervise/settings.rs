@@ -1,0 +1,172 @@
+//! The rendered service file of one instance: what root's apply decided, and all that the supervisor knows.
+//! It is never a policy: nothing is worked out or defaulted here.
+
+use crate::host::{Host, HostError, HostResult};
+use crate::policy::scalar::{Duration, Name};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// `/etc/redis-harden/redis/NAME.toml`, root:redis 0640.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Settings {
+    /// The instance's name.
+    pub instance: Name,
+    /// The program, `redis-server` or `valkey-server`.
+    pub server: PathBuf,
+    /// Its configuration.
+    pub config: PathBuf,
+    /// Its ACL file; part of the generation.
+    pub acl_file: PathBuf,
+    /// The file with the probe's password: read by root, or by systemd's `LoadCredential=agent:`.
+    pub agent_secret: PathBuf,
+    /// Who it runs as.
+    pub user: String,
+    /// Its only group.
+    pub group: String,
+    /// Where the probe reaches it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unix_socket: Option<PathBuf>,
+    /// TCP port; 0 is none.
+    pub port: u16,
+    /// Where the probe reaches it when there is no unix socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// Redis's own log file, whose end explains a failed start; none when it logs to standard output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_file: Option<PathBuf>,
+    /// The supervisor's state, `/run/redis-harden-NAME`.
+    pub state_dir: PathBuf,
+    /// The socket's directory.
+    pub run_dir: PathBuf,
+    /// Redis's data, and the lock.
+    pub data_dir: PathBuf,
+    /// Open files that are wanted.
+    pub nofile: u64,
+    /// Clients that it must serve.
+    pub maxclients: u64,
+    /// How long a start may stay without any answer; loading counts as an answer.
+    pub start_timeout: Duration,
+    /// How long a requested stop may take before SIGKILL.
+    pub stop_timeout: Duration,
+    /// First delay of the back-off.
+    pub backoff: Duration,
+    /// Longest delay of the back-off.
+    pub backoff_max: Duration,
+    /// Time ready after which the back-off starts over.
+    pub backoff_reset: Duration,
+    /// Digest of the unit's drop-in, or empty: a change of it is a new generation.
+    pub unit_sha256: String,
+}
+
+impl Settings {
+    /// The file's text.
+    ///
+    /// # Panics
+    /// When a path is not UTF-8: paths come from a policy, which is text.
+    pub fn render(&self) -> String {
+        let body = toml::to_string(self)
+            .expect("a flat table of texts and numbers, whose paths came from UTF-8, is TOML");
+        format!("# Rendered by redis-harden apply; edits are overwritten.\n{body}")
+    }
+
+    /// Reads the file's text.
+    pub fn parse(text: &str) -> Result<Settings, String> {
+        toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())
+    }
+
+    /// Reads the file, which nobody but root may be able to write: it names a program to run.
+    pub fn load(host: &Host, path: &Path) -> HostResult<Option<Settings>> {
+        let Some(stat) = host.stat(path)? else {
+            return Ok(None);
+        };
+        let doing = || format!("reading {}", path.display());
+        if stat.uid != 0 || stat.mode & 0o022 != 0 {
+            let cause = "it is not root's, or others can write it (run `redis-harden apply`)";
+            return Err(HostError::refused(doing(), cause));
+        }
+        let Some(text) = host.read_text(path)? else {
+            return Ok(None);
+        };
+        let parsed = Settings::parse(&text).map_err(|e| HostError::refused(doing(), e))?;
+        Ok(Some(parsed))
+    }
+
+    /// The server's name as the kernel shows it, cut like the kernel cuts it.
+    pub(crate) fn server_comm(&self) -> String {
+        let name = self.server.file_name().unwrap_or_default();
+        name.to_string_lossy().chars().take(15).collect()
+    }
+}
+
+/// What a running server was started from, in hexadecimal SHA-256: equal means that no restart is needed.
+pub fn generation(conf: &[u8], acl: &[u8], settings: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for part in [conf, acl, settings] {
+        // The length first, so that bytes cannot move from one file to the next unnoticed.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Settings {
+        Settings {
+            instance: Name::default_instance(),
+            server: "/usr/bin/redis-server".into(),
+            config: "/etc/redis-harden/redis/default.conf".into(),
+            acl_file: "/etc/redis-harden/redis/default.acl".into(),
+            agent_secret: "/etc/redis-harden/secrets/agent".into(),
+            user: "redis".into(),
+            group: "redis".into(),
+            unix_socket: Some("/run/redis/redis-server.sock".into()),
+            port: 6379,
+            address: None,
+            log_file: None,
+            state_dir: "/run/redis-harden-default".into(),
+            run_dir: "/run/redis".into(),
+            data_dir: "/var/lib/redis".into(),
+            nofile: 65535,
+            maxclients: 10000,
+            start_timeout: Duration::seconds(300),
+            stop_timeout: Duration::seconds(120),
+            backoff: Duration::millis(100),
+            backoff_max: Duration::seconds(30),
+            backoff_reset: Duration::seconds(60),
+            unit_sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_rendered_reads_back_the_same() {
+        let without_socket = Settings {
+            unix_socket: None,
+            address: Some("::1".parse().unwrap()),
+            log_file: Some("/var/log/redis/redis-server.log".into()),
+            ..example()
+        };
+        for settings in [example(), without_socket] {
+            assert_eq!(Settings::parse(&settings.render()), Ok(settings));
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let text = format!("{}turbo = true\n", example().render());
+        assert!(Settings::parse(&text).unwrap_err().contains("turbo"));
+    }
+
+    #[test]
+    fn bytes_that_move_between_files_change_the_generation() {
+        let one = generation(b"ab", b"c", b"");
+        assert_eq!(one.len(), 64);
+        assert_ne!(one, generation(b"a", b"bc", b""));
+        assert_eq!(one, generation(b"ab", b"c", b""));
+    }
+}

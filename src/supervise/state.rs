@@ -1,0 +1,176 @@
+//! What the supervisor says about itself, in a file that belongs to the server's user: for root it is a claim,
+//! believed only as far as /proc bears it out.
+
+use super::machine::Phase;
+use super::settings::Settings;
+use super::{Places, privileges::Identity};
+use crate::host::{Host, HostError, HostResult};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The supervisor's name in /proc, which it gives itself.
+pub(crate) const SUPERVISOR: &str = "redis-harden";
+
+/// A text of the file's that is longer was not written by us.
+const LONGEST: usize = 2048;
+
+/// `state.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Report {
+    /// Version of this format: 1.
+    pub schema: u32,
+    /// The instance's name.
+    pub instance: String,
+    /// Where the server is in its life.
+    pub state: Phase,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// The supervisor.
+    pub supervisor_pid: i32,
+    /// The server, when it runs.
+    pub server_pid: Option<i32>,
+    /// Of the files that the server was started from; see `settings::generation`.
+    pub generation: String,
+    /// How many times the server was started again.
+    pub restarts: u32,
+    /// How the last server ended, and its last words.
+    pub last_exit: Option<String>,
+    /// The limit of open files.
+    pub nofile: u64,
+    /// Whether it answers +PONG.
+    pub ready: bool,
+    /// Why it is not ready, or what is wrong.
+    pub note: String,
+}
+
+/// A process, by /proc.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub name: String,
+    pub parent: i32,
+    pub uid: u32,
+}
+
+/// A supervisor that runs now; `None` when none does, whatever a stale file says. For root.
+pub fn read(host: &Host, name: &str) -> HostResult<Option<Report>> {
+    read_at(host, &Places::of(name))
+}
+
+/// The same, with the files elsewhere.
+pub fn read_at(host: &Host, places: &Places) -> HostResult<Option<Report>> {
+    let Some(settings) = Settings::load(host, &places.settings)? else {
+        return Ok(None);
+    };
+    let Some(report) = claim(host, &settings)? else {
+        return Ok(None);
+    };
+    verify(
+        host,
+        &settings,
+        Identity::of(&settings)?.uid.as_raw(),
+        report,
+    )
+}
+
+/// What the last supervisor said, running or not: for a message, never for a decision.
+pub fn last_words(host: &Host, places: &Places) -> HostResult<Option<Report>> {
+    match Settings::load(host, &places.settings)? {
+        Some(settings) => claim(host, &settings),
+        None => Ok(None),
+    }
+}
+
+/// Writes the file whole.
+pub(crate) fn write(host: &Host, settings: &Settings, report: &Report) -> HostResult<()> {
+    let path = path(settings);
+    let text = serde_json::to_vec(report)
+        .map_err(|e| HostError::refused(format!("writing {}", path.display()), e.to_string()))?;
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    host.write_file(&path, &text, 0o640, uid.as_raw(), gid.as_raw())
+}
+
+/// The process of this number; `None` when there is none, or only its remains.
+pub(crate) fn identify(host: &Host, pid: i32) -> HostResult<Option<Process>> {
+    // Not the owner of the files in /proc: a process that is not dumpable has root's there.
+    match host.read_text(Path::new(&format!("/proc/{pid}/status"))) {
+        Ok(text) => Ok(text.as_deref().and_then(parse_status)),
+        // It ended between open and read.
+        Err(e) if e.errno == Some(nix::errno::Errno::ESRCH) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn path(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("state.json")
+}
+
+fn claim(host: &Host, settings: &Settings) -> HostResult<Option<Report>> {
+    let path = path(settings);
+    let doing = || format!("reading {}", path.display());
+    let Some(bytes) = host.read_untrusted(&path)? else {
+        return Ok(None);
+    };
+    let mut report: Report =
+        serde_json::from_slice(&bytes).map_err(|e| HostError::refused(doing(), e.to_string()))?;
+    if report.schema != 1 {
+        let cause = format!("schema {} is not known here", report.schema);
+        return Err(HostError::refused(doing(), cause));
+    }
+    report.sanitise();
+    Ok(Some(report))
+}
+
+fn verify(
+    host: &Host,
+    settings: &Settings,
+    uid: u32,
+    mut report: Report,
+) -> HostResult<Option<Report>> {
+    let supervisor = identify(host, report.supervisor_pid)?;
+    if !supervisor.is_some_and(|p| p.uid == uid && p.name == SUPERVISOR) {
+        return Ok(None);
+    }
+    if let Some(pid) = report.server_pid {
+        let ours = |p: &Process| {
+            p.uid == uid && p.parent == report.supervisor_pid && p.name == settings.server_comm()
+        };
+        report.server_pid = identify(host, pid)?.filter(ours).map(|_| pid);
+    }
+    report.ready = report.state == Phase::Ready && report.server_pid.is_some();
+    Ok(Some(report))
+}
+
+fn parse_status(text: &str) -> Option<Process> {
+    let field = |name: &str| {
+        let line = text.lines().find_map(|l| l.strip_prefix(name))?;
+        line.strip_prefix(':').map(str::trim)
+    };
+    let number = |name| field(name)?.split_whitespace().next();
+    if field("State")?.starts_with(['Z', 'X']) {
+        return None;
+    }
+    Some(Process {
+        name: field("Name")?.to_owned(),
+        parent: number("PPid")?.parse().ok()?,
+        uid: number("Uid")?.parse().ok()?,
+    })
+}
+
+impl Report {
+    /// The texts end on a terminal: no escapes, no novels.
+    fn sanitise(&mut self) {
+        let texts = [
+            &mut self.instance,
+            &mut self.since,
+            &mut self.generation,
+            &mut self.note,
+        ];
+        for text in texts.into_iter().chain(&mut self.last_exit) {
+            let plain = |c: &char| *c == '\n' || !c.is_control();
+            *text = text.chars().filter(plain).take(LONGEST).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,346 @@
+//! The hands of the machine: one thread that polls signals and the probe, tells the machine, and does what it says.
+
+use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase};
+use super::notify::Notifier;
+use super::probe::{Answer, Probe};
+use super::process::{self, Server};
+use super::settings::{Settings, generation};
+use super::state::{self, Report};
+use crate::host::{Host, HostError, HostResult};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// systemd's timeout is moved this far while a load or a stop goes on, which is told at each probe.
+const EXTENSION: Duration = Duration::from_secs(30);
+
+/// What the loop works with; all of it was made before root was left.
+pub(super) struct Inputs<'a> {
+    pub host: &'a Host,
+    pub settings_file: &'a Path,
+    pub settings: &'a Settings,
+    pub secret: &'a str,
+    pub notify: Option<&'a OsStr>,
+    pub lock: &'a File,
+    pub nofile: u64,
+}
+
+/// The loop.
+pub(super) struct Watch<'a> {
+    inputs: Inputs<'a>,
+    origin: Instant,
+    machine: Machine,
+    server: Option<Server>,
+    generation: String,
+    last_words: String,
+    probe: Probe,
+    probe_at: Moment,
+    signals: SignalFd,
+    notifier: Notifier,
+    told_ready: bool,
+    end: Option<HostResult<i32>>,
+}
+
+impl<'a> Watch<'a> {
+    /// Takes over the signals and starts the server.
+    pub(super) fn begin(inputs: Inputs<'a>) -> HostResult<Watch<'a>> {
+        let signals = take_signals().map_err(|e| HostError::errno("taking over signals", e))?;
+        let (machine, actions) = Machine::begin(limits(inputs.settings), Duration::ZERO);
+        let mut watch = Watch {
+            probe: Probe::new(inputs.settings, inputs.secret),
+            notifier: Notifier::new(inputs.notify),
+            inputs,
+            origin: Instant::now(),
+            machine,
+            server: None,
+            generation: String::new(),
+            last_words: String::new(),
+            probe_at: Duration::ZERO,
+            signals,
+            told_ready: false,
+            end: None,
+        };
+        watch.perform(actions);
+        watch.publish();
+        Ok(watch)
+    }
+
+    /// Until the machine says that it is over.
+    pub(super) fn run(mut self) -> HostResult<i32> {
+        loop {
+            if let Some(end) = self.end.take() {
+                return end;
+            }
+            self.wait()?;
+            self.read_signals()?;
+            self.reap();
+            self.hear();
+            self.tell(Event::Tick);
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.origin.elapsed()
+    }
+
+    /// Sleeps until a signal, an answer or the next deadline.
+    fn wait(&self) -> HostResult<()> {
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(
+            self.probe
+                .interest()
+                .map(|(fd, flags)| PollFd::new(fd, flags)),
+        );
+        match poll(&mut fds, self.timeout()) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(e) => Err(HostError::errno("waiting for events", e)),
+        }
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let answer = self.probe.deadline().map(|at| at - self.origin);
+        let ask = (answer.is_none() && self.probes()).then_some(self.probe_at);
+        let Some(next) = [self.machine.wake(), answer, ask]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
+            return PollTimeout::NONE;
+        };
+        // Rounded up: waking a fraction too early would spin.
+        let pause = next.saturating_sub(self.now()) + Duration::from_micros(999);
+        PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn read_signals(&mut self) -> HostResult<()> {
+        let fail = |e| HostError::errno("reading signals", e);
+        while let Some(info) = self.signals.read_signal().map_err(fail)? {
+            // SIGCHLD is what `reap` looks at; SIGHUP re-reads the settings once there is live reloading.
+            let signal = Signal::try_from(info.ssi_signo.cast_signed());
+            if let Ok(signal @ (Signal::SIGTERM | Signal::SIGINT)) = signal {
+                tracing::info!(%signal, "stopping");
+                self.tell(Event::Stop);
+            }
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, exit)) = process::reap() {
+            if let Some(server) = self.server.take_if(|server| server.pid() == pid) {
+                self.ended(&server, exit);
+            }
+        }
+    }
+
+    fn ended(&mut self, server: &Server, exit: Exit) {
+        self.probe.forget();
+        self.last_words = server.words();
+        if self.last_words.is_empty() && self.machine.phase() == Phase::Starting {
+            let log = self.inputs.settings.log_file.as_deref();
+            self.last_words = log.map(process::log_tail).unwrap_or_default();
+        }
+        if self.machine.phase() == Phase::Stopping {
+            tracing::info!(pid = server.pid().as_raw(), %exit, "the server has ended");
+        } else {
+            tracing::warn!(pid = server.pid().as_raw(), %exit, words = self.last_words, "the server has ended");
+        }
+        self.tell(Event::Exited(exit));
+    }
+
+    /// Asks when it is time to, and takes an answer that has come.
+    fn hear(&mut self) {
+        let now = Instant::now();
+        let answer = match self.probe.deadline() {
+            Some(_) => self.probe.hear().or_else(|| self.probe.late(now)),
+            None if self.probes() && self.now() >= self.probe_at => self.probe.ask(now),
+            None => None,
+        };
+        if let Some(answer) = answer {
+            self.tell(Event::Answer(answer.clone()));
+            self.probe_at = self.now() + self.pause(&answer);
+            self.extend();
+        }
+    }
+
+    fn probes(&self) -> bool {
+        let phase = self.machine.phase();
+        matches!(
+            phase,
+            Phase::Starting | Phase::Loading | Phase::Ready | Phase::Busy
+        )
+    }
+
+    /// Quick while somebody waits for the start, once a second afterwards.
+    fn pause(&self, answer: &Answer) -> Duration {
+        let age = self.now().saturating_sub(self.machine.since());
+        match self.machine.phase() {
+            Phase::Starting if age < Duration::from_millis(500) => Duration::from_millis(5),
+            Phase::Starting | Phase::Loading => Duration::from_millis(100),
+            // A late answer was a second's wait already.
+            _ if *answer == Answer::Timeout => Duration::ZERO,
+            _ => Duration::from_secs(1),
+        }
+    }
+
+    fn extend(&self) {
+        if self.machine.phase() == Phase::Loading {
+            self.notifier.extend(EXTENSION);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let before = (self.machine.phase(), self.machine.restarts());
+        let (next, actions) = self.machine.clone().step(event, self.now(), jitter());
+        self.machine = next;
+        self.perform(actions);
+        if before != (self.machine.phase(), self.machine.restarts()) {
+            self.publish();
+        }
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Spawn => self.spawn(),
+                Action::Terminate => self.signal(Signal::SIGTERM),
+                Action::Kill => self.signal(Signal::SIGKILL),
+                Action::Finish(code) => self.end = Some(Ok(code)),
+                Action::Refuse => self.end = Some(Err(self.refusal())),
+            }
+        }
+    }
+
+    fn spawn(&mut self) {
+        self.probe.forget();
+        self.probe_at = self.now();
+        let started = self.read_generation().and_then(|generation| {
+            self.generation = generation;
+            Server::spawn(self.inputs.settings, self.inputs.lock)
+        });
+        match started {
+            Ok(server) => {
+                tracing::info!(
+                    pid = server.pid().as_raw(),
+                    restarts = self.machine.restarts(),
+                    "the server is started"
+                );
+                self.server = Some(server);
+            }
+            Err(e) => {
+                self.last_words = e.to_string();
+                tracing::warn!(error = %e, "the server could not be started");
+                self.tell(Event::NotSpawned(format!("not started: {}", e.cause)));
+            }
+        }
+    }
+
+    fn read_generation(&self) -> HostResult<String> {
+        let read = |path: &Path| {
+            self.inputs.host.read(path)?.ok_or_else(|| {
+                let doing = format!("reading {}", path.display());
+                HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
+            })
+        };
+        let settings = self.inputs.settings;
+        let (conf, acl) = (read(&settings.config)?, read(&settings.acl_file)?);
+        Ok(generation(&conf, &acl, &read(self.inputs.settings_file)?))
+    }
+
+    fn signal(&self, signal: Signal) {
+        tracing::debug!(%signal, "to the server");
+        if let Some(server) = &self.server
+            && let Err(e) = server.signal(signal)
+        {
+            tracing::warn!(error = %e, "the server was not signalled");
+        }
+    }
+
+    fn refusal(&self) -> HostError {
+        let exit = self.machine.last_exit().unwrap_or("it has ended");
+        let server = self.inputs.settings.server.display();
+        let config = self.inputs.settings.config.display();
+        HostError::refused(
+            format!("starting {server} {config}"),
+            format!("{exit}: {}", self.last_words),
+        )
+    }
+
+    /// Tells systemd, the log and root what changed.
+    fn publish(&mut self) {
+        let phase = self.machine.phase();
+        tracing::info!(state = %phase, note = self.machine.note(), "state");
+        match phase {
+            Phase::Ready if !self.told_ready => {
+                self.notifier.ready();
+                self.told_ready = true;
+            }
+            Phase::Stopping => {
+                self.notifier.stopping();
+                self.notifier
+                    .extend(self.inputs.settings.stop_timeout.std() + EXTENSION);
+            }
+            _ => {}
+        }
+        self.notifier
+            .status(&format!("{phase} {}", self.machine.note()));
+        if let Err(e) = state::write(self.inputs.host, self.inputs.settings, &self.report()) {
+            // Redis serves all the same; only `status` is blind.
+            tracing::warn!(error = %e, "the state was not written");
+        }
+    }
+
+    fn report(&self) -> Report {
+        let phase = self.machine.phase();
+        let words = |exit: &str| format!("{exit}\n{}", self.last_words).trim_end().to_owned();
+        Report {
+            schema: 1,
+            instance: self.inputs.settings.instance.to_string(),
+            state: phase,
+            since: self.inputs.host.now().to_string(),
+            supervisor_pid: std::process::id().cast_signed(),
+            server_pid: self.server.as_ref().map(|server| server.pid().as_raw()),
+            generation: self.generation.clone(),
+            restarts: self.machine.restarts(),
+            last_exit: self.machine.last_exit().map(words),
+            nofile: self.inputs.nofile,
+            ready: phase == Phase::Ready,
+            note: self.machine.note().to_owned(),
+        }
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        start_timeout: settings.start_timeout.std(),
+        stop_timeout: settings.stop_timeout.std(),
+        backoff: settings.backoff.std(),
+        backoff_max: settings.backoff_max.std(),
+        backoff_reset: settings.backoff_reset.std(),
+    }
+}
+
+fn take_signals() -> Result<SignalFd, Errno> {
+    let mut mask = SigSet::empty();
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+    ] {
+        mask.add(signal);
+    }
+    mask.thread_block()?;
+    SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+}
+
+/// 0 to 1. Without randomness hosts move in step, which is no reason not to move.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.0, |n| f64::from(n) / f64::from(u32::MAX))
+}

@@ -1,0 +1,457 @@
+//! What a supervised server lives through, one behaviour each.
+
+use super::instance::{Instance, redis, runs, signal, status};
+use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
+use redis_harden::supervise::machine::Phase;
+use redis_harden::supervise::{detach, settings::generation};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
+
+/// Every test, by the sentence it proves.
+pub const ALL: [(&str, fn()); 20] = [
+    (
+        "it_starts_and_answers_an_authenticated_ping",
+        it_starts_and_answers_an_authenticated_ping,
+    ),
+    (
+        "a_killed_server_is_back_within_a_second",
+        a_killed_server_is_back_within_a_second,
+    ),
+    (
+        "sigterm_stops_it_cleanly_and_the_state_says_so",
+        sigterm_stops_it_cleanly_and_the_state_says_so,
+    ),
+    (
+        "a_second_supervisor_is_refused",
+        a_second_supervisor_is_refused,
+    ),
+    (
+        "no_orphan_survives_a_killed_supervisor",
+        no_orphan_survives_a_killed_supervisor,
+    ),
+    (
+        "a_new_supervisor_waits_for_the_orphan_to_save",
+        a_new_supervisor_waits_for_the_orphan_to_save,
+    ),
+    ("nothing_of_ours_stays_root", nothing_of_ours_stays_root),
+    (
+        "limits_umask_and_signals_are_set",
+        limits_umask_and_signals_are_set,
+    ),
+    (
+        "nothing_of_the_supervisors_environment_reaches_the_server",
+        nothing_of_the_supervisors_environment_reaches_the_server,
+    ),
+    (
+        "a_bad_configuration_is_refused_with_the_servers_own_words",
+        a_bad_configuration_is_refused_with_the_servers_own_words,
+    ),
+    (
+        "a_bad_acl_file_is_refused_with_the_end_of_the_log",
+        a_bad_acl_file_is_refused_with_the_end_of_the_log,
+    ),
+    (
+        "a_server_without_a_unix_socket_is_reached_by_tcp",
+        a_server_without_a_unix_socket_is_reached_by_tcp,
+    ),
+    (
+        "started_as_its_user_it_takes_the_password_from_systemd",
+        started_as_its_user_it_takes_the_password_from_systemd,
+    ),
+    ("missing_files_are_refused", missing_files_are_refused),
+    (
+        "thirty_kills_leave_no_zombie_and_no_descriptor",
+        thirty_kills_leave_no_zombie_and_no_descriptor,
+    ),
+    (
+        "a_wrong_password_is_alive_and_not_ready",
+        a_wrong_password_is_alive_and_not_ready,
+    ),
+    (
+        "a_silent_server_is_reported_and_not_killed",
+        a_silent_server_is_reported_and_not_killed,
+    ),
+    (
+        "a_server_that_does_not_stop_is_killed_at_the_timeout",
+        a_server_that_does_not_stop_is_killed_at_the_timeout,
+    ),
+    (
+        "a_detached_supervisor_is_started_waited_for_and_stopped",
+        a_detached_supervisor_is_started_waited_for_and_stopped,
+    ),
+    (
+        "an_idle_supervisor_costs_next_to_nothing",
+        an_idle_supervisor_costs_next_to_nothing,
+    ),
+];
+
+fn it_starts_and_answers_an_authenticated_ping() {
+    let mut instance = Instance::new(&[], "");
+    let manager = UnixDatagram::bind(instance.path("notify")).unwrap();
+    nix::unistd::chown(&instance.path("notify"), Some(redis().0.into()), None).unwrap();
+    let report = instance.start();
+    assert_eq!(instance.ask("PING"), "+PONG");
+    let file = |name: &str| fs::read(instance.path("etc").join(name)).unwrap();
+    let expected = generation(&file("test.conf"), &file("test.acl"), &file("test.toml"));
+    assert_eq!(
+        (report.generation, report.restarts, report.nofile),
+        (expected, 0, 4096)
+    );
+    manager
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
+    let mut buffer = [0; 256];
+    let told = |size: usize, buffer: &[u8]| {
+        String::from_utf8_lossy(buffer.get(..size).unwrap()).into_owned()
+    };
+    let messages: Vec<String> = (0..3)
+        .map(|_| told(manager.recv(&mut buffer).unwrap(), &buffer))
+        .collect();
+    assert!(messages.contains(&"READY=1".to_owned()), "{messages:?}");
+}
+
+fn a_killed_server_is_back_within_a_second() {
+    let mut instance = Instance::new(&[], "");
+    let before = instance.start();
+    let start = Instant::now();
+    signal(before.server_pid.unwrap(), SIGKILL);
+    let after = instance.wait_for("new server", |r| r.ready && r.restarts == 1);
+    println!("  back after {} ms", start.elapsed().as_millis());
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert_ne!(after.server_pid, before.server_pid);
+    assert_eq!(after.last_exit.as_deref(), Some("SIGKILL"));
+    assert_eq!(instance.ask("PING"), "+PONG");
+}
+
+fn sigterm_stops_it_cleanly_and_the_state_says_so() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 0);
+    assert!(!runs(server));
+    assert_eq!(instance.report(), None);
+    assert_eq!(instance.last_words().state, Phase::Stopped);
+    let dump = fs::metadata(instance.path("data/dump.rdb")).unwrap();
+    assert_eq!((dump.uid(), dump.mode() & 0o777), (redis().0, 0o640));
+    instance.start();
+    assert_eq!(instance.ask("EXISTS key"), ":1");
+}
+
+fn a_second_supervisor_is_refused() {
+    let mut instance = Instance::new(&[], "");
+    let report = instance.start();
+    let code = instance.spawn("second").wait().unwrap().code();
+    let output = fs::read_to_string(instance.path("second")).unwrap();
+    assert_eq!(code, Some(78), "{output}");
+    let holder = format!("another supervisor (process {})", instance.supervisor_pid());
+    assert!(output.contains(&holder), "{output}");
+    assert_eq!(instance.report(), Some(report));
+}
+
+fn no_orphan_survives_a_killed_supervisor() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    let start = Instant::now();
+    signal(instance.supervisor_pid(), SIGKILL);
+    instance.supervisor.take().unwrap().wait().unwrap();
+    assert_eq!(instance.report(), None);
+    while runs(server) {
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "an orphan after 2 s"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(
+        instance.path("data/dump.rdb").exists(),
+        "its data was not saved"
+    );
+}
+
+fn a_new_supervisor_waits_for_the_orphan_to_save() {
+    let mut instance = Instance::new(&[], "");
+    let orphan = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    signal(orphan, SIGSTOP);
+    signal(instance.supervisor_pid(), SIGKILL);
+    instance.supervisor.take().unwrap().wait().unwrap();
+    instance.supervisor = Some(instance.spawn("output"));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(instance.report(), None);
+    signal(orphan, SIGCONT);
+    instance.wait_for("ready server", |r| r.ready);
+    assert!(!runs(orphan));
+    assert_eq!(instance.ask("EXISTS key"), ":1");
+}
+
+fn nothing_of_ours_stays_root() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    let (uid, gid) = redis();
+    for pid in [instance.supervisor_pid(), server] {
+        assert_eq!(status(pid, "Uid"), [uid.to_string().as_str(); 4].join(" "));
+        assert_eq!(status(pid, "Gid"), [gid.to_string().as_str(); 4].join(" "));
+        assert_eq!(status(pid, "Groups"), "");
+        assert_eq!(status(pid, "NoNewPrivs"), "1");
+        assert_eq!(status(pid, "CapEff"), "0000000000000000");
+        assert_eq!(status(pid, "CapPrm"), "0000000000000000");
+    }
+    let memory = fs::metadata(format!("/proc/{}/mem", instance.supervisor_pid())).unwrap();
+    assert_eq!(
+        memory.uid(),
+        0,
+        "the server could read the supervisor's memory"
+    );
+    for (dir, mode) in [("run/state", 0o750), ("run/redis", 0o2750)] {
+        let found = fs::metadata(instance.path(dir)).unwrap();
+        assert_eq!(
+            (found.uid(), found.gid(), found.mode() & 0o7777),
+            (uid, gid, mode)
+        );
+    }
+}
+
+fn limits_umask_and_signals_are_set() {
+    let mut instance = Instance::new(&[("nofile", "12345")], "");
+    let server = instance.start().server_pid.unwrap();
+    let limits = fs::read_to_string(format!("/proc/{server}/limits")).unwrap();
+    let soft = |name: &str| {
+        limits
+            .lines()
+            .find_map(|l| l.strip_prefix(name))
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+    };
+    assert_eq!(
+        (soft("Max open files"), soft("Max core file size")),
+        ("12345", "0")
+    );
+    assert_eq!(
+        (status(server, "Umask"), status(server, "SigBlk")),
+        ("0027".into(), "0000000000000000".into())
+    );
+    let data = fs::read_link(format!("/proc/{server}/cwd")).unwrap();
+    assert_eq!(data, instance.path("data"));
+}
+
+fn nothing_of_the_supervisors_environment_reaches_the_server() {
+    let mut instance = Instance::new(&[], "");
+    // Redis overwrites its environment with its process title: a script in its place writes it down first.
+    let script = "#!/bin/sh\nenv > environment\nexec /usr/bin/redis-server \"$@\"\n";
+    instance.write("redis-server", script, 0o755, 0);
+    let settings = fs::read_to_string(instance.path("etc/test.toml")).unwrap();
+    let server = instance.path("etc/redis-server").display().to_string();
+    let settings = settings.replace("/usr/bin/redis-server", &server);
+    instance.write("test.toml", &settings, 0o640, redis().1);
+    instance.start();
+    let text = fs::read_to_string(instance.path("data/environment")).unwrap();
+    let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
+    // PWD is the shell's own.
+    names.retain(|name| !["TZ", "PWD", "_", "OLDPWD", "SHLVL"].contains(name));
+    names.sort_unstable();
+    assert_eq!(names, ["LC_ALL", "PATH"]);
+}
+
+fn a_bad_configuration_is_refused_with_the_servers_own_words() {
+    for (config, words) in [
+        ("no-such-directive 1", "Bad directive"),
+        ("maxclients many", "maxclients many"),
+    ] {
+        let mut instance = Instance::new(&[], config);
+        instance.supervisor = Some(instance.spawn("output"));
+        assert_eq!(instance.ended(), 78);
+        assert!(instance.output().contains(words), "{}", instance.output());
+        let last = instance.last_words();
+        assert_eq!(last.state, Phase::Refused);
+        assert!(last.last_exit.unwrap().contains(words));
+    }
+}
+
+fn a_bad_acl_file_is_refused_with_the_end_of_the_log() {
+    let log = tempfile::Builder::new().prefix("rh-log").tempdir().unwrap();
+    let file = log.path().join("redis.log");
+    nix::unistd::chown(log.path(), Some(redis().0.into()), None).unwrap();
+    let quoted = format!("\"{}\"", file.display());
+    let config = format!("logfile {}", file.display());
+    let mut instance = Instance::new(&[("log-file", &quoted)], &config);
+    instance.write(
+        "test.acl",
+        "user agent +no-such-command\n",
+        0o640,
+        redis().1,
+    );
+    instance.supervisor = Some(instance.spawn("output"));
+    assert_eq!(instance.ended(), 78);
+    assert!(
+        instance.output().contains("ACL errors"),
+        "{}",
+        instance.output()
+    );
+}
+
+fn a_server_without_a_unix_socket_is_reached_by_tcp() {
+    for (address, bind) in [("\"127.0.0.1\"", "127.0.0.1"), ("\"::1\"", "::1")] {
+        let free = std::net::TcpListener::bind((bind, 0)).unwrap();
+        let port = free.local_addr().unwrap().port().to_string();
+        drop(free);
+        let settings = [("port", port.as_str()), ("address", address)];
+        let mut instance = Instance::new(&settings, &format!("port {port}\nbind {bind}"));
+        let text = fs::read_to_string(instance.path("etc/test.toml")).unwrap();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|l| !l.starts_with("unix-socket"))
+            .collect();
+        instance.write("test.toml", &lines.join("\n"), 0o640, redis().1);
+        let before = instance.start();
+        signal(before.server_pid.unwrap(), SIGKILL);
+        instance.wait_for("new server", |r| r.ready && r.restarts == 1);
+    }
+}
+
+fn started_as_its_user_it_takes_the_password_from_systemd() {
+    let mut instance = Instance::new(&[], "");
+    let (uid, gid) = redis();
+    fs::remove_file(instance.path("etc/agent")).unwrap();
+    for dir in ["run/state", "run/redis", "credentials"] {
+        fs::create_dir(instance.path(dir)).unwrap();
+        nix::unistd::chown(&instance.path(dir), Some(uid.into()), Some(gid.into())).unwrap();
+    }
+    fs::write(instance.path("credentials/agent"), "secret").unwrap();
+    let mut command = instance.command("output");
+    command
+        .uid(uid)
+        .gid(gid)
+        .env("CREDENTIALS_DIRECTORY", instance.path("credentials"));
+    instance.supervisor = Some(command.spawn().unwrap());
+    instance.wait_for("ready server", |report| report.ready);
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 0);
+}
+
+fn missing_files_are_refused() {
+    for name in ["test.toml", "agent", "test.conf", "test.acl"] {
+        let mut instance = Instance::new(&[], "");
+        fs::remove_file(instance.path("etc").join(name)).unwrap();
+        instance.supervisor = Some(instance.spawn("output"));
+        assert_eq!(instance.ended(), 78);
+        assert!(
+            instance
+                .output()
+                .contains(&format!("{name}: there is no such file")),
+            "{}",
+            instance.output()
+        );
+    }
+}
+
+fn thirty_kills_leave_no_zombie_and_no_descriptor() {
+    let mut instance = Instance::new(&[("backoff", "\"1ms\""), ("backoff-max", "\"5ms\"")], "");
+    let mut report = instance.start();
+    let supervisor = instance.supervisor_pid();
+    let open = || {
+        // The state's new name is seen a moment before its directory's descriptor is closed.
+        std::thread::sleep(Duration::from_millis(100));
+        fs::read_dir(format!("/proc/{supervisor}/fd"))
+            .unwrap()
+            .count()
+    };
+    let before = open();
+    for round in 1..=30 {
+        signal(report.server_pid.unwrap(), SIGKILL);
+        report = instance.wait_for("new server", |r| r.ready && r.restarts == round);
+    }
+    assert_eq!(open(), before);
+    let children =
+        fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).unwrap();
+    assert_eq!(children.trim(), report.server_pid.unwrap().to_string());
+}
+
+fn a_wrong_password_is_alive_and_not_ready() {
+    let mut instance = Instance::new(&[], "");
+    instance.write("agent", "another", 0o600, 0);
+    instance.supervisor = Some(instance.spawn("output"));
+    let report = instance.wait_for("busy server", |r| r.state == Phase::Busy);
+    assert!(report.note.starts_with("WRONGPASS"), "{}", report.note);
+    assert!(!report.ready);
+}
+
+fn a_silent_server_is_reported_and_not_killed() {
+    let mut instance = Instance::new(&[], "");
+    let server = instance.start().server_pid.unwrap();
+    signal(server, SIGSTOP);
+    instance.wait_for("silent server", |r| {
+        r.state == Phase::Busy && r.note == "no answer"
+    });
+    signal(server, SIGCONT);
+    let report = instance.wait_for("ready server", |r| r.ready);
+    assert_eq!((report.server_pid, report.restarts), (Some(server), 0));
+}
+
+fn a_server_that_does_not_stop_is_killed_at_the_timeout() {
+    let mut instance = Instance::new(&[("stop-timeout", "\"2s\"")], "");
+    let server = instance.start().server_pid.unwrap();
+    signal(server, SIGSTOP);
+    let start = Instant::now();
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 128 + 9);
+    assert!((2000..4000).contains(&start.elapsed().as_millis()));
+    assert!(!runs(server));
+}
+
+fn a_detached_supervisor_is_started_waited_for_and_stopped() {
+    let instance = Instance::new(&[], "");
+    let (host, places) = (&instance.host, instance.places());
+    let exe = std::env::current_exe().unwrap();
+    let dir = instance.dir.path().to_str().unwrap();
+    let args = ["--as-supervisor", dir];
+    let limit = Duration::from_secs(10);
+    let mut started = detach::start_with(host, &exe, &args, &places).unwrap();
+    let mut told = Vec::new();
+    let report = detach::wait_ready(host, &places, Some(&mut started), limit, &mut |text| {
+        told.push(text.to_owned())
+    });
+    let report = report.unwrap();
+    let session =
+        nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(report.supervisor_pid))).unwrap();
+    assert_eq!(session.as_raw(), report.supervisor_pid);
+    let log = fs::metadata(&places.log).unwrap();
+    assert_eq!((log.uid(), log.mode() & 0o777), (0, 0o640));
+    detach::stop(host, &places, limit).unwrap();
+    assert_eq!(instance.report(), None);
+    detach::stop(host, &places, limit).unwrap();
+    instance.write("test.conf", "nonsense\n", 0o640, redis().1);
+    let mut started = detach::start_with(host, &exe, &args, &places).unwrap();
+    let error =
+        detach::wait_ready(host, &places, Some(&mut started), limit, &mut |_| {}).unwrap_err();
+    assert!(
+        error.to_string().contains("FATAL CONFIG FILE ERROR"),
+        "{error}"
+    );
+}
+
+fn an_idle_supervisor_costs_next_to_nothing() {
+    let mut instance = Instance::new(&[], "");
+    instance.start();
+    let pid = instance.supervisor_pid();
+    std::thread::sleep(Duration::from_secs(1));
+    let switches = || {
+        status(pid, "voluntary_ctxt_switches")
+            .parse::<u64>()
+            .unwrap()
+    };
+    let before = switches();
+    std::thread::sleep(Duration::from_secs(5));
+    let count = switches() - before;
+    println!(
+        "  {count} context switches in 5 s, {} resident (debug build)",
+        status(pid, "VmRSS")
+    );
+    assert!(count <= 15);
+}
