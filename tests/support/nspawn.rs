@@ -86,7 +86,14 @@ impl Ran {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}`: exit {}\n--- stdout\n{}\n--- stderr\n{}\n---", self.command, self.code, self.stdout.trim_end(), self.stderr.trim_end())
+        write!(
+            f,
+            "`{}`: exit {}\n--- stdout\n{}\n--- stderr\n{}\n---",
+            self.command,
+            self.code,
+            self.stdout.trim_end(),
+            self.stderr.trim_end()
+        )
     }
 }
 
@@ -100,13 +107,22 @@ impl Machine {
         let name = format!("rh-{}-{}", std::process::id(), unique());
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         for dir in ["upper", "work", "root"] {
-            fs::create_dir_all(scratch.join(dir)).unwrap_or_else(|why| panic!("creating {}: {why}", scratch.display()));
+            fs::create_dir_all(scratch.join(dir))
+                .unwrap_or_else(|why| panic!("creating {}: {why}", scratch.display()));
         }
         // The overlay's root takes its mode from the upper directory.
-        fs::set_permissions(scratch.join("upper"), fs::Permissions::from_mode(0o755)).expect("our own directory");
+        fs::set_permissions(scratch.join("upper"), fs::Permissions::from_mode(0o755))
+            .expect("our own directory");
         let holder = hold(&name, &built.join("root"), &scratch);
-        let mut machine =
-            Machine { name, scratch, repo: built.join("repo"), holder, running: None, boots: 0, _alone: alone };
+        let mut machine = Machine {
+            name,
+            scratch,
+            repo: built.join("repo"),
+            holder,
+            running: None,
+            boots: 0,
+            _alone: alone,
+        };
         machine.power_on();
         machine
     }
@@ -124,13 +140,24 @@ impl Machine {
     /// Shuts down in order, as `systemctl poweroff` does.
     pub fn power_off(&mut self) {
         let status = self.leave("poweroff");
-        assert!(status.success(), "powering off {}: nspawn left with {status}\n{}", self.name, self.console());
+        assert!(
+            status.success(),
+            "powering off {}: nspawn left with {status}\n{}",
+            self.name,
+            self.console()
+        );
     }
 
     /// Shuts down in order and boots again on the same disk.
     pub fn reboot(&mut self) {
         let status = self.leave("reboot");
-        assert_eq!(status.code(), Some(ASKED_FOR_REBOOT), "rebooting {}: nspawn left with {status}\n{}", self.name, self.console());
+        assert_eq!(
+            status.code(),
+            Some(ASKED_FOR_REBOOT),
+            "rebooting {}: nspawn left with {status}\n{}",
+            self.name,
+            self.console()
+        );
         self.power_on();
     }
 
@@ -142,13 +169,22 @@ impl Machine {
     /// As `exec`, with variables on top of PATH, HOME and LANG. Their values are in nobody's argv.
     pub fn exec_with(&self, variables: &[(&str, &str)], argv: &[&str]) -> Ran {
         let mut command = self.entered();
-        command.args(["systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"]);
+        command.args([
+            "systemd-run",
+            "--quiet",
+            "--pipe",
+            "--wait",
+            "--collect",
+            "--service-type=exec",
+        ]);
         command.args(["--setenv=HOME=/root", "--setenv=LANG=C.UTF-8"]);
         for (name, value) in variables {
             command.arg(format!("--setenv={name}")).env(name, value);
         }
         // systemd expands $VARIABLES in the arguments it is given.
-        command.arg("--").args(argv.iter().map(|word| word.replace('$', "$$")));
+        command
+            .arg("--")
+            .args(argv.iter().map(|word| word.replace('$', "$$")));
         ran(argv, command)
     }
 
@@ -166,13 +202,19 @@ impl Machine {
 
     /// One property of a unit, as `systemctl show` prints it.
     pub fn property(&self, unit: &str, name: &str) -> String {
-        self.systemctl(&["show", "--value", "--property", name, unit]).ok().to_owned()
+        self.systemctl(&["show", "--value", "--property", name, unit])
+            .ok()
+            .to_owned()
     }
 
     /// The words of a process's command line.
     pub fn command_line(&self, pid: &str) -> Vec<String> {
         let raw = self.exec(&["cat", &format!("/proc/{pid}/cmdline")]);
-        raw.ok().split('\0').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        raw.ok()
+            .split('\0')
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// From now on systemd notes every program that it starts: see `executed`.
@@ -183,19 +225,35 @@ impl Machine {
     /// What systemd started for `unit` in this boot since `note_executions`, in order.
     pub fn executed(&self, unit: &str) -> Vec<String> {
         self.exec(&["journalctl", "--sync"]).ok();
-        let lines = self.exec(&["journalctl", "-b", "-q", "-o", "cat", "_PID=1", &format!("UNIT={unit}")]);
-        let starts = lines.ok().lines().filter_map(|line| line.split_once("About to execute"));
-        starts.map(|(_, program)| program.trim_start_matches([':', ' ']).to_owned()).collect()
+        let lines = self.exec(&[
+            "journalctl",
+            "-b",
+            "-q",
+            "-o",
+            "cat",
+            "_PID=1",
+            &format!("UNIT={unit}"),
+        ]);
+        let starts = lines
+            .ok()
+            .lines()
+            .filter_map(|line| line.split_once("About to execute"));
+        starts
+            .map(|(_, program)| program.trim_start_matches([':', ' ']).to_owned())
+            .collect()
     }
 
     /// Changes with every boot.
     pub fn boot_id(&self) -> String {
-        self.exec(&["cat", "/proc/sys/kernel/random/boot_id"]).ok().to_owned()
+        self.exec(&["cat", "/proc/sys/kernel/random/boot_id"])
+            .ok()
+            .to_owned()
     }
 
     /// Copies a file of this machine onto the disk of that one, owned by root.
     pub fn install(&self, from: &Path, to: &str, mode: u32) {
-        let content = fs::read(from).unwrap_or_else(|why| panic!("reading {}: {why}", from.display()));
+        let content =
+            fs::read(from).unwrap_or_else(|why| panic!("reading {}: {why}", from.display()));
         self.write(to, &content, mode);
     }
 
@@ -203,7 +261,8 @@ impl Machine {
     pub fn write(&self, to: &str, content: &[u8], mode: u32) {
         let path = self.disk().join(to.trim_start_matches('/'));
         let parent = path.parent().expect("an absolute path of a file");
-        fs::create_dir_all(parent).unwrap_or_else(|why| panic!("creating {}: {why}", parent.display()));
+        fs::create_dir_all(parent)
+            .unwrap_or_else(|why| panic!("creating {}: {why}", parent.display()));
         fs::write(&path, content).unwrap_or_else(|why| panic!("writing {}: {why}", path.display()));
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("our own file");
     }
@@ -216,11 +275,17 @@ impl Machine {
     /// The root of its disk as a path on this machine: the overlay, seen through the holder's mount namespace.
     pub fn disk(&self) -> PathBuf {
         let root = self.scratch.join("root");
-        self.held(root.strip_prefix("/").expect("CARGO_TARGET_TMPDIR is absolute"))
+        self.held(
+            root.strip_prefix("/")
+                .expect("CARGO_TARGET_TMPDIR is absolute"),
+        )
     }
 
     fn held(&self, path: impl AsRef<Path>) -> PathBuf {
-        Path::new("/proc").join(self.holder.id().to_string()).join("root").join(path)
+        Path::new("/proc")
+            .join(self.holder.id().to_string())
+            .join("root")
+            .join(path)
     }
 
     fn spawn_nspawn(&self) -> Child {
@@ -228,14 +293,43 @@ impl Machine {
         let cgroup = format!("{}/boot-{}", self.name, self.boots);
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.holder.id().to_string(), "--mount", "--"]);
-        command.args(["setpriv", "--pdeathsig", "KILL", "sh", "-c", JOIN, "sh", &cgroup]);
-        command.args(["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network"]);
-        command.args(["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"]);
+        command.args([
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "sh",
+            "-c",
+            JOIN,
+            "sh",
+            &cgroup,
+        ]);
+        command.args([
+            "systemd-nspawn",
+            "--quiet",
+            "--boot",
+            "--register=no",
+            "--keep-unit",
+            "--private-network",
+        ]);
+        command.args([
+            "--resolv-conf=off",
+            "--timezone=off",
+            "--link-journal=no",
+            "--console=pipe",
+        ]);
         command.arg(format!("--machine={}", self.name));
-        command.arg(format!("--directory={}", self.scratch.join("root").display()));
+        command.arg(format!(
+            "--directory={}",
+            self.scratch.join("root").display()
+        ));
         command.arg(format!("--bind-ro={}:/repo", self.repo.display()));
-        command.stdin(Stdio::null()).stderr(log.try_clone().expect("one more descriptor")).stdout(log);
-        command.spawn().unwrap_or_else(|why| panic!("starting nsenter: {why}"))
+        command
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("one more descriptor"))
+            .stdout(log);
+        command
+            .spawn()
+            .unwrap_or_else(|why| panic!("starting nsenter: {why}"))
     }
 
     /// nspawn's only child that is the first process of a pid namespace.
@@ -244,13 +338,26 @@ impl Machine {
         let until = Instant::now() + BOOT;
         loop {
             let born = fs::read_to_string(&children).unwrap_or_default(); // it is gone when nspawn is: asked below
-            if let Some(leader) = born.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| is_init(*pid)) {
+            if let Some(leader) = born
+                .split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .find(|pid| is_init(*pid))
+            {
                 return leader;
             }
             if let Some(status) = nspawn.try_wait().expect("our own child") {
-                panic!("systemd-nspawn could not start {} ({status}):\n{}", self.name, self.console());
+                panic!(
+                    "systemd-nspawn could not start {} ({status}):\n{}",
+                    self.name,
+                    self.console()
+                );
             }
-            assert!(Instant::now() < until, "{} has no first process after {BOOT:?}:\n{}", self.name, self.console());
+            assert!(
+                Instant::now() < until,
+                "{} has no first process after {BOOT:?}:\n{}",
+                self.name,
+                self.console()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -262,7 +369,12 @@ impl Machine {
             if matches!(state.stdout.trim(), "running" | "degraded") {
                 return;
             }
-            assert!(Instant::now() < until, "{} has not started after {BOOT:?}: {state}\n{}", self.name, self.console());
+            assert!(
+                Instant::now() < until,
+                "{} has not started after {BOOT:?}: {state}\n{}",
+                self.name,
+                self.console()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -270,7 +382,10 @@ impl Machine {
     fn leave(&mut self, how: &str) -> ExitStatus {
         // Its exit code says nothing: the connection to systemd may close before the answer.
         let asked = self.systemctl(&[how]);
-        let mut running = self.running.take().unwrap_or_else(|| panic!("{} is not running", self.name));
+        let mut running = self
+            .running
+            .take()
+            .unwrap_or_else(|| panic!("{} is not running", self.name));
         let until = Instant::now() + SHUTDOWN;
         loop {
             if let Some(status) = running.nspawn.try_wait().expect("our own child") {
@@ -278,7 +393,11 @@ impl Machine {
             }
             if Instant::now() > until {
                 self.running = Some(running);
-                panic!("{} is still there {SHUTDOWN:?} after {asked}\n{}", self.name, self.console());
+                panic!(
+                    "{} is still there {SHUTDOWN:?} after {asked}\n{}",
+                    self.name,
+                    self.console()
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -286,12 +405,29 @@ impl Machine {
 
     /// `timeout nsenter` into the namespaces of the machine's first process.
     fn entered(&self) -> Command {
-        let running = self.running.as_ref().unwrap_or_else(|| panic!("{} is not running", self.name));
+        let running = self
+            .running
+            .as_ref()
+            .unwrap_or_else(|| panic!("{} is not running", self.name));
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", EXEC, "nsenter", "--target", &running.leader.to_string()]);
-        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--"]);
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("HOME", "/root").env("LANG", "C.UTF-8").stdin(Stdio::null());
+        command.args([
+            "--kill-after=5",
+            EXEC,
+            "nsenter",
+            "--target",
+            &running.leader.to_string(),
+        ]);
+        command.args([
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--",
+        ]);
+        command.env_clear().env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
+        command
+            .env("HOME", "/root")
+            .env("LANG", "C.UTF-8")
+            .stdin(Stdio::null());
         command
     }
 
@@ -300,7 +436,10 @@ impl Machine {
     }
 
     fn console(&self) -> String {
-        let said = fs::read(self.console_path()).map_or_else(|why| why.to_string(), |raw| String::from_utf8_lossy(&raw).into_owned());
+        let said = fs::read(self.console_path()).map_or_else(
+            |why| why.to_string(),
+            |raw| String::from_utf8_lossy(&raw).into_owned(),
+        );
         format!("--- console of {}\n{said}\n---", self.name)
     }
 
@@ -310,16 +449,42 @@ impl Machine {
         if !is_init(running.leader) {
             return;
         }
-        eprintln!("{}", self.systemctl(&["--failed", "--no-legend", "--plain"]));
-        eprintln!("{}", self.systemctl(&["status", "--no-pager", "--lines=0", "redis-server.service"]));
-        eprintln!("{}", self.exec(&["journalctl", "-q", "--no-pager", "-n", "60", "-u", "redis*", "-o", "cat", "-p", "info"]));
+        eprintln!(
+            "{}",
+            self.systemctl(&["--failed", "--no-legend", "--plain"])
+        );
+        eprintln!(
+            "{}",
+            self.systemctl(&["status", "--no-pager", "--lines=0", "redis-server.service"])
+        );
+        eprintln!(
+            "{}",
+            self.exec(&[
+                "journalctl",
+                "-q",
+                "--no-pager",
+                "-n",
+                "60",
+                "-u",
+                "redis*",
+                "-o",
+                "cat",
+                "-p",
+                "info"
+            ])
+        );
     }
 
     fn kill(&mut self) {
         let cgroup = self.held("sys/fs/cgroup").join(&self.name);
         if let Some(mut running) = self.running.take() {
             // Either is enough: the kernel kills a pid namespace with its first process, whose parent is nspawn.
-            let _ = fs::write(cgroup.join(format!("boot-{}", self.boots)).join("cgroup.kill"), "1");
+            let _ = fs::write(
+                cgroup
+                    .join(format!("boot-{}", self.boots))
+                    .join("cgroup.kill"),
+                "1",
+            );
             let _ = running.nspawn.kill();
             let _ = running.nspawn.wait();
         }
@@ -350,25 +515,58 @@ fn cached_root() -> PathBuf {
     }
     let suite = std::env::var("REDIS_HARDEN_TEST_SUITE").unwrap_or_else(|_| "bookworm".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nspawn/root");
-    let output = Command::new(script).arg(&suite).output().unwrap_or_else(|why| panic!("running {script}: {why}"));
+    let output = Command::new(script)
+        .arg(&suite)
+        .output()
+        .unwrap_or_else(|why| panic!("running {script}: {why}"));
     let said = text(&output);
-    assert_eq!(said.code, 0, "this test boots a machine and cannot: {script} {suite}\n{}", said.stderr);
+    assert_eq!(
+        said.code, 0,
+        "this test boots a machine and cannot: {script} {suite}\n{}",
+        said.stderr
+    );
     built.insert(PathBuf::from(said.stdout.trim())).clone()
 }
 
 /// Starts the process that owns the mounts; panics with what went wrong (not root, no overlayfs, no cgroup2).
 fn hold(name: &str, lower: &Path, scratch: &Path) -> Child {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh", "-c", HOLD, "sh", name]);
-    command.arg(lower).args(["upper", "work", "root"].map(|dir| scratch.join(dir)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut holder = command.spawn().unwrap_or_else(|why| panic!("starting setpriv: {why}"));
+    command.args([
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        HOLD,
+        "sh",
+        name,
+    ]);
+    command
+        .arg(lower)
+        .args(["upper", "work", "root"].map(|dir| scratch.join(dir)));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut holder = command
+        .spawn()
+        .unwrap_or_else(|why| panic!("starting setpriv: {why}"));
     let mut answer = [0_u8; 4];
-    let held = holder.stdout.as_mut().expect("piped above").read_exact(&mut answer);
+    let held = holder
+        .stdout
+        .as_mut()
+        .expect("piped above")
+        .read_exact(&mut answer);
     if held.is_err() || &answer != b"held" {
         let output = holder.wait_with_output().expect("our own child");
         let _ = fs::remove_dir_all(scratch);
-        panic!("this test boots a machine and cannot mount its disk (root? overlayfs? cgroup2?): {}", text(&output).stderr);
+        panic!(
+            "this test boots a machine and cannot mount its disk (root? overlayfs? cgroup2?): {}",
+            text(&output).stderr
+        );
     }
     holder
 }
@@ -376,7 +574,13 @@ fn hold(name: &str, lower: &Path, scratch: &Path) -> Child {
 /// Has this process number 1 in a pid namespace of its own, and become systemd?
 fn is_init(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(); // gone: not an init
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_default()
+            .trim()
+    };
     let numbers: Vec<&str> = field("NSpid:").split_whitespace().collect();
     numbers.len() > 1 && numbers.last() == Some(&"1") && field("Name:") == "systemd"
 }
@@ -400,14 +604,27 @@ fn remove_empty(path: &Path) {
 }
 
 fn ran(argv: &[&str], mut command: Command) -> Ran {
-    let output = command.output().unwrap_or_else(|why| panic!("running {argv:?}: {why}"));
-    Ran { command: argv.join(" "), ..text(&output) }
+    let output = command
+        .output()
+        .unwrap_or_else(|why| panic!("running {argv:?}: {why}"));
+    Ran {
+        command: argv.join(" "),
+        ..text(&output)
+    }
 }
 
 fn text(output: &Output) -> Ran {
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
-    Ran { command: String::new(), code, stdout: lossy(&output.stdout), stderr: lossy(&output.stderr) }
+    let code = output
+        .status
+        .code()
+        .unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
+    Ran {
+        command: String::new(),
+        code,
+        stdout: lossy(&output.stdout),
+        stderr: lossy(&output.stderr),
+    }
 }
 
 fn unique() -> u32 {
