@@ -209,6 +209,22 @@ fn the_machine_has_a_network_and_an_nftables_of_its_own() {
 }
 
 #[test]
+fn the_machine_offers_the_landlock_of_this_kernel() {
+    // landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION); 444 on every architecture.
+    let version = ["perl", "-e", "print syscall(444, 0, 0, 1)"];
+    let [program, arguments @ ..] = &version;
+    let outside = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("perl is in every Debian");
+    let machine = Machine::boot();
+    assert_eq!(
+        machine.exec(&version).ok(),
+        String::from_utf8_lossy(&outside.stdout)
+    );
+}
+
+#[test]
 fn the_offline_repository_gives_a_stock_redis_and_the_witness_sees_it_start() {
     let machine = Machine::boot();
     machine.note_executions();
