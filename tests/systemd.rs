@@ -1,0 +1,517 @@
+//! The main job on a real Debian under real systemd, in a container that `tests/nspawn/root` makes.
+//!
+//! Needs root and `tests/install-deps`; without them every test here fails and says so. The first part asks whether
+//! the machine is one that the second part can trust: it runs nothing of ours.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test drives this machine itself; the boundary is for src/"
+)]
+
+use std::path::Path;
+use std::process::Command;
+
+mod support {
+    pub mod nspawn;
+    pub mod tree;
+}
+
+use support::nspawn::{Machine, Ran};
+use support::tree::{Allowed, Tree, What, paths_of_new_packages};
+
+const BINARY: &str = "/usr/local/sbin/redis-harden";
+const SOCKET: &str = "/run/redis/redis-server.sock";
+const UNIT: &str = "redis-server.service";
+
+/// What an apply and its rollback may leave behind, beside the files of the packages that apply installed.
+const LEFT_BEHIND: &[Allowed] = &[
+    allow(
+        "/var/log/**",
+        What::Anything,
+        "logs are the record of what happened",
+    ),
+    allow(
+        "/var/lib/redis",
+        What::Creation,
+        "the package's postinst makes it",
+    ),
+    allow(
+        "/var/lib/redis/**",
+        What::Creation,
+        "Redis's data is never removed",
+    ),
+    allow(
+        "/var/lib/redis-harden",
+        What::Creation,
+        "the journal stays, so that history can show the run",
+    ),
+    allow(
+        "/var/lib/redis-harden/**",
+        What::Creation,
+        "the journal stays, so that history can show the run",
+    ),
+    allow(
+        "/var/lib/dpkg/**",
+        What::Anything,
+        "the package database knows the new packages",
+    ),
+    allow(
+        "/var/lib/apt/**",
+        What::Anything,
+        "apt-get update and install",
+    ),
+    allow(
+        "/var/cache/**",
+        What::Anything,
+        "caches of apt, debconf, ldconfig",
+    ),
+    allow(
+        "/etc/ld.so.cache",
+        What::Anything,
+        "ldconfig, for the new packages' libraries",
+    ),
+    allow(
+        "/etc/alternatives/**",
+        What::Creation,
+        "the new packages' alternatives",
+    ),
+    allow(
+        "/var/lib/systemd/deb-systemd-helper-*/**",
+        What::Creation,
+        "what the package's own postinst enabled",
+    ),
+    allow(
+        "/var/lib/systemd/deb-systemd-helper-*",
+        What::Creation,
+        "what the package's own postinst enabled",
+    ),
+    allow(
+        "/etc/systemd/system/multi-user.target.wants/redis-server.service",
+        What::Creation,
+        "the package's own postinst enables it",
+    ),
+    allow(
+        "/etc/systemd/system/redis.service",
+        What::Creation,
+        "the alias in the package's unit",
+    ),
+    allow(
+        "/etc/rc?.d/*redis-server",
+        What::Creation,
+        "the package's own init script",
+    ),
+    allow(
+        "/etc/passwd",
+        What::LinesWith("redis"),
+        "the package's own user owns the data",
+    ),
+    allow(
+        "/etc/group",
+        What::LinesWith("redis"),
+        "the package's own group owns the data",
+    ),
+    allow(
+        "/etc/shadow",
+        What::LinesWith("redis"),
+        "the package's own user owns the data",
+    ),
+    allow(
+        "/etc/gshadow",
+        What::LinesWith("redis"),
+        "the package's own group owns the data",
+    ),
+    allow(
+        "/etc/{passwd,group,shadow,gshadow}-",
+        What::Anything,
+        "the backup that adduser keeps of the file before",
+    ),
+    allow(
+        "/etc/.pwd.lock",
+        What::Creation,
+        "the lock of the account tools",
+    ),
+    allow(
+        "/var/lib/systemd/{random-seed,timers/*}",
+        What::Anything,
+        "systemd's own clockwork",
+    ),
+    allow("/root/.rediscli_history", What::Creation, "redis-cli's own"),
+];
+
+const fn allow(glob: &'static str, what: What, because: &'static str) -> Allowed {
+    Allowed {
+        glob,
+        what,
+        because,
+    }
+}
+
+// The machine itself.
+
+#[test]
+fn a_bare_machine_boots_runs_programs_and_reboots() {
+    let mut machine = Machine::boot();
+    assert_eq!(
+        machine.exec(&["printf", "%s", "$HOME ${PATH} %h"]).ok(),
+        "$HOME ${PATH} %h",
+        "arguments arrive as they are"
+    );
+    assert_eq!(
+        machine
+            .exec_with(&[("WORD", "a b")], &["sh", "-c", "echo $WORD; exit 3"])
+            .exits(3),
+        "a b"
+    );
+    assert_eq!(
+        machine.sh("command -v redis-server || echo none").ok(),
+        "none",
+        "the machine is bare"
+    );
+    machine.write("/etc/kept", b"over a reboot", 0o640);
+    let first = machine.boot_id();
+    machine.reboot();
+    assert_ne!(machine.boot_id(), first);
+    assert_eq!(machine.exec(&["stat", "-c", "%a", "/etc/kept"]).ok(), "640");
+    machine.power_off();
+    machine.power_on();
+    assert_eq!(machine.exec(&["cat", "/etc/kept"]).ok(), "over a reboot");
+}
+
+#[test]
+fn the_machine_has_a_network_and_an_nftables_of_its_own() {
+    let machine = Machine::boot();
+    install(&machine, &["nftables"]);
+    let table = format!("redis_harden_probe_{}", std::process::id());
+    machine.exec(&["nft", "add", "table", "inet", &table]).ok();
+    assert_eq!(
+        machine.exec(&["nft", "list", "tables"]).ok(),
+        format!("table inet {table}")
+    );
+    let outside = Command::new("nft")
+        .args(["list", "tables"])
+        .output()
+        .expect("nft (tests/install-deps)");
+    assert!(
+        outside.status.success(),
+        "nft list tables here: {}",
+        String::from_utf8_lossy(&outside.stderr)
+    );
+    assert!(
+        !String::from_utf8_lossy(&outside.stdout).contains(&table),
+        "the table is on this machine, too"
+    );
+
+    machine
+        .exec(&["sysctl", "-qw", "net.core.somaxconn=5001"])
+        .ok();
+    let outside =
+        std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("a readable sysctl");
+    assert_ne!(outside.trim(), "5001", "the sysctl is this machine's, too");
+}
+
+#[test]
+fn the_machine_offers_the_landlock_of_this_kernel() {
+    // landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION); 444 on every architecture.
+    let version = ["perl", "-e", "print syscall(444, 0, 0, 1)"];
+    let [program, arguments @ ..] = &version;
+    let outside = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("perl is in every Debian");
+    let machine = Machine::boot();
+    assert_eq!(
+        machine.exec(&version).ok(),
+        String::from_utf8_lossy(&outside.stdout)
+    );
+}
+
+#[test]
+fn the_offline_repository_gives_a_stock_redis_and_the_witness_sees_it_start() {
+    let machine = Machine::boot();
+    machine.note_executions();
+    install(&machine, &["redis-server", "nftables"]);
+    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
+    assert_eq!(machine.exec(&["redis-cli", "ping"]).ok(), "PONG");
+    let executed = machine.executed(UNIT);
+    assert!(
+        executed.iter().any(|program| is_stock(program)),
+        "{executed:?}"
+    );
+}
+
+#[test]
+fn the_tree_shows_a_change_and_nothing_where_nothing_changed() {
+    let machine = Machine::boot();
+    let before = machine.tree();
+    assert!(before.has("/etc/passwd") && before.has("/usr/bin/apt-get"));
+    machine.exec(&["true"]).ok();
+    assert_eq!(left_behind(&machine, &before), Vec::<String>::new());
+
+    machine.sh("chmod 600 /etc/hosts; echo more >>/etc/hostname; ln -s nowhere /etc/link; rm /etc/issue").ok();
+    machine
+        .sh("echo redis:x:999: >>/etc/group; echo other:!:: >>/etc/gshadow")
+        .ok();
+    let tagged = Command::new("setfattr")
+        .args(["-n", "user.tag", "-v", "1"])
+        .arg(machine.disk().join("etc/fstab"))
+        .status();
+    assert!(tagged.expect("setfattr (tests/install-deps)").success());
+    let left = left_behind(&machine, &before);
+    let paths: Vec<&str> = left.iter().filter_map(|said| said.lines().next()).collect();
+    let wanted = [
+        "/etc/fstab",
+        "/etc/gshadow",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/etc/issue",
+        "/etc/link",
+    ];
+    assert_eq!(paths, wanted, "{left:#?}");
+    println!("{}", left.join("\n"));
+}
+
+// The main job on it.
+
+#[test]
+fn apply_leaves_a_hardened_redis_and_a_second_apply_changes_nothing() {
+    let machine = with_our_binary();
+    machine.note_executions();
+    println!("{}", machine.exec(&[BINARY, "apply"]).ok());
+    serves_hardened(&machine);
+
+    let executed = machine.executed(UNIT);
+    assert!(
+        executed.iter().any(|program| program.starts_with(BINARY)),
+        "systemd started us at least once: {executed:?}"
+    );
+    assert!(
+        !executed.iter().any(|program| is_stock(program)),
+        "Redis never ran with its stock config: {executed:?}"
+    );
+
+    let before = machine.tree();
+    let life = life(&machine);
+    let again = machine.exec(&[BINARY, "apply"]);
+    again.ok();
+    let pending = machine.exec(&[BINARY, "plan"]);
+    assert_eq!(
+        pending.code, 0,
+        "nothing is left to do after the second apply: {pending}"
+    );
+    assert_eq!(
+        self::life(&machine),
+        life,
+        "a second apply does not touch the service\n{again}"
+    );
+    let own = [
+        allow("/var/log/**", What::Anything, "logs"),
+        allow("/var/lib/redis/**", What::Anything, "a live Redis's data"),
+        allow(
+            "/var/lib/redis-harden/**",
+            What::Anything,
+            "our own records",
+        ),
+    ];
+    let changed = before.unexplained(&machine.tree(), &own, &Default::default());
+    assert!(
+        changed.is_empty(),
+        "a second apply changes no file:\n{}\n{again}",
+        changed.join("\n")
+    );
+}
+
+#[test]
+fn a_reboot_keeps_what_apply_made() {
+    let mut machine = with_our_binary();
+    machine.exec(&[BINARY, "apply"]).ok();
+    let held = network_values(&machine);
+    machine.reboot();
+    assert_eq!(
+        machine.systemctl(&["is-active", UNIT]).ok(),
+        "active",
+        "after the reboot"
+    );
+    serves_hardened(&machine);
+    assert_eq!(network_values(&machine), held, "net.* after the reboot");
+    let table = machine.exec(&["nft", "list", "table", "inet", "redis_harden"]);
+    assert!(table.ok().contains("6379"), "{table}");
+
+    let check = machine.exec(&[BINARY, "check"]);
+    println!("{check}");
+    assert!(matches!(check.code, 0 | 1), "check after a reboot: {check}");
+    assert_eq!(
+        machine.exec(&[BINARY, "plan"]).code,
+        0,
+        "nothing drifted over the reboot"
+    );
+}
+
+#[test]
+fn rollback_leaves_the_tree_as_it_was() {
+    let machine = with_our_binary();
+    // What the machine does once for itself is done before we look.
+    machine.exec(&["apt-get", "-qq", "update"]).ok();
+    let before = machine.tree();
+    let values = network_values(&machine);
+    machine.exec(&[BINARY, "apply"]).ok();
+    serves_hardened(&machine);
+    machine.exec(&[BINARY, "rollback"]).ok();
+    let left = left_behind(&machine, &before);
+    assert!(
+        left.is_empty(),
+        "rollback left {} differences:\n{}",
+        left.len(),
+        left.join("\n")
+    );
+    assert_eq!(network_values(&machine), values, "net.* after the rollback");
+    let active = machine.systemctl(&["is-active", UNIT]);
+    assert_ne!(
+        active.code, 0,
+        "no Redis runs where none ran, least of all a stock one: {active}"
+    );
+    let table = machine.exec(&["nft", "list", "table", "inet", "redis_harden"]);
+    assert_ne!(table.code, 0, "our table is gone: {table}");
+    // A package that stays is the package as Debian made it.
+    assert_eq!(
+        machine
+            .sh("dpkg --verify 2>&1 | grep -E 'redis|nftables' || true")
+            .ok(),
+        ""
+    );
+    let history = machine.exec(&[BINARY, "history"]);
+    assert!(!history.ok().is_empty(), "history knows the run: {history}");
+}
+
+#[test]
+fn two_instances_run_beside_each_other() {
+    let machine = with_our_binary();
+    machine.write(
+        "/etc/redis-harden/instances/b.toml",
+        b"extends = \"production\"\n\n[redis]\nname = \"b\"\nport = 6380\n",
+        0o644,
+    );
+    machine.exec(&[BINARY, "apply"]).ok();
+    serves_hardened(&machine);
+    assert_eq!(
+        machine
+            .systemctl(&["is-active", "redis-server@b.service"])
+            .ok(),
+        "active"
+    );
+    let second = machine.property("redis-server@b.service", "MainPID");
+    assert_supervised(&machine, &second);
+    assert_ne!(second, machine.property(UNIT, "MainPID"));
+    for port in ["6379", "6380"] {
+        let refused = machine.exec(&["redis-cli", "-p", port, "ping"]);
+        assert!(
+            says(&refused, "NOAUTH"),
+            "port {port} answers, and not to strangers: {refused}"
+        );
+    }
+}
+
+// What the tests above share.
+
+/// A bare machine with the binary under test, as an administrator would have copied it there.
+fn with_our_binary() -> Machine {
+    let machine = Machine::boot();
+    machine.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);
+    machine
+}
+
+fn install(machine: &Machine, packages: &[&str]) {
+    machine.exec(&["apt-get", "-qq", "update"]).ok();
+    let install = ["apt-get", "-qq", "-y", "install"];
+    machine
+        .exec_with(
+            &[("DEBIAN_FRONTEND", "noninteractive")],
+            &[&install, packages].concat(),
+        )
+        .ok();
+}
+
+fn is_stock(program: &str) -> bool {
+    program.contains("/redis-server ")
+}
+
+/// The unit is up, its main process is our supervisor, and only someone with a password gets an answer.
+#[track_caller]
+fn serves_hardened(machine: &Machine) {
+    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
+    assert_supervised(machine, &machine.property(UNIT, "MainPID"));
+
+    let secret = machine.exec(&["cat", "/etc/redis-harden/secrets/admin"]);
+    let ping = [
+        "redis-cli",
+        "-s",
+        SOCKET,
+        "--user",
+        "admin",
+        "--no-auth-warning",
+        "ping",
+    ];
+    let known = machine.exec_with(&[("REDISCLI_AUTH", secret.ok())], &ping);
+    assert_eq!(known.ok(), "PONG", "{known}");
+    for stranger in [
+        &["redis-cli", "-s", SOCKET, "ping"][..],
+        &["redis-cli", "-p", "6379", "ping"],
+    ] {
+        let refused = machine.exec(stranger);
+        assert!(
+            says(&refused, "NOAUTH"),
+            "nobody without a password gets an answer: {refused}"
+        );
+    }
+    assert_eq!(
+        machine
+            .exec(&["stat", "-c", "%U %a", "/etc/redis-harden/secrets/admin"])
+            .ok(),
+        "root 600"
+    );
+}
+
+#[track_caller]
+fn assert_supervised(machine: &Machine, pid: &str) {
+    let words = machine.command_line(pid);
+    assert_eq!(
+        words.first().map(String::as_str),
+        Some(BINARY),
+        "the main process {pid} is ours: {words:?}"
+    );
+    assert!(words.iter().any(|word| word == "supervise"), "{words:?}");
+}
+
+fn says(ran: &Ran, word: &str) -> bool {
+    ran.stdout.contains(word) || ran.stderr.contains(word)
+}
+
+/// What changes when systemd starts the service anew.
+fn life(machine: &Machine) -> Vec<String> {
+    [
+        "MainPID",
+        "NRestarts",
+        "ActiveEnterTimestampMonotonic",
+        "InvocationID",
+    ]
+    .map(|name| machine.property(UNIT, name))
+    .into()
+}
+
+/// The sysctls of this catalogue that belong to a network namespace, so that a container has its own.
+fn network_values(machine: &Machine) -> String {
+    machine
+        .exec(&[
+            "sysctl",
+            "net.core.somaxconn",
+            "net.ipv4.tcp_max_syn_backlog",
+        ])
+        .ok()
+        .to_owned()
+}
+
+fn left_behind(machine: &Machine, before: &Tree) -> Vec<String> {
+    let after = machine.tree();
+    let packages = paths_of_new_packages(before, &after, |list| {
+        machine.exec(&["cat", list]).ok().to_owned()
+    });
+    before.unexplained(&after, LEFT_BEHIND, &packages)
+}
