@@ -8,10 +8,12 @@
 mod files;
 mod path;
 mod programs;
+mod trust;
 mod write;
 
 pub use files::{Kind, Stat};
 pub use programs::{Output, Run};
+pub use trust::Trust;
 pub use write::Image;
 
 use nix::errno::Errno;
