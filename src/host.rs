@@ -9,11 +9,13 @@ mod files;
 mod lock;
 mod path;
 mod programs;
+mod trust;
 mod write;
 
 pub use lock::Lock;
 pub use files::{Kind, Stat};
 pub use programs::{Output, Run};
+pub use trust::Trust;
 pub use write::Image;
 
 use nix::errno::Errno;

@@ -1,19 +1,48 @@
 //! What a host and its Redis must be: read from TOML, merged, validated. A policy that cannot be trusted is an error, never a default.
+//!
+//! The story reads: `load` reads each file and has it checked alone (`source` parses it, `shape` holds it against the
+//! schema, `typed` against the model's types, `check` against what a type cannot say), `merge` lays one over another,
+//! `whole` judges the result, `together` several instances of one host.
 
+mod check;
+mod directive;
+mod error;
+mod load;
+mod merge;
 pub mod model;
+mod places;
+pub mod profile;
 pub mod scalar;
+mod schema;
+mod shape;
+mod show;
+mod source;
+mod starter;
+#[cfg(test)]
+mod tests;
+mod together;
+mod typed;
+mod whole;
 
+pub use error::PolicyError;
 pub use model::*;
+pub use scalar::*;
+pub use schema::schema;
+pub use show::show;
+pub use starter::starter;
 
 /// All that a run judges: one policy an instance, in order.
 #[derive(Clone, Debug)]
 pub struct Policies {
     /// What the run calls itself: the profile's name, or the file's.
     pub name: String,
-    /// The files read, in the order in which later ones win.
+    /// The files read, in the order in which they were.
     pub files: Vec<std::path::PathBuf>,
-    /// SHA-256 over what was read, in hexadecimal.
+    /// SHA-256 over what was read, in hexadecimal: the files and the profiles that they extend.
     pub sha256: String,
-    /// At least one; host-wide settings are merged to the strictest.
+    /// At least one, the default one first; host-wide settings are merged to the strictest.
     pub instances: Vec<Policy>,
+    kernel: Kernel,
+    /// Where each instance's values came from.
+    trees: Vec<source::Node>,
 }

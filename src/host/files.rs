@@ -156,7 +156,7 @@ impl Host {
         openat2(self.root_fd.as_fd(), relative(path), how)
     }
 
-    fn read_opened(
+    pub(super) fn read_opened(
         &self,
         path: &Path,
         opened: Result<OwnedFd, Errno>,
@@ -188,7 +188,7 @@ impl Host {
 }
 
 /// Opening a FIFO must not wait, nor a terminal become ours.
-fn read_flags() -> OFlag {
+pub(super) fn read_flags() -> OFlag {
     OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY
 }
 

@@ -10,19 +10,27 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Policy {
-    /// A built-in profile (`production`, `cache`, `durable`, `strict`, `container`) or the path of another policy.
+    /// A built-in profile (`production`, `cache`, `durable`, `strict`, `container`) or a path, relative to this file. Without it: `production`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"production")]
     pub extends: Option<String>,
+    /// The server.
     pub redis: Redis,
+    /// The kernel's settings: host-wide, the strictest of all instances.
     pub kernel: Kernel,
+    /// Memory.
     pub memory: MemorySection,
+    /// Resource limits of the server's process.
     pub limits: Limits,
+    /// The packet filter.
     pub firewall: Firewall,
+    /// What is on disk.
     pub persistence: Persistence,
     /// ACL users by name. `admin` (root's apply) and `agent` (the supervisor's) always exist.
     pub acl: BTreeMap<Name, AclUser>,
+    /// How the supervisor runs the server.
     pub service: Service,
-    /// Accepted findings.
+    /// Accepted findings. Waivers add up: an overlay never drops one that it does not repeat.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiver: Vec<Waiver>,
 }
@@ -33,11 +41,13 @@ pub struct Policy {
 pub struct Redis {
     /// The instance; `default` is Debian's `redis-server.service`, any other is `redis-server@NAME.service`.
     pub name: Name,
+    /// Which server: Redis or Valkey.
     pub flavour: Flavour,
     /// How a missing server gets here.
     pub install: Install,
     /// The oldest package version that passes, by dpkg's ordering.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"5:7.0.15")]
     pub minimum_version: Option<String>,
     /// Addresses to listen on; a leading `-` means "if this host has it".
     pub bind: Vec<String>,
@@ -45,8 +55,10 @@ pub struct Redis {
     pub port: u16,
     /// `auto` is `/run/redis/redis-server.sock` (`/run/redis-NAME/…` for a named instance).
     pub unix_socket: Auto<PathBuf>,
+    /// Clients at once; each takes a file descriptor.
     #[schemars(range(min = 1, max = 1000000))]
     pub maxclients: u32,
+    /// Connections that wait for accept(2); `kernel.somaxconn` caps it.
     #[schemars(range(min = 1, max = 65535))]
     pub tcp_backlog: u32,
     /// Seconds after which an idle client is closed; 0 never.
@@ -55,9 +67,12 @@ pub struct Redis {
     pub tcp_keepalive: u32,
     /// `auto` (RAM or cgroup limit divided by `memory.headroom`), a size, or a percentage of RAM.
     pub maxmemory: Memory,
+    /// What Redis evicts when maxmemory is reached: `noeviction`, `allkeys-lru`, `allkeys-lfu`, `volatile-ttl` and so on.
     pub maxmemory_policy: String,
+    /// Numbered databases.
     #[schemars(range(min = 1, max = 16384))]
     pub databases: u32,
+    /// `debug`, `verbose`, `notice` or `warning`.
     pub log_level: LogLevel,
     /// `auto` is `/var/log/redis/redis-server.log` (`redis-server-NAME.log`).
     pub log_file: Auto<PathBuf>,
@@ -65,6 +80,7 @@ pub struct Redis {
     pub data_dir: Auto<PathBuf>,
     /// Any other redis.conf directive, verbatim.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(example = serde_json::json!({"lazyfree-lazy-user-del": "yes", "client-output-buffer-limit": ["replica 256mb 64mb 60"]}))]
     pub directives: BTreeMap<String, DirectiveValue>,
 }
 
@@ -155,6 +171,7 @@ pub struct Kernel {
     pub swappiness: u32,
     /// Any other sysctl: a value, `{ at-least = N }` or `{ at-most = N }`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(example = serde_json::json!({"vm.max_map_count": {"at-least": 65530}, "net.ipv4.tcp_tw_reuse": 1}))]
     pub sysctl: BTreeMap<String, SysctlRule>,
 }
 
@@ -211,6 +228,7 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Firewall {
+    /// Whether a packet filter of our own guards Redis's ports.
     pub enabled: bool,
     /// Networks that may reach Redis's ports; loopback always may.
     pub allow: Vec<Cidr>,
@@ -234,7 +252,9 @@ impl Default for Firewall {
 pub struct Persistence {
     /// `SECONDS CHANGES` pairs; empty turns snapshots off.
     pub save: Vec<String>,
+    /// Whether every write is logged (AOF).
     pub appendonly: bool,
+    /// When the AOF reaches the disk: `always`, `everysec` or `no`.
     pub appendfsync: Fsync,
 }
 
@@ -264,21 +284,27 @@ pub enum Fsync {
 pub struct AclUser {
     /// A ready-made set of rules; `rules` come after it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"application")]
     pub role: Option<Role>,
     /// ACL rules, such as `"~app:* +@read"`. Passwords do not belong here.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"~app:* +@read")]
     pub rules: Option<String>,
     /// Where the password is; by default `/etc/redis-harden/secrets/NAME`, generated when missing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"/etc/redis-harden/secrets/app")]
     pub password_file: Option<PathBuf>,
     /// Owner of the password file.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"root")]
     pub owner: Option<String>,
     /// Group of the password file.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"www-data")]
     pub group: Option<String>,
     /// Mode of the password file; `"0600"` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"0640")]
     pub mode: Option<Octal>,
 }
 
@@ -325,10 +351,13 @@ impl Default for Service {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Waiver {
     /// A glob over control ids.
+    #[schemars(example = &"kernel.swappiness")]
     pub control: String,
     /// Why it is accepted; a report shows it.
+    #[schemars(example = &"shared with a database that needs swap; decided by the platform team")]
     pub reason: String,
     /// `YYYY-MM-DD`, the last day on which it counts; afterwards the control fails again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"2099-12-31")]
     pub expires: Option<String>,
 }

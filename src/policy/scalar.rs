@@ -93,6 +93,16 @@ impl Name {
         Name("default".into())
     }
 
+    /// The ACL user of root's apply.
+    pub fn admin() -> Name {
+        Name("admin".into())
+    }
+
+    /// The ACL user of the supervisor.
+    pub fn agent() -> Name {
+        Name("agent".into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

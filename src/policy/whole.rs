@@ -1,0 +1,81 @@
+//! What two values of one merged policy say together; the error stands where the later file says its part.
+
+use super::error::PolicyError;
+use super::source::Node;
+use super::{Auto, Policy};
+
+/// Checks a merged policy.
+pub(super) fn check(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    listens(policy, tree)?;
+    opens_enough(policy, tree)?;
+    backs_off(policy, tree)?;
+    users_may_something(policy, tree)
+}
+
+fn placed(error: PolicyError, tree: &Node, path: &[&str]) -> PolicyError {
+    match tree.find(path) {
+        Some(node) => error.at_value(&node.at),
+        None => error,
+    }
+}
+
+fn listens(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    if policy.redis.port == 0 || !policy.redis.bind.is_empty() {
+        return Ok(());
+    }
+    let what = format!(
+        "redis.bind is empty, and redis.port is {}",
+        policy.redis.port
+    );
+    let error = PolicyError::new(what)
+        .help("name an address, or set port = 0 to listen on the unix socket only");
+    Err(placed(error, tree, &["redis", "bind"]))
+}
+
+fn opens_enough(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    match policy.limits.nofile {
+        Auto::Value(nofile) if nofile < policy.nofile_needed() => {
+            let what = format!(
+                "limits.nofile is {nofile}, and maxclients = {} needs {}",
+                policy.redis.maxclients,
+                policy.nofile_needed()
+            );
+            let error = PolicyError::new(what)
+                .help("write nofile = \"auto\", or lower redis.maxclients: Redis itself would do so in silence");
+            Err(placed(error, tree, &["limits", "nofile"]))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn backs_off(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    let service = &policy.service;
+    if service.backoff.std() <= service.backoff_max.std() {
+        return Ok(());
+    }
+    let what = format!(
+        "service.backoff is {}, longer than backoff-max, {}",
+        service.backoff, service.backoff_max
+    );
+    let error = PolicyError::new(what).help("let backoff-max be the longer one");
+    let path = ["service", "backoff"];
+    Err(match tree.find(&path) {
+        Some(_) => placed(error, tree, &path),
+        None => placed(error, tree, &["service", "backoff-max"]),
+    })
+}
+
+/// An ACL user without rules may nothing at all, which nobody means.
+fn users_may_something(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    let idle = policy.acl.iter().find(|(name, user)| {
+        let ours = ["admin", "agent"].contains(&name.as_str());
+        !ours && user.role.is_none() && user.rules.is_none()
+    });
+    let Some((name, _)) = idle else { return Ok(()) };
+    let error = PolicyError::new(format!("acl.{name} has neither a role nor rules"))
+        .help("give it role = \"application\" or \"read-only\", or rules of its own");
+    Err(match tree.find(&["acl", name.as_str()]) {
+        Some(node) => error.at_key(&node.at),
+        None => error,
+    })
+}
