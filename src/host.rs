@@ -6,11 +6,13 @@
 )]
 
 mod files;
+mod locks;
 mod path;
 mod programs;
 mod write;
 
 pub use files::{Kind, Stat};
+pub use locks::Holder;
 pub use programs::{Output, Run};
 pub use write::Image;
 
