@@ -7,6 +7,7 @@
 
 mod files;
 mod lock;
+mod locks;
 mod path;
 mod programs;
 mod trust;
@@ -14,6 +15,7 @@ mod write;
 
 pub use lock::Lock;
 pub use files::{Kind, Stat};
+pub use locks::Holder;
 pub use programs::{Output, Run};
 pub use trust::Trust;
 pub use write::Image;

@@ -146,7 +146,7 @@ impl Host {
         nix::unistd::access(&self.real(path), nix::unistd::AccessFlags::W_OK)
     }
 
-    fn open_trusted(&self, path: &Path) -> Result<OwnedFd, Errno> {
+    pub(super) fn open_trusted(&self, path: &Path) -> Result<OwnedFd, Errno> {
         if self.is_live_root() {
             return open(path, read_flags(), Mode::empty());
         }

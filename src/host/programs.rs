@@ -1,13 +1,20 @@
 //! Running the host's own programs: argument arrays from trusted directories, a clean environment, a time limit. Never a shell, never `$PATH`.
 
 use super::{Host, HostError, HostResult};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// Milliseconds without output after which we look whether the program has ended.
+const QUIET: u8 = 100;
 
 /// Where the host's own programs are; nobody but root writes there.
 const TRUSTED: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -119,6 +126,61 @@ impl Host {
 
     /// Runs a program to its end. Not finding, not starting and outliving the limit are errors; an exit code is not.
     pub fn run(&self, run: &Run) -> HostResult<Output> {
+        let mut stdout = Vec::new();
+        let mut output = self.pump(run, &mut |chunk| stdout.extend_from_slice(chunk))?;
+        output.stdout = String::from_utf8_lossy(&stdout).into_owned();
+        Ok(output)
+    }
+
+    /// As [`Host::run`], handing over each line of its standard output as it comes; `Output::stdout` stays empty.
+    pub fn run_streaming(&self, run: &Run, line: &mut dyn FnMut(&str)) -> HostResult<Output> {
+        let mut pending = Vec::new();
+        let output = self.pump(run, &mut |chunk| {
+            pending.extend_from_slice(chunk);
+            while let Some(end) = pending.iter().position(|b| *b == b'\n') {
+                let whole: Vec<u8> = pending.drain(..=end).collect();
+                line(String::from_utf8_lossy(&whole).trim_end());
+            }
+        })?;
+        if !pending.is_empty() {
+            line(String::from_utf8_lossy(&pending).trim_end());
+        }
+        Ok(output)
+    }
+
+    /// Starts a program, hands over its standard output piece by piece, and waits for its end.
+    fn pump(&self, run: &Run, take: &mut dyn FnMut(&[u8])) -> HostResult<Output> {
+        let doing = || format!("running `{}`", run.line());
+        let mut child = self.start(run)?;
+        let watch = Watch::over(&child, run.limit);
+        if let (Some(bytes), Some(mut stdin)) = (run.input.clone(), child.stdin.take()) {
+            // Beside the reading: a program that prints while it reads would wait for us. One that exits without
+            // reading says why by its exit code.
+            std::thread::spawn(move || stdin.write_all(&bytes));
+        }
+        let mut stderr = Vec::new();
+        let read = drain(&mut child, take, &mut stderr);
+        let status = child.wait();
+        if watch.was_late() {
+            return Err(HostError::refused(
+                doing(),
+                format!(
+                    "it did not end within {} s and was killed",
+                    run.limit.as_secs()
+                ),
+            ));
+        }
+        read.map_err(|e| HostError::new(doing(), e))?;
+        let status = status.map_err(|e| HostError::new(doing(), e))?;
+        Ok(Output {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: String::new(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        })
+    }
+
+    fn start(&self, run: &Run) -> HostResult<Child> {
         let doing = || format!("running `{}`", run.line());
         if !self.is_running() {
             return Err(HostError::refused(
@@ -129,41 +191,9 @@ impl Host {
         let program = self.find_program(&run.program).ok_or_else(|| {
             HostError::refused(doing(), format!("{} is not installed", run.program))
         })?;
-        let mut child = self
-            .command(&program, run)
+        self.command(&program, run)
             .spawn()
-            .map_err(|e| HostError::new(doing(), e))?;
-        if let (Some(bytes), Some(mut stdin)) = (&run.input, child.stdin.take()) {
-            // A program that exits without reading says why by its exit code and its output.
-            let _ = stdin.write_all(bytes);
-        }
-        let (done, ended) = mpsc::channel::<()>();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        let limit = run.limit;
-        let watch = std::thread::spawn(move || {
-            let late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
-            if late {
-                // Its own process group, so that what it started ends with it.
-                let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
-            }
-            late
-        });
-        let output = child.wait_with_output();
-        drop(done);
-        let late = watch.join().unwrap_or(false);
-        if late {
-            return Err(HostError::refused(
-                doing(),
-                format!("it did not end within {} s and was killed", limit.as_secs()),
-            ));
-        }
-        let output = output.map_err(|e| HostError::new(doing(), e))?;
-        Ok(Output {
-            code: output.status.code(),
-            signal: output.status.signal(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+            .map_err(|e| HostError::new(doing(), e))
     }
 
     /// Runs a program that must exit with 0.
@@ -206,4 +236,90 @@ impl Host {
         }
         command
     }
+}
+
+/// Kills a program, and what it started, that outlives its limit.
+struct Watch {
+    done: mpsc::Sender<()>,
+    late: JoinHandle<bool>,
+}
+
+impl Watch {
+    fn over(child: &Child, limit: Duration) -> Watch {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+        let (done, ended) = mpsc::channel::<()>();
+        let late = std::thread::spawn(move || {
+            let late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                // Its own process group, so that what it started ends with it.
+                let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
+            }
+            late
+        });
+        Watch { done, late }
+    }
+
+    fn was_late(self) -> bool {
+        drop(self.done);
+        self.late.join().unwrap_or(false)
+    }
+}
+
+/// Reads both outputs until they are closed, or until the program has ended and nothing more comes:
+/// a daemon that it left behind may hold them open for ever.
+fn drain(
+    child: &mut Child,
+    take: &mut dyn FnMut(&[u8]),
+    stderr: &mut Vec<u8>,
+) -> std::io::Result<()> {
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let mut ended = false;
+    while out.is_some() || err.is_some() {
+        let mut buffer = [0; 8192];
+        let (ready_out, ready_err) = ready(&out, &err)?;
+        if !ready_out && !ready_err {
+            if ended {
+                break;
+            }
+            ended = child.try_wait()?.is_some();
+        }
+        if ready_out {
+            let piece = read_piece(&mut out, &mut buffer)?;
+            take(piece);
+        }
+        if ready_err {
+            let piece = read_piece(&mut err, &mut buffer)?;
+            stderr.extend_from_slice(piece);
+        }
+    }
+    Ok(())
+}
+
+/// Which of the two has something to read or was closed, waiting a moment for it.
+fn ready(out: &Option<ChildStdout>, err: &Option<ChildStderr>) -> std::io::Result<(bool, bool)> {
+    let out = out
+        .as_ref()
+        .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+    let err = err
+        .as_ref()
+        .map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+    let (has_out, mut fds) = (out.is_some(), Vec::from_iter(out.into_iter().chain(err)));
+    match poll(&mut fds, QUIET) {
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Ok((false, false)),
+        Err(e) => return Err(e.into()),
+    }
+    let mut any = fds.iter().map(|fd| fd.any().unwrap_or(true));
+    let out = has_out && any.next().unwrap_or(false);
+    Ok((out, any.next().unwrap_or(false)))
+}
+
+/// What there is to read; the pipe is dropped at its end.
+fn read_piece<'a>(pipe: &mut Option<impl Read>, buffer: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
+    let Some(open) = pipe else { return Ok(&[]) };
+    let len = open.read(buffer)?;
+    if len == 0 {
+        *pipe = None;
+    }
+    Ok(buffer.get(..len).unwrap_or_default())
 }

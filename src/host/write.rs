@@ -4,9 +4,9 @@
 use super::path::Place;
 use super::{Host, HostError, HostResult, Kind, Stat};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, linkat, symlinkat, unlinkat};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
@@ -250,6 +250,26 @@ impl Host {
         .map_err(fail)?;
         fsync(new.parent.as_fd()).map_err(fail)?;
         fsync(old.parent.as_fd()).map_err(fail)
+    }
+
+    /// Gives a file or a link a second name on the same file system; a name that is taken is an error.
+    pub fn hard_link(&self, from: &Path, to: &Path) -> HostResult<()> {
+        let fail = |e: Errno| {
+            HostError::errno(
+                format!("naming {} also {}", from.display(), to.display()),
+                e,
+            )
+        };
+        let (old, new) = (self.place_for_writing(from)?, self.place_for_writing(to)?);
+        linkat(
+            old.parent.as_fd(),
+            old.name.as_os_str(),
+            new.parent.as_fd(),
+            new.name.as_os_str(),
+            AtFlags::empty(),
+        )
+        .map_err(fail)?;
+        fsync(new.parent.as_fd()).map_err(fail)
     }
 
     /// Writes a kernel file (`/proc/sys`, `/sys`): one write, nothing created.

@@ -1,0 +1,13 @@
+//! Packages of the host's package manager: what is installed, and installing what is missing without its services being started.
+//! It never removes a package, and fetches nothing but through apt.
+
+mod apt;
+mod guard;
+mod status;
+mod trouble;
+mod version;
+
+pub use apt::{Patience, install, recover};
+pub use guard::{Guard, GuardWrite, ORIGINAL, POLICY};
+pub use status::{Installed, State, installed, unfinished};
+pub use version::compare_versions;
