@@ -81,11 +81,21 @@ pub struct Selection {
 
 impl Selection {
     /// From `--only` and `--skip`. A glob that no control matches is an error: it asserts nothing.
-    pub fn new(only: &[String], skip: &[String], controls: &[&'static Control]) -> Result<Selection, String> {
+    pub fn new(
+        only: &[String],
+        skip: &[String],
+        controls: &[&'static Control],
+    ) -> Result<Selection, String> {
         let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
-            globs.iter().map(|glob| known_glob(glob, flag, controls)).collect()
+            globs
+                .iter()
+                .map(|glob| known_glob(glob, flag, controls))
+                .collect()
         };
-        Ok(Selection { only: compile(only, "--only")?, skip: compile(skip, "--skip")? })
+        Ok(Selection {
+            only: compile(only, "--only")?,
+            skip: compile(skip, "--skip")?,
+        })
     }
 
     /// Whether the control is asked for.
@@ -96,17 +106,42 @@ impl Selection {
 }
 
 /// Compiles a glob over control ids that at least one control matches.
-pub fn known_glob(glob: &str, what: &str, controls: &[&'static Control]) -> Result<GlobMatcher, String> {
-    let compiled = GlobBuilder::new(glob).build().map_err(|e| format!("{what} {glob}: {e}"))?.compile_matcher();
+pub fn known_glob(
+    glob: &str,
+    what: &str,
+    controls: &[&'static Control],
+) -> Result<GlobMatcher, String> {
+    let compiled = GlobBuilder::new(glob)
+        .build()
+        .map_err(|e| format!("{what} {glob}: {e}"))?
+        .compile_matcher();
     if controls.iter().any(|c| compiled.is_match(c.id)) {
         return Ok(compiled);
     }
-    let near = controls.iter().min_by_key(|c| strsim::levenshtein(c.id, glob)).map_or("kernel.*", |c| c.id);
-    Err(format!("{what} {glob}: no control has such an id (did you mean {near}? `redis-harden controls` lists them)"))
+    let near = controls
+        .iter()
+        .min_by_key(|c| strsim::levenshtein(c.id, glob))
+        .map_or("kernel.*", |c| c.id);
+    Err(format!(
+        "{what} {glob}: no control has such an id (did you mean {near}? `redis-harden controls` lists them)"
+    ))
+}
+
+/// A waiver that covers no control is a mistake in the policy: it waives nothing.
+pub fn check_waivers(policies: &Policies, controls: &[&'static Control]) -> Result<(), String> {
+    let waivers = policies.instances.iter().flat_map(|p| &p.waiver);
+    waivers
+        .map(|w| known_glob(&w.control, "waiver for", controls).map(drop))
+        .collect()
 }
 
 /// Judges the selected controls, in their order.
-pub fn audit(sight: Sight, policies: &Policies, controls: &[&'static Control], selection: &Selection) -> Vec<Judged> {
+pub fn audit(
+    sight: Sight,
+    policies: &Policies,
+    controls: &[&'static Control],
+    selection: &Selection,
+) -> Vec<Judged> {
     let today = sight.host.now();
     controls
         .iter()
@@ -115,7 +150,12 @@ pub fn audit(sight: Sight, policies: &Policies, controls: &[&'static Control], s
         .collect()
 }
 
-fn judge(sight: Sight, policies: &Policies, control: &'static Control, now: jiff::Timestamp) -> Judged {
+fn judge(
+    sight: Sight,
+    policies: &Policies,
+    control: &'static Control,
+    now: jiff::Timestamp,
+) -> Judged {
     let mut findings: Vec<Finding> = wants(sight, policies, control)
         .into_iter()
         .map(|(instance, want)| finding(sight, control, instance, want))
@@ -123,18 +163,32 @@ fn judge(sight: Sight, policies: &Policies, control: &'static Control, now: jiff
     for finding in findings.iter_mut().filter(|f| f.status == Status::Fail) {
         waive(finding, control, policies, now);
     }
-    let status = findings.iter().map(|f| f.status).max().unwrap_or(Status::NotApplicable);
-    Judged { control, status, findings }
+    let status = findings
+        .iter()
+        .map(|f| f.status)
+        .max()
+        .unwrap_or(Status::NotApplicable);
+    Judged {
+        control,
+        status,
+        findings,
+    }
 }
 
 /// What the control wants, and of which instance.
 fn wants(sight: Sight, policies: &Policies, control: &Control) -> Vec<(Option<String>, Want)> {
     match control.wants {
-        Wants::Host(ask) => ask(policies, sight.facts).into_iter().map(|w| (None, w)).collect(),
+        Wants::Host(ask) => ask(policies, sight.facts)
+            .into_iter()
+            .map(|w| (None, w))
+            .collect(),
         Wants::Instance(ask) => {
             let of = |p: &crate::policy::Policy| {
                 let name = p.redis.name.to_string();
-                ask(p, sight.facts).into_iter().map(move |w| (Some(name.clone()), w)).collect::<Vec<_>>()
+                ask(p, sight.facts)
+                    .into_iter()
+                    .map(move |w| (Some(name.clone()), w))
+                    .collect::<Vec<_>>()
             };
             policies.instances.iter().flat_map(of).collect()
         }
@@ -143,7 +197,9 @@ fn wants(sight: Sight, policies: &Policies, control: &Control) -> Vec<(Option<St
 
 fn finding(sight: Sight, control: &Control, instance: Option<String>, want: Want) -> Finding {
     let (status, observed, because) = match want.setting.read(sight) {
-        Reading::Value(value, source) if want.rule.holds(Some(&value)) => (Status::Pass, Some(value), source.map(found_in)),
+        Reading::Value(value, source) if want.rule.holds(Some(&value)) => {
+            (Status::Pass, Some(value), source.map(found_in))
+        }
         Reading::Value(value, source) => (Status::Fail, Some(value), source.map(found_in)),
         Reading::Absent if want.rule.holds(None) => (Status::Pass, None, None),
         Reading::Absent => (Status::Fail, None, None),
@@ -203,11 +259,23 @@ impl Finding {
 
 /// Applies the first waiver that covers the control. One that has expired fails again, and says so.
 fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jiff::Timestamp) {
-    let of_instance = |p: &&crate::policy::Policy| finding.instance.as_deref().is_none_or(|i| i == p.redis.name.as_str());
-    let waivers: Vec<&Waiver> = policies.instances.iter().filter(of_instance).flat_map(|p| &p.waiver).collect();
+    let of_instance = |p: &&crate::policy::Policy| {
+        finding
+            .instance
+            .as_deref()
+            .is_none_or(|i| i == p.redis.name.as_str())
+    };
+    let waivers: Vec<&Waiver> = policies
+        .instances
+        .iter()
+        .filter(of_instance)
+        .flat_map(|p| &p.waiver)
+        .collect();
     for waiver in waivers {
         // The policy's validation has compiled it before.
-        let Ok(glob) = GlobBuilder::new(&waiver.control).build() else { continue };
+        let Ok(glob) = GlobBuilder::new(&waiver.control).build() else {
+            continue;
+        };
         if !glob.compile_matcher().is_match(control.id) {
             continue;
         }
@@ -216,7 +284,9 @@ fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jif
                 finding.explain(&format!("the waiver expired on {day}: {}", waiver.reason));
             }
             until => {
-                let until = until.as_ref().map_or(String::new(), |day| format!(" until {day}"));
+                let until = until
+                    .as_ref()
+                    .map_or(String::new(), |day| format!(" until {day}"));
                 finding.status = Status::Waived;
                 finding.change = None;
                 finding.because = Some(format!("waived{until}: {}", waiver.reason));
@@ -230,7 +300,8 @@ fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jif
 fn has_passed(day: &str, now: jiff::Timestamp) -> bool {
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     // A date that does not parse was refused when the policy was read.
-    day.parse::<jiff::civil::Date>().is_ok_and(|day| today > day)
+    day.parse::<jiff::civil::Date>()
+        .is_ok_and(|day| today > day)
 }
 
 /// Counts by status, and the score.
@@ -251,9 +322,16 @@ impl Summary {
     pub fn of(judged: &[Judged]) -> Summary {
         let count = |status| judged.iter().filter(|j| j.status == status).count();
         let weigh = |statuses: &[Status]| -> u32 {
-            judged.iter().filter(|j| statuses.contains(&j.status)).map(|j| j.control.severity.weight()).sum()
+            judged
+                .iter()
+                .filter(|j| statuses.contains(&j.status))
+                .map(|j| j.control.severity.weight())
+                .sum()
         };
-        let (good, all) = (weigh(&[Status::Pass]), weigh(&[Status::Pass, Status::Fail, Status::Unknown]));
+        let (good, all) = (
+            weigh(&[Status::Pass]),
+            weigh(&[Status::Pass, Status::Fail, Status::Unknown]),
+        );
         Summary {
             pass: count(Status::Pass),
             fail: count(Status::Fail),
@@ -271,7 +349,9 @@ pub fn exit_code(judged: &[Judged], fail_on: Severity, allow_unknown: bool) -> u
     let unknown = judged.iter().any(|j| j.status == Status::Unknown);
     // A control with an unknown finding may have a failing one as well.
     let fails = |j: &Judged| j.findings.iter().any(|f| f.status == Status::Fail);
-    let failed = judged.iter().any(|j| fails(j) && j.control.severity >= fail_on);
+    let failed = judged
+        .iter()
+        .any(|j| fails(j) && j.control.severity >= fail_on);
     match (evaluated, unknown && !allow_unknown, failed) {
         (false, _, _) | (_, true, _) => 2,
         (_, _, true) => 1,

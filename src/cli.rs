@@ -8,8 +8,15 @@ use std::process::ExitCode;
 
 /// Audits and applies what Redis needs of a host, and runs a hardened redis-server.
 #[derive(Debug, Parser)]
-#[command(name = "redis-harden", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 fine, 1 findings or pending changes, 2 trouble (bad usage, invalid policy, something that could not be judged).\n\nExample:\n  redis-harden check\n  redis-harden plan\n  sudo redis-harden apply --message 'first hardening'\n  sudo redis-harden rollback")]
+#[command(
+    name = "redis-harden",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 findings or pending changes, 2 trouble (bad usage, invalid policy, something that could not be judged).\n\nExample:\n  redis-harden check\n  redis-harden plan\n  sudo redis-harden apply --message 'first hardening'\n  sudo redis-harden rollback"
+)]
 pub struct Cli {
     /// The policy; by default /etc/redis-harden/policy.toml with policy.d over it, else the embedded `production`.
     #[arg(long, global = true, value_name = "FILE")]
@@ -68,7 +75,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  sudo redis-harden apply --message 'ticket 42'")]
     Apply(Apply),
     /// Put back what an apply changed: the newest run, or the one named.
-    #[command(after_help = "Example:\n  sudo redis-harden rollback\n  sudo redis-harden rollback 3 --force")]
+    #[command(
+        after_help = "Example:\n  sudo redis-harden rollback\n  sudo redis-harden rollback 3 --force"
+    )]
     Rollback(Rollback),
     /// List the runs of apply: who, when, why, and what they changed (-v).
     #[command(after_help = "Example:\n  sudo redis-harden history -v")]
@@ -95,10 +104,15 @@ pub enum Command {
     #[command(after_help = "Example:\n  redis-harden controls --format json")]
     Controls(Controls),
     /// The policy: show, validate, schema, init.
-    #[command(subcommand, after_help = "Example:\n  redis-harden policy init > policy.toml")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  redis-harden policy init > policy.toml"
+    )]
     Policy(PolicyCommand),
     /// Print the completions of a shell.
-    #[command(after_help = "Example:\n  redis-harden completions bash > /etc/bash_completion.d/redis-harden")]
+    #[command(
+        after_help = "Example:\n  redis-harden completions bash > /etc/bash_completion.d/redis-harden"
+    )]
     Completions(Completions),
     /// Write the manual pages into a directory.
     #[command(after_help = "Example:\n  redis-harden man /usr/local/share/man/man1")]

@@ -60,7 +60,10 @@ impl Context {
         Context {
             policy: cli.policy.clone(),
             root: cli.root.clone(),
-            style: Style { colour, verbose: cli.verbose > 0 },
+            style: Style {
+                colour,
+                verbose: cli.verbose > 0,
+            },
             verbose: cli.verbose,
             quiet: cli.quiet,
             colour: cli.color,
@@ -70,7 +73,10 @@ impl Context {
     /// The host that is asked about.
     pub fn host(&self) -> Result<Host, Trouble> {
         match &self.root {
-            Some(dir) => Ok(Host::at(dir, Reach::FilesOnly(format!("{} is a tree that does not run", dir.display())))?),
+            Some(dir) => Ok(Host::at(
+                dir,
+                Reach::FilesOnly(format!("{} is a tree that does not run", dir.display())),
+            )?),
             None => Ok(live()?),
         }
     }
@@ -116,13 +122,22 @@ fn live() -> Result<Host, HostError> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
     if set("DPKG_ROOT") {
         let root = PathBuf::from(std::env::var_os("DPKG_ROOT").unwrap_or_default());
-        return Host::at(&root, Reach::FilesOnly(format!("DPKG_ROOT is {}", root.display())));
+        return Host::at(
+            &root,
+            Reach::FilesOnly(format!("DPKG_ROOT is {}", root.display())),
+        );
     }
     if is_chroot(&host) {
-        return Host::at(Path::new("/"), Reach::FilesOnly("this is a chroot: the system that runs has another root".into()));
+        return Host::at(
+            Path::new("/"),
+            Reach::FilesOnly("this is a chroot: the system that runs has another root".into()),
+        );
     }
     if set("DPKG_MAINTSCRIPT_NAME") && without_systemd {
-        return Host::at(Path::new("/"), Reach::FilesOnly("a maintainer script without a running systemd".into()));
+        return Host::at(
+            Path::new("/"),
+            Reach::FilesOnly("a maintainer script without a running systemd".into()),
+        );
     }
     Ok(host)
 }
@@ -158,11 +173,23 @@ fn log(cli: &Cli) {
         _ => tracing::Level::DEBUG,
     };
     let supervises = matches!(cli.command, crate::cli::Command::Supervise(_));
-    let level = if supervises { level.max(tracing::Level::INFO) } else { level };
+    let level = if supervises {
+        level.max(tracing::Level::INFO)
+    } else {
+        level
+    };
     let colour = wants_colour(cli.color, std::io::stderr().is_terminal());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colour).with_target(false).with_max_level(level);
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .with_max_level(level);
     // A second initialisation in one process is a test's, and the first one's log is good enough.
-    let _ = if std::io::stderr().is_terminal() { log.without_time().try_init() } else { log.try_init() };
+    let _ = if std::io::stderr().is_terminal() {
+        log.without_time().try_init()
+    } else {
+        log.try_init()
+    };
 }
 
 /// Writes to standard output; a reader that went away (`| head`) ends the program quietly, as other tools do.

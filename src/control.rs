@@ -7,7 +7,19 @@ use crate::setting::Setting;
 use serde::{Deserialize, Serialize};
 
 /// How much it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     Low,
@@ -131,29 +143,51 @@ impl Phase {
 
     /// Those that only write files: all that an offline tree, a chroot or the boot oneshot may do.
     pub fn writes_files_only(self) -> bool {
-        matches!(self, Phase::Kernel | Phase::Account | Phase::Ground | Phase::Files)
+        matches!(
+            self,
+            Phase::Kernel | Phase::Account | Phase::Ground | Phase::Files
+        )
     }
 }
 
 impl Want {
     /// A want that `apply` makes true.
     pub fn write(phase: Phase, group: impl Into<String>, setting: Setting, rule: Rule) -> Want {
-        Want { setting, rule, remedy: Remedy::Write(Group { phase, name: group.into() }) }
+        Want {
+            setting,
+            rule,
+            remedy: Remedy::Write(Group {
+                phase,
+                name: group.into(),
+            }),
+        }
     }
 
     /// A want that a person has to make true.
     pub fn by_hand(setting: Setting, rule: Rule, what: impl Into<String>) -> Want {
-        Want { setting, rule, remedy: Remedy::Hand(what.into()) }
+        Want {
+            setting,
+            rule,
+            remedy: Remedy::Hand(what.into()),
+        }
     }
 
     /// A want that only the owner of the machine can make true.
     pub fn by_machine(setting: Setting, rule: Rule, what: impl Into<String>) -> Want {
-        Want { setting, rule, remedy: Remedy::Machine(what.into()) }
+        Want {
+            setting,
+            rule,
+            remedy: Remedy::Machine(what.into()),
+        }
     }
 
     /// A want that holds after Redis has been restarted.
     pub fn by_restart(setting: Setting, rule: Rule) -> Want {
-        Want { setting, rule, remedy: Remedy::Restart }
+        Want {
+            setting,
+            rule,
+            remedy: Remedy::Restart,
+        }
     }
 }
 
@@ -178,12 +212,20 @@ pub enum Expect {
 
 /// A compliant host.
 pub const fn passes(files: &'static [(&'static str, &'static str)]) -> Case {
-    Case { files, policy: "", expect: Expect::Pass }
+    Case {
+        files,
+        policy: "",
+        expect: Expect::Pass,
+    }
 }
 
 /// A violating host.
 pub const fn fails(files: &'static [(&'static str, &'static str)]) -> Case {
-    Case { files, policy: "", expect: Expect::Fail }
+    Case {
+        files,
+        policy: "",
+        expect: Expect::Fail,
+    }
 }
 
 impl Case {

@@ -13,8 +13,8 @@ mod programs;
 mod trust;
 mod write;
 
-pub use lock::Lock;
 pub use files::{Kind, Stat};
+pub use lock::Lock;
 pub use locks::Holder;
 pub use programs::{Output, Run};
 pub use trust::Trust;

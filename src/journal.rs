@@ -22,7 +22,9 @@ const LOCK: &str = "/var/lib/redis-harden/lock";
 
 /// Makes the state directory and takes the lock that apply and rollback share.
 pub fn lock(host: &Host, command: &str, patience: Duration) -> HostResult<Lock> {
-    let (uid, gid) = host.stat(Path::new("/"))?.map_or((0, 0), |s| (s.uid, s.gid));
+    let (uid, gid) = host
+        .stat(Path::new("/"))?
+        .map_or((0, 0), |s| (s.uid, s.gid));
     for parent in ["/var", "/var/lib"] {
         if host.stat(Path::new(parent))?.is_none() {
             host.make_dir(Path::new(parent), 0o755, uid, gid)?;
@@ -33,7 +35,11 @@ pub fn lock(host: &Host, command: &str, patience: Duration) -> HostResult<Lock> 
             host.make_dir(Path::new(dir), 0o700, uid, gid)?;
         }
     }
-    let holder = format!("pid {} (redis-harden {command}, since {})", std::process::id(), seconds(host.now()));
+    let holder = format!(
+        "pid {} (redis-harden {command}, since {})",
+        std::process::id(),
+        seconds(host.now())
+    );
     host.lock(Path::new(LOCK), &holder, patience)
 }
 
@@ -61,7 +67,12 @@ fn digest(saved: &Saved) -> Option<String> {
 fn without_content(image: &crate::host::Image) -> crate::host::Image {
     use crate::host::Image;
     match image {
-        Image::File { mode, uid, gid, .. } => Image::File { content: Vec::new(), mode: *mode, uid: *uid, gid: *gid },
+        Image::File { mode, uid, gid, .. } => Image::File {
+            content: Vec::new(),
+            mode: *mode,
+            uid: *uid,
+            gid: *gid,
+        },
         other => other.clone(),
     }
 }

@@ -22,7 +22,9 @@ pub fn plan(judged: &[Judged]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for judged in judged {
         for finding in &judged.findings {
-            let (Status::Fail, Some((target, group))) = (finding.status, &finding.change) else { continue };
+            let (Status::Fail, Some((target, group))) = (finding.status, &finding.change) else {
+                continue;
+            };
             match changes.iter_mut().find(|c| c.setting == finding.setting) {
                 Some(change) => change.also(judged.control.id, target),
                 None => changes.push(Change::new(judged.control.id, finding, target, group)),
@@ -35,7 +37,10 @@ pub fn plan(judged: &[Judged]) -> Vec<Change> {
 
 /// The changes of one phase.
 pub fn of_phase(changes: Vec<Change>, phase: Phase) -> Vec<Change> {
-    changes.into_iter().filter(|c| c.group.phase == phase).collect()
+    changes
+        .into_iter()
+        .filter(|c| c.group.phase == phase)
+        .collect()
 }
 
 impl Change {
@@ -54,7 +59,8 @@ impl Change {
         if !self.controls.contains(&control) {
             self.controls.push(control);
         }
-        if let (Value::Int(mine), Value::Int(theirs), Some(Value::Int(now))) = (&self.target, target, &self.before)
+        if let (Value::Int(mine), Value::Int(theirs), Some(Value::Int(now))) =
+            (&self.target, target, &self.before)
             && (theirs - now).abs() > (mine - now).abs()
         {
             self.target = target.clone();
@@ -89,12 +95,17 @@ impl Change {
         };
         let head = match (old, before) {
             (None, None) => format!("{}: create, {}", self.setting, new.access),
-            (Some(old), _) if old.access != new.access => format!("{}: {} → {}", self.setting, old.access, new.access),
+            (Some(old), _) if old.access != new.access => {
+                format!("{}: {} → {}", self.setting, old.access, new.access)
+            }
             (Some(_), _) => format!("{}: change", self.setting),
             (None, Some(other)) => format!("{}: {other} → a file, {}", self.setting, new.access),
         };
         let old_content = old.map_or(&[][..], |o| &o.content);
-        match (std::str::from_utf8(old_content), std::str::from_utf8(&new.content)) {
+        match (
+            std::str::from_utf8(old_content),
+            std::str::from_utf8(&new.content),
+        ) {
             (Ok(a), Ok(b)) if a != b => format!("{head}\n{}", diff(a, b)),
             (Ok(_), Ok(_)) => head,
             _ => format!("{head} ({} bytes, binary)", new.content.len()),
@@ -105,7 +116,11 @@ impl Change {
 /// A unified diff with three lines of context, indented under its heading.
 fn diff(old: &str, new: &str) -> String {
     let diff = similar::TextDiff::from_lines(old, new);
-    let text = diff.unified_diff().context_radius(3).missing_newline_hint(false).to_string();
+    let text = diff
+        .unified_diff()
+        .context_radius(3)
+        .missing_newline_hint(false)
+        .to_string();
     let lines: Vec<String> = text.lines().map(|l| format!("    {l}")).collect();
     lines.join("\n")
 }

@@ -24,6 +24,7 @@ mod together;
 mod typed;
 mod whole;
 
+pub use crate::host::Trust;
 pub use error::PolicyError;
 pub use model::*;
 pub use scalar::*;

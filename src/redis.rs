@@ -59,7 +59,10 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
         .arg("everything")
         .query(&mut connection)
         .map_err(silence)?;
-    Ok(Told { directives: directives.into_iter().collect(), info: fields(&info) })
+    Ok(Told {
+        directives: directives.into_iter().collect(),
+        info: fields(&info),
+    })
 }
 
 /// Whether an authenticated `PING` is answered with `PONG`.
@@ -76,7 +79,9 @@ pub fn ping(endpoint: &Endpoint, login: Option<&Login>) -> Result<(), Silence> {
 pub fn anonymous(endpoint: &Endpoint) -> Result<bool, Silence> {
     match ping(endpoint, None) {
         Ok(()) => Ok(true),
-        Err(Silence::Refused(text)) if text.contains("NOAUTH") || text.contains("DENIED") => Ok(false),
+        Err(Silence::Refused(text)) if text.contains("NOAUTH") || text.contains("DENIED") => {
+            Ok(false)
+        }
         Err(other) => Err(other),
     }
 }
@@ -89,23 +94,42 @@ fn connect(endpoint: &Endpoint, login: Option<&Login>) -> Result<Connection, Sil
     // The client's name for itself would be refused to a user without CLIENT.
     let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
     if let Some(login) = login {
-        settings = settings.set_username(&login.user).set_password(&login.password);
+        settings = settings
+            .set_username(&login.user)
+            .set_password(&login.password);
     }
-    let info = address.into_connection_info().map_err(silence)?.set_redis_settings(settings);
+    let info = address
+        .into_connection_info()
+        .map_err(silence)?
+        .set_redis_settings(settings);
     let client = Client::open(info).map_err(silence)?;
-    let connection = client.get_connection_with_timeout(PATIENCE).map_err(silence)?;
-    connection.set_read_timeout(Some(PATIENCE)).map_err(silence)?;
-    connection.set_write_timeout(Some(PATIENCE)).map_err(silence)?;
+    let connection = client
+        .get_connection_with_timeout(PATIENCE)
+        .map_err(silence)?;
+    connection
+        .set_read_timeout(Some(PATIENCE))
+        .map_err(silence)?;
+    connection
+        .set_write_timeout(Some(PATIENCE))
+        .map_err(silence)?;
     Ok(connection)
 }
 
 fn silence(error: redis::RedisError) -> Silence {
-    if error.is_connection_refusal() || error.kind() == redis::ErrorKind::Io && error.to_string().contains("No such file") {
+    if error.is_connection_refusal()
+        || error.kind() == redis::ErrorKind::Io && error.to_string().contains("No such file")
+    {
         return Silence::Nobody;
     }
     match error.code() {
-        Some(code) => Silence::Refused(format!("{code} {}", error.detail().unwrap_or_default()).trim().to_owned()),
-        None if error.kind() == redis::ErrorKind::AuthenticationFailed => Silence::Refused(error.to_string()),
+        Some(code) => Silence::Refused(
+            format!("{code} {}", error.detail().unwrap_or_default())
+                .trim()
+                .to_owned(),
+        ),
+        None if error.kind() == redis::ErrorKind::AuthenticationFailed => {
+            Silence::Refused(error.to_string())
+        }
         None => Silence::Broken(error.to_string()),
     }
 }
@@ -146,7 +170,13 @@ mod tests {
     fn info_is_read_line_by_line() {
         let info = "# Server\r\nredis_version:7.0.15\r\nconfig_file:/etc/redis/a:b.conf\r\n";
         let fields = fields(info);
-        assert_eq!(fields.get("redis_version").map(String::as_str), Some("7.0.15"));
-        assert_eq!(fields.get("config_file").map(String::as_str), Some("/etc/redis/a:b.conf"));
+        assert_eq!(
+            fields.get("redis_version").map(String::as_str),
+            Some("7.0.15")
+        );
+        assert_eq!(
+            fields.get("config_file").map(String::as_str),
+            Some("/etc/redis/a:b.conf")
+        );
     }
 }

@@ -119,7 +119,12 @@ mod tests {
     fn nothing_there_satisfies_only_absence() {
         assert!(Rule::Absent.holds(None));
         assert!(Rule::NoneOf(vec![Value::text("xen")]).holds(None));
-        for rule in [Rule::AtLeast(0), Rule::Present, Rule::NoBits(0), Rule::OneOf(vec![])] {
+        for rule in [
+            Rule::AtLeast(0),
+            Rule::Present,
+            Rule::NoBits(0),
+            Rule::OneOf(vec![]),
+        ] {
             assert!(!rule.holds(None), "{rule}");
         }
     }
@@ -132,7 +137,10 @@ mod tests {
 
     #[test]
     fn two_rules_on_one_setting_become_the_stricter() {
-        assert_eq!(Rule::AtLeast(1).and(&Rule::AtLeast(9)), Some(Rule::AtLeast(9)));
+        assert_eq!(
+            Rule::AtLeast(1).and(&Rule::AtLeast(9)),
+            Some(Rule::AtLeast(9))
+        );
         assert_eq!(Rule::Is(Value::Int(1)).and(&Rule::Is(Value::Int(2))), None);
         assert_eq!(
             Rule::Is(Value::Int(10)).and(&Rule::AtLeast(5)),
@@ -143,6 +151,9 @@ mod tests {
     #[test]
     fn mode_bits_are_taken_away_and_no_others() {
         let rule = Rule::NoBits(0o027);
-        assert_eq!(rule.target(Some(&Value::Mode(0o2775))), Some(Value::Mode(0o2750)));
+        assert_eq!(
+            rule.target(Some(&Value::Mode(0o2775))),
+            Some(Value::Mode(0o2750))
+        );
     }
 }

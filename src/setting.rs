@@ -45,6 +45,8 @@ pub enum Setting {
     HugePages,
     /// Something measured or counted on the host. `Value::Int` or `Value::Text`.
     Measure(measure::Measure),
+    /// Our binary where units find it, against the one that runs. `Value::Flag`.
+    Binary { path: PathBuf, source: PathBuf },
     /// A service account. `Value::User`.
     User(String),
     /// A group. `Value::Present`.
@@ -68,7 +70,10 @@ pub enum Setting {
     /// Whether an instance comes back after a reboot. `Value::Flag`.
     Reboot(String),
     /// Something of the running server's process. `Value::Int`, `Value::Text` or `Value::Flag`.
-    Process { instance: String, what: server::ProcessFact },
+    Process {
+        instance: String,
+        what: server::ProcessFact,
+    },
     /// A directive as the running server has it (`CONFIG GET`). `Value::Text`.
     Directive { instance: String, name: String },
     /// A field of the running server's `INFO`. `Value::Text`.
@@ -143,6 +148,7 @@ impl Setting {
                 | Setting::ModesBelow(_)
                 | Setting::Secret(_)
                 | Setting::SysctlAtBoot(_)
+                | Setting::Binary { .. }
                 | Setting::User(_)
                 | Setting::Group(_)
                 | Setting::UserGroups(_)
@@ -158,7 +164,9 @@ impl Setting {
     /// The value now.
     pub fn read(&self, sight: Sight) -> Reading {
         let host = sight.host;
-        if let (true, crate::host::Reach::FilesOnly(why)) = (self.is_of_a_running_system(), host.reach()) {
+        if let (true, crate::host::Reach::FilesOnly(why)) =
+            (self.is_of_a_running_system(), host.reach())
+        {
             return Reading::NotApplicable(why.clone());
         }
         match self {
@@ -173,6 +181,7 @@ impl Setting {
             Setting::SysctlAtBoot(key) => sysctl_d::read(sight, key),
             Setting::HugePages => kernel::read_huge_pages(host),
             Setting::Measure(what) => measure::read(sight, *what),
+            Setting::Binary { path, source } => file::read_copy(host, path, source).into(),
             Setting::User(name) => account::read_user(sight, name),
             Setting::Group(name) => account::read_group(sight, name),
             Setting::UserGroups(name) => account::read_groups_of(sight, name),
@@ -202,13 +211,21 @@ impl Setting {
             (Setting::Secret(path), Value::Dir(access)) => secret::write(host, path, access),
             (Setting::Sysctl(key), value) => kernel::write(host, key, &value.to_string()),
             (Setting::SysctlAtBoot(key), value) => sysctl_d::write(host, key, &value.to_string()),
+            (Setting::Binary { path, source }, Value::Flag(true)) => {
+                file::write_copy(host, path, source)
+            }
             (Setting::HugePages, Value::Text(mode)) => kernel::write_huge_pages(host, mode),
-            (Setting::User(name), Value::User(user)) => account::create_service_user(host, name, &user.home),
-            (Setting::Package(name), Value::Present) => package::install(sight, name, say),
+            (Setting::User(name), Value::User(user)) => {
+                account::create_service_user(host, name, &user.home)
+            }
+            (Setting::Package(name), Value::Present) => package::install_guarded(sight, name, say),
             (Setting::UnitEnabled(unit), Value::Flag(true)) => unit::enable(host, unit),
             (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
             (Setting::Service(name), Value::Serving(_)) => service::restart(sight, name, say),
-            (setting, target) => Err(HostError::refused(format!("setting {setting} to {target}"), "there is no way to write it")),
+            (setting, target) => Err(HostError::refused(
+                format!("setting {setting} to {target}"),
+                "there is no way to write it",
+            )),
         }
     }
 
@@ -216,9 +233,11 @@ impl Setting {
     pub fn save(&self, sight: Sight) -> HostResult<Saved> {
         let host = sight.host;
         match self {
-            Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) | Setting::Secret(path) => {
-                host.image(path).map(Saved::Inode)
-            }
+            Setting::File(path)
+            | Setting::Dir(path)
+            | Setting::Mode(path)
+            | Setting::Secret(path) => host.image(path).map(Saved::Inode),
+            Setting::Binary { path, .. } => host.image(path).map(Saved::Inode),
             Setting::SysctlAtBoot(_) => host.image(Path::new(sysctl_d::OURS)).map(Saved::Inode),
             Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
             Setting::Sysctl(key) => kernel::read_text(host, key).map(Saved::Text),
@@ -230,19 +249,35 @@ impl Setting {
     }
 
     /// Puts back what `save` gave.
-    pub fn restore(&self, sight: Sight, saved: &Saved, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    pub fn restore(
+        &self,
+        sight: Sight,
+        saved: &Saved,
+        say: &mut dyn FnMut(&str),
+    ) -> HostResult<()> {
         let host = sight.host;
         match (self, saved) {
             (Setting::Secret(path), Saved::Inode(Image::Absent)) => secret::move_aside(host, path),
-            (Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) | Setting::Secret(path), Saved::Inode(image)) => {
-                file::restore(host, path, image)
+            (
+                Setting::File(path)
+                | Setting::Dir(path)
+                | Setting::Mode(path)
+                | Setting::Secret(path),
+                Saved::Inode(image),
+            ) => file::restore(host, path, image),
+            (Setting::Binary { path, .. }, Saved::Inode(image)) => host.put(path, image),
+            (Setting::SysctlAtBoot(_), Saved::Inode(image)) => {
+                host.put(Path::new(sysctl_d::OURS), image)
             }
-            (Setting::SysctlAtBoot(_), Saved::Inode(image)) => host.put(Path::new(sysctl_d::OURS), image),
-            (Setting::UnitEnabled(unit), Saved::Inode(image)) => host.put(&unit::wants_link(unit), image),
+            (Setting::UnitEnabled(unit), Saved::Inode(image)) => {
+                host.put(&unit::wants_link(unit), image)
+            }
             (Setting::Sysctl(key), Saved::Text(Some(text))) => kernel::write(host, key, text),
             (Setting::HugePages, Saved::Text(Some(mode))) => kernel::write_huge_pages(host, mode),
             (Setting::Firewall, Saved::Text(text)) => firewall::restore(host, text.as_deref()),
-            (Setting::Service(name), Saved::Text(Some(state))) => service::restore(sight, name, state, say),
+            (Setting::Service(name), Saved::Text(Some(state))) => {
+                service::restore(sight, name, state, say)
+            }
             _ => Ok(()),
         }
     }
@@ -261,7 +296,10 @@ impl Setting {
     /// The setting's name without its kind, where it is a path.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) | Setting::Secret(path) => Some(path),
+            Setting::File(path)
+            | Setting::Dir(path)
+            | Setting::Mode(path)
+            | Setting::Secret(path) => Some(path),
             _ => None,
         }
     }
@@ -286,6 +324,7 @@ impl fmt::Display for Setting {
             Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
             Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
             Setting::Measure(what) => write!(f, "{what}"),
+            Setting::Binary { path, .. } => write!(f, "binary {}", path.display()),
             Setting::User(name) => write!(f, "user {name}"),
             Setting::Group(name) => write!(f, "group {name}"),
             Setting::UserGroups(name) => write!(f, "supplementary groups of {name}"),
@@ -300,7 +339,9 @@ impl fmt::Display for Setting {
             Setting::Process { instance, what } => write!(f, "process of {instance}: {what}"),
             Setting::Directive { instance, name } => write!(f, "running {instance}: {name}"),
             Setting::Info { instance, field } => write!(f, "running {instance}: INFO {field}"),
-            Setting::Anonymous(instance) => write!(f, "running {instance}: a client without password"),
+            Setting::Anonymous(instance) => {
+                write!(f, "running {instance}: a client without password")
+            }
             Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
         }
     }

@@ -90,7 +90,11 @@ impl Value {
 
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} {:04o}", self.user.name, self.group.name, self.mode)
+        write!(
+            f,
+            "{}:{} {:04o}",
+            self.user.name, self.group.name, self.mode
+        )
     }
 }
 

@@ -7,30 +7,62 @@ use crate::control::Phase;
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::journal::{self, Applied, Run};
-use crate::policy::{Policies, Trust};
+use crate::policy::{Name, Policies, Policy, Trust};
 use crate::setting::Sight;
 
 /// Applies the policy.
 pub fn run(context: &Context, args: &Apply) -> Outcome {
     if args.dry_run {
-        return super::plan::run(context, &Plan { selected: args.selected.clone(), format: Format::Text });
+        return super::plan::run(
+            context,
+            &Plan {
+                selected: args.selected.clone(),
+                format: Format::Text,
+            },
+        );
     }
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Root)?;
-    policies.check_globs(&controls)?;
+    crate::audit::check_waivers(&policies, &controls)?;
     must_be_root(&host, &facts, "apply")?;
     let mut say = context.progress();
     if let Some(why) = super::check::files_only(&host) {
         say(&format!("files only: {why}"));
     }
     let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
-    journal::recover(Sight { host: &host, facts: &facts }, &mut say)?;
-    let mut run = Run::prepare(&host, (&policies.name, &policies.sha256), args.message.clone())?;
-    let applied = journal::apply(&host, &policies, &controls, &selection, &phases(&host, args), &mut run, &mut say)?;
+    journal::recover(
+        Sight {
+            host: &host,
+            facts: &facts,
+        },
+        &mut say,
+    )?;
+    let mut run = Run::prepare(
+        &host,
+        (&policies.name, &policies.sha256),
+        args.message.clone(),
+    )?;
+    let applied = journal::apply(
+        &host,
+        &policies,
+        &controls,
+        &selection,
+        &phases(&host, args),
+        &mut run,
+        &mut say,
+    )?;
 
     let facts = Facts::gather(&host, &policies)?;
-    let judged = audit(Sight { host: &host, facts: &facts }, &policies, &controls, &selection);
+    let judged = audit(
+        Sight {
+            host: &host,
+            facts: &facts,
+        },
+        &policies,
+        &controls,
+        &selection,
+    );
     print(&summary(&applied, &judged, &policies, &facts, &host))?;
     for (group, error) in &applied.failed {
         return Err(Trouble(format!("{group} was put back as it was: {error}")));
@@ -56,17 +88,28 @@ fn exit_code(judged: &[Judged], strict: bool) -> u8 {
     if any(&|f| f.status == Status::Unknown) {
         return 2;
     }
-    let counts = |f: &Finding| f.status == Status::Fail && (strict || matches!(f.place, Where::Here | Where::Restart));
+    let counts = |f: &Finding| {
+        f.status == Status::Fail && (strict || matches!(f.place, Where::Here | Where::Restart))
+    };
     u8::from(any(&counts))
 }
 
-fn summary(applied: &Applied, judged: &[Judged], policies: &Policies, facts: &Facts, host: &Host) -> String {
+fn summary(
+    applied: &Applied,
+    judged: &[Judged],
+    policies: &Policies,
+    facts: &Facts,
+    host: &Host,
+) -> String {
     let mut text = match applied.changed.len() {
         0 => "nothing to change\n".to_owned(),
         n => format!("{n} changes:\n"),
     };
     for change in &applied.changed {
-        text.push_str(&format!("  {}\n", change.lines().next().unwrap_or_default()));
+        text.push_str(&format!(
+            "  {}\n",
+            change.lines().next().unwrap_or_default()
+        ));
     }
     let left: Vec<(&Judged, &Finding)> = judged
         .iter()
@@ -77,7 +120,12 @@ fn summary(applied: &Applied, judged: &[Judged], policies: &Policies, facts: &Fa
         text.push_str(&format!("{} left:\n", left.len()));
     }
     for (judged, finding) in left {
-        text.push_str(&format!("  {} ({}): {}\n", judged.control.id, judged.control.severity.word(), residue(finding)));
+        text.push_str(&format!(
+            "  {} ({}): {}\n",
+            judged.control.id,
+            judged.control.severity.word(),
+            residue(finding)
+        ));
     }
     if host.is_running() {
         text.push_str(&connections(policies, facts));
@@ -87,8 +135,14 @@ fn summary(applied: &Applied, judged: &[Judged], policies: &Policies, facts: &Fa
 
 /// What is left and who can fix it, in a line.
 fn residue(finding: &Finding) -> String {
-    let observed = finding.observed.as_ref().map_or_else(|| "absent".to_owned(), ToString::to_string);
-    let because = finding.because.as_ref().map_or(String::new(), |b| format!(" ({b})"));
+    let observed = finding
+        .observed
+        .as_ref()
+        .map_or_else(|| "absent".to_owned(), ToString::to_string);
+    let because = finding
+        .because
+        .as_ref()
+        .map_or(String::new(), |b| format!(" ({b})"));
     if finding.status == Status::Unknown {
         return format!("{} could not be read{because}", finding.setting);
     }
@@ -98,22 +152,43 @@ fn residue(finding: &Finding) -> String {
         Where::Restart => "by a restart of Redis",
         Where::Hand => "by hand",
     };
-    format!("{} is {observed}, wants {}{because}; {who}: {}", finding.setting, finding.rule, finding.fix)
+    format!(
+        "{} is {observed}, wants {}{because}; {who}: {}",
+        finding.setting, finding.rule, finding.fix
+    )
+}
+
+/// The first user that is neither root's nor the supervisor's: the application's, as a rule.
+fn application(policy: &Policy) -> Name {
+    let ours = [Name::admin(), Name::agent()];
+    policy
+        .acl
+        .keys()
+        .find(|n| !ours.contains(n))
+        .cloned()
+        .unwrap_or_else(Name::admin)
 }
 
 /// How to connect to each server that is ready.
 fn connections(policies: &Policies, facts: &Facts) -> String {
-    let ready = |name: &str| facts.instances.get(name).and_then(|i| i.report.as_ref()).is_some_and(|r| r.ready);
+    let ready = |name: &str| {
+        facts
+            .instances
+            .get(name)
+            .and_then(|i| i.report.as_ref())
+            .is_some_and(|r| r.ready)
+    };
     policies
         .instances
         .iter()
         .filter(|p| ready(p.redis.name.as_str()))
         .map(|p| {
+            let user = application(p);
             format!(
-                "{} is ready: redis-cli -s {} --user app --askpass   (the password is in {})\n",
+                "{} is ready: redis-cli -s {} --user {user} --askpass   (the password is in {})\n",
                 p.redis.name,
                 p.unix_socket().display(),
-                p.secret_file("app").display()
+                p.secret_file(&user).display()
             )
         })
         .collect()

@@ -14,10 +14,23 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
-    policies.check_globs(&controls)?;
-    let judged = audit(Sight { host: &host, facts: &facts }, &policies, &controls, &selection);
-    let report =
-        Report { facts: &facts, policies: &policies, judged: &judged, root: host.root(), files_only: files_only(&host) };
+    crate::audit::check_waivers(&policies, &controls)?;
+    let judged = audit(
+        Sight {
+            host: &host,
+            facts: &facts,
+        },
+        &policies,
+        &controls,
+        &selection,
+    );
+    let report = Report {
+        facts: &facts,
+        policies: &policies,
+        judged: &judged,
+        root: host.root(),
+        files_only: files_only(&host),
+    };
     print(&render(report, args.format, context.style)?)?;
     for spec in &args.report {
         save(report, spec, context)?;
@@ -43,15 +56,29 @@ fn render(report: Report, format: Format, style: text::Style) -> Result<String, 
 
 /// `--report FORMAT=PATH`, written on this machine, whole or not at all.
 fn save(report: Report, spec: &str, context: &Context) -> Result<(), Trouble> {
-    let wrong = || Trouble(format!("--report {spec}: write it as FORMAT=PATH, with text or json for FORMAT"));
+    let wrong = || {
+        Trouble(format!(
+            "--report {spec}: write it as FORMAT=PATH, with text or json for FORMAT"
+        ))
+    };
     let (format, path) = spec.split_once('=').ok_or_else(wrong)?;
     let format = match format {
         "text" => Format::Text,
         "json" => Format::Json,
         _ => return Err(wrong()),
     };
-    let content = render(report, format, text::Style { colour: false, ..context.style })?;
+    let content = render(
+        report,
+        format,
+        text::Style {
+            colour: false,
+            ..context.style
+        },
+    )?;
     let path = super::absolute(Path::new(path))?;
-    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let (uid, gid) = (
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    );
     Ok(Host::live()?.write_file(&path, content.as_bytes(), 0o644, uid, gid)?)
 }

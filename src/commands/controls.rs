@@ -10,7 +10,12 @@ pub fn run(_: &Context, args: &Controls) -> Outcome {
     match args.format {
         Format::Text => {
             for c in &controls {
-                print(&format!("{:<36} {:<9} {}\n", c.id, c.severity.word(), c.title))?;
+                print(&format!(
+                    "{:<36} {:<9} {}\n",
+                    c.id,
+                    c.severity.word(),
+                    c.title
+                ))?;
             }
             print(&format!("{} controls\n", controls.len()))?;
         }
@@ -21,7 +26,9 @@ pub fn run(_: &Context, args: &Controls) -> Outcome {
                     json!({"id": c.id, "title": c.title, "severity": c.severity, "why": c.why, "references": c.references, "fix": c.by_hand})
                 })
                 .collect();
-            print(&(serde_json::to_string_pretty(&json!({"schema": 1, "controls": list}))? + "\n"))?;
+            print(
+                &(serde_json::to_string_pretty(&json!({"schema": 1, "controls": list}))? + "\n"),
+            )?;
         }
     }
     Ok(0)

@@ -12,7 +12,15 @@ pub fn run(context: &Context, args: &Explain) -> Outcome {
     known_glob(&args.id, "explain", &controls)?;
     let selection = Selection::new(std::slice::from_ref(&args.id), &[], &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
-    for judged in audit(Sight { host: &host, facts: &facts }, &policies, &controls, &selection) {
+    for judged in audit(
+        Sight {
+            host: &host,
+            facts: &facts,
+        },
+        &policies,
+        &controls,
+        &selection,
+    ) {
         let control = judged.control;
         let mut text = format!(
             "{} ({}): {}\n\n{}\n\nnow: {}\n",
@@ -23,9 +31,20 @@ pub fn run(context: &Context, args: &Explain) -> Outcome {
             judged.status.word()
         );
         for finding in &judged.findings {
-            let observed = finding.observed.as_ref().map_or_else(|| "absent".to_owned(), ToString::to_string);
-            text.push_str(&format!("  {} is {observed}, wants {}", finding.setting, finding.rule));
-            text.push_str(&finding.because.as_ref().map_or(String::new(), |b| format!(" ({b})")));
+            let observed = finding
+                .observed
+                .as_ref()
+                .map_or_else(|| "absent".to_owned(), ToString::to_string);
+            text.push_str(&format!(
+                "  {} is {observed}, wants {}",
+                finding.setting, finding.rule
+            ));
+            text.push_str(
+                &finding
+                    .because
+                    .as_ref()
+                    .map_or(String::new(), |b| format!(" ({b})")),
+            );
             text.push('\n');
         }
         text.push_str(&format!("\nby hand: {}\n\nreferences:\n", control.by_hand));

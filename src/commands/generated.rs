@@ -21,7 +21,10 @@ pub fn man(_: &Context, args: &Man) -> Outcome {
     let mut command = Cli::command();
     command.build();
     page(&host, &dir, &command, "redis-harden".to_owned())?;
-    for sub in command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+    for sub in command
+        .get_subcommands()
+        .filter(|c| !c.is_hide_set() && c.get_name() != "help")
+    {
         page(&host, &dir, sub, format!("redis-harden-{}", sub.get_name()))?;
     }
     Ok(0)
@@ -29,9 +32,13 @@ pub fn man(_: &Context, args: &Man) -> Outcome {
 
 fn page(host: &Host, dir: &Path, command: &clap::Command, name: String) -> Result<(), Trouble> {
     let mut text = Vec::new();
-    clap_mangen::Man::new(command.clone().name(name.clone()))
+    clap_mangen::Man::new(command.clone())
+        .title(name.clone())
         .render(&mut text)
         .map_err(|e| Trouble(format!("rendering {name}.1: {e}")))?;
-    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    let (uid, gid) = (
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    );
     Ok(host.write_file(&dir.join(format!("{name}.1")), &text, 0o644, uid, gid)?)
 }

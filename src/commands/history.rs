@@ -13,7 +13,10 @@ pub fn run(context: &Context) -> Outcome {
         print(&line(story))?;
         for entry in story.entries.iter().filter(|_| context.is_verbose()) {
             let mark = if entry.undone { "undone  " } else { "" };
-            print(&format!("      {mark}{}\n", entry.text.replace('\n', "\n      ")))?;
+            print(&format!(
+                "      {mark}{}\n",
+                entry.text.replace('\n', "\n      ")
+            ))?;
         }
     }
     Ok(0)
@@ -33,7 +36,13 @@ fn line(story: &Story) -> String {
         _ => format!("uid {}", header.uid),
     };
     let policy = header.policy_sha256.get(..12).unwrap_or_default();
-    let message = header.message.as_ref().map_or(String::new(), |m| format!("  {m:?}"));
+    let message = header
+        .message
+        .as_ref()
+        .map_or(String::new(), |m| format!("  {m:?}"));
     let changes = story.entries.len();
-    format!("{:>4}  {}  {who}  policy {} {policy}  {changes} changes, {how}{message}\n", header.run, header.at, header.policy)
+    format!(
+        "{:>4}  {}  {who}  policy {} {policy}  {changes} changes, {how}{message}\n",
+        header.run, header.at, header.policy
+    )
 }

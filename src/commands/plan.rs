@@ -12,14 +12,25 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
-    policies.check_globs(&controls)?;
-    let judged = audit(Sight { host: &host, facts: &facts }, &policies, &controls, &selection);
+    crate::audit::check_waivers(&policies, &controls)?;
+    let judged = audit(
+        Sight {
+            host: &host,
+            facts: &facts,
+        },
+        &policies,
+        &controls,
+        &selection,
+    );
     let changes = pending(&judged, host.is_running());
     match args.format {
         Format::Text => print(&text(&changes, &judged))?,
         Format::Json => print(&json(&changes)?)?,
     }
-    let unknown = judged.iter().flat_map(|j| &j.findings).any(|f| f.status == crate::audit::Status::Unknown);
+    let unknown = judged
+        .iter()
+        .flat_map(|j| &j.findings)
+        .any(|f| f.status == crate::audit::Status::Unknown);
     Ok(match (unknown && changes.is_empty(), changes.is_empty()) {
         (true, _) => 2,
         (_, true) => 0,
@@ -29,17 +40,29 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
 
 /// The changes that apply would make here, also those that only root can.
 fn pending(judged: &[Judged], running: bool) -> Vec<Change> {
-    plan(judged).into_iter().filter(|c| running || c.group.phase.writes_files_only()).collect()
+    plan(judged)
+        .into_iter()
+        .filter(|c| running || c.group.phase.writes_files_only())
+        .collect()
 }
 
 fn text(changes: &[Change], judged: &[Judged]) -> String {
     if !changes.is_empty() {
-        return format!("{}{} changes; next: redis-harden apply\n", render(changes), changes.len());
+        return format!(
+            "{}{} changes; next: redis-harden apply\n",
+            render(changes),
+            changes.len()
+        );
     }
-    let left = judged.iter().filter(|j| j.status == crate::audit::Status::Fail).count();
+    let left = judged
+        .iter()
+        .filter(|j| j.status == crate::audit::Status::Fail)
+        .count();
     match left {
         0 => "nothing to change\n".to_owned(),
-        n => format!("nothing that apply can change; {n} controls need a person or the machine's owner: redis-harden check\n"),
+        n => format!(
+            "nothing that apply can change; {n} controls need a person or the machine's owner: redis-harden check\n"
+        ),
     }
 }
 
@@ -58,5 +81,6 @@ fn json(changes: &[Change]) -> serde_json::Result<String> {
             })
         })
         .collect();
-    serde_json::to_string_pretty(&serde_json::json!({"schema": 1, "changes": list})).map(|t| t + "\n")
+    serde_json::to_string_pretty(&serde_json::json!({"schema": 1, "changes": list}))
+        .map(|t| t + "\n")
 }

@@ -11,7 +11,10 @@ pub fn run(context: &Context, args: &Rollback) -> Outcome {
     let (host, _, facts) = context.look(Trust::Root)?;
     must_be_root(&host, &facts, "rollback")?;
     let mut say = context.progress();
-    let sight = Sight { host: &host, facts: &facts };
+    let sight = Sight {
+        host: &host,
+        facts: &facts,
+    };
     let _lock = journal::lock(&host, "rollback", args.lock_timeout.std())?;
     journal::recover(sight, &mut say)?;
     let story = choose(runs(&host)?, args.run)?;
@@ -25,7 +28,10 @@ pub fn run(context: &Context, args: &Rollback) -> Outcome {
             Ok(0)
         }
         Err(conflicts) => {
-            let mut text = format!("run {} cannot be rolled back, and nothing was touched:\n", story.header.run);
+            let mut text = format!(
+                "run {} cannot be rolled back, and nothing was touched:\n",
+                story.header.run
+            );
             for conflict in conflicts {
                 text.push_str(&format!("  {}: {}\n", conflict.setting, conflict.why));
             }
@@ -44,7 +50,9 @@ fn choose(stories: Vec<Story>, wanted: Option<u32>) -> Result<Option<Story>, Tro
         Some(n) => match stories.into_iter().find(|s| s.header.run == n) {
             Some(story) if in_force(&story) => Ok(Some(story)),
             Some(_) => Err(Trouble(format!("run {n} is rolled back already"))),
-            None => Err(Trouble(format!("there is no run {n}: redis-harden history lists them"))),
+            None => Err(Trouble(format!(
+                "there is no run {n}: redis-harden history lists them"
+            ))),
         },
     }
 }

@@ -8,12 +8,16 @@ use crate::setting::{Sight, service};
 
 /// Starts.
 pub fn start(context: &Context, args: &Service) -> Outcome {
-    each(context, args, "started", |sight, name, say| service::start(sight, name, say))
+    each(context, args, "started", |sight, name, say| {
+        service::start(sight, name, say)
+    })
 }
 
 /// Stops.
 pub fn stop(context: &Context, args: &Service) -> Outcome {
-    each(context, args, "stopped", |sight, name, _| service::stop(sight, name))
+    each(context, args, "stopped", |sight, name, _| {
+        service::stop(sight, name)
+    })
 }
 
 /// Restarts.
@@ -32,18 +36,35 @@ fn each(
     let names = names(&policies, args.instance.as_deref())?;
     let mut say = context.progress();
     for name in names {
-        act(Sight { host: &host, facts: &facts }, &name, &mut say)?;
+        act(
+            Sight {
+                host: &host,
+                facts: &facts,
+            },
+            &name,
+            &mut say,
+        )?;
         print(&format!("{name} {done}\n"))?;
     }
     Ok(0)
 }
 
 /// The instance named, or all of the policy.
-pub fn names(policies: &crate::policy::Policies, wanted: Option<&str>) -> Result<Vec<String>, Trouble> {
-    let all: Vec<String> = policies.instances.iter().map(|p| p.redis.name.to_string()).collect();
+pub fn names(
+    policies: &crate::policy::Policies,
+    wanted: Option<&str>,
+) -> Result<Vec<String>, Trouble> {
+    let all: Vec<String> = policies
+        .instances
+        .iter()
+        .map(|p| p.redis.name.to_string())
+        .collect();
     match wanted {
         None => Ok(all),
         Some(name) if all.iter().any(|n| n == name) => Ok(vec![name.to_owned()]),
-        Some(name) => Err(Trouble(format!("the policy has no instance {name:?}, only {}", all.join(", ")))),
+        Some(name) => Err(Trouble(format!(
+            "the policy has no instance {name:?}, only {}",
+            all.join(", ")
+        ))),
     }
 }

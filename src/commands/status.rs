@@ -12,7 +12,9 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
     let mut running = true;
     let mut list = Vec::new();
     for name in super::service::names(&policies, args.instance.as_deref())? {
-        let Some(instance) = facts.instances.get(&name) else { continue };
+        let Some(instance) = facts.instances.get(&name) else {
+            continue;
+        };
         running &= is_running(instance);
         match args.format {
             Format::Text => print(&text(&name, instance))?,
@@ -42,7 +44,9 @@ fn text(name: &str, instance: &Instance) -> String {
             r.server_pid.map_or("none".to_owned(), |p| p.to_string()),
             r.restarts
         ),
-        None if is_running(instance) => format!("{name}: running, but not under redis-harden's supervisor\n"),
+        None if is_running(instance) => {
+            format!("{name}: running, but not under redis-harden's supervisor\n")
+        }
         None => format!("{name}: not running\n"),
     };
     if let Some(exit) = instance.report.as_ref().and_then(|r| r.last_exit.as_ref()) {

@@ -7,7 +7,10 @@ use crate::setting::server::ProcessFact;
 use crate::value::{UserValue, Value};
 
 /// Debian's group and passwd file with a `redis` made by its package.
-const PASSWD: (&str, &str) = ("/etc/passwd", "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/usr/sbin/nologin\n");
+const PASSWD: (&str, &str) = (
+    "/etc/passwd",
+    "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/usr/sbin/nologin\n",
+);
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -18,18 +21,52 @@ pub const CONTROLS: &[Control] = &[
         references: &["Debian redis-tools.postinst", "adduser(8)"],
         by_hand: "adduser --system --home /var/lib/redis --group redis",
         wants: Wants::Instance(|p, _| {
-            let user = UserValue { home: "/var/lib/redis".into(), shell: "/usr/sbin/nologin".into(), system: true };
-            let home = if p.user() == "redis" { user.home } else { format!("/var/lib/{}", p.user()).into() };
-            let shells = ["/usr/sbin/nologin", "/bin/false", "/usr/bin/false", "/sbin/nologin"];
-            let any = shells.iter().map(|s| Value::User(UserValue { home: home.clone(), shell: (*s).into(), system: true })).collect();
+            let user = UserValue {
+                home: "/var/lib/redis".into(),
+                shell: "/usr/sbin/nologin".into(),
+                system: true,
+            };
+            let home = if p.user() == "redis" {
+                user.home
+            } else {
+                format!("/var/lib/{}", p.user()).into()
+            };
+            let shells = [
+                "/usr/sbin/nologin",
+                "/bin/false",
+                "/usr/bin/false",
+                "/sbin/nologin",
+            ];
+            let any = shells
+                .iter()
+                .map(|s| {
+                    Value::User(UserValue {
+                        home: home.clone(),
+                        shell: (*s).into(),
+                        system: true,
+                    })
+                })
+                .collect();
             vec![
-                Want::write(Phase::Account, "account", Setting::User(p.user().to_owned()), Rule::OneOf(any)),
-                Want::by_hand(Setting::Group(p.group().to_owned()), Rule::Present, format!("addgroup --system {}", p.group())),
+                Want::write(
+                    Phase::Account,
+                    "account",
+                    Setting::User(p.user().to_owned()),
+                    Rule::OneOf(any),
+                ),
+                Want::by_hand(
+                    Setting::Group(p.group().to_owned()),
+                    Rule::Present,
+                    format!("addgroup --system {}", p.group()),
+                ),
             ]
         }),
         cases: &[
             passes(&[PASSWD]),
-            fails(&[("/etc/passwd", "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/bin/bash\n")]),
+            fails(&[(
+                "/etc/passwd",
+                "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/bin/bash\n",
+            )]),
         ],
     },
     Control {
@@ -40,12 +77,29 @@ pub const CONTROLS: &[Control] = &[
         references: &["Debian Wiki SystemGroups"],
         by_hand: "gpasswd -d redis GROUP",
         wants: Wants::Instance(|p, _| {
-            let what = format!("take {} out of the groups that it does not need: gpasswd -d {} GROUP", p.user(), p.user());
-            vec![Want::by_hand(Setting::UserGroups(p.user().to_owned()), Rule::Is(Value::Words(Vec::new())), what)]
+            let what = format!(
+                "take {} out of the groups that it does not need: gpasswd -d {} GROUP",
+                p.user(),
+                p.user()
+            );
+            vec![Want::by_hand(
+                Setting::UserGroups(p.user().to_owned()),
+                Rule::Is(Value::Words(Vec::new())),
+                what,
+            )]
         }),
         cases: &[
-            passes(&[PASSWD, ("/etc/group", "root:x:0:\nadm:x:4:\nredis:x:998:\n")]),
-            fails(&[PASSWD, ("/etc/group", "root:x:0:\nadm:x:4:\ndocker:x:990:redis\nredis:x:998:\n")]),
+            passes(&[
+                PASSWD,
+                ("/etc/group", "root:x:0:\nadm:x:4:\nredis:x:998:\n"),
+            ]),
+            fails(&[
+                PASSWD,
+                (
+                    "/etc/group",
+                    "root:x:0:\nadm:x:4:\ndocker:x:990:redis\nredis:x:998:\n",
+                ),
+            ]),
         ],
     },
     Control {
@@ -57,11 +111,24 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "passwd -l redis",
         wants: Wants::Instance(|p, _| {
             let what = format!("passwd -l {}", p.user());
-            vec![Want::by_hand(Setting::UserPassword(p.user().to_owned()), Rule::Is(Value::Flag(false)), what)]
+            vec![Want::by_hand(
+                Setting::UserPassword(p.user().to_owned()),
+                Rule::Is(Value::Flag(false)),
+                what,
+            )]
         }),
         cases: &[
-            passes(&[PASSWD, ("/etc/shadow", "root:*:19000::::::\nredis:!:19000::::::\n")]),
-            fails(&[PASSWD, ("/etc/shadow", "root:*:19000::::::\nredis:$y$j9T$abc$def:19000::::::\n")]),
+            passes(&[
+                PASSWD,
+                ("/etc/shadow", "root:*:19000::::::\nredis:!:19000::::::\n"),
+            ]),
+            fails(&[
+                PASSWD,
+                (
+                    "/etc/shadow",
+                    "root:*:19000::::::\nredis:$y$j9T$abc$def:19000::::::\n",
+                ),
+            ]),
         ],
     },
     Control {
@@ -72,12 +139,23 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis security.md"],
         by_hand: "set User= in the unit and restart",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::User };
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::User,
+            };
             vec![Want::by_restart(setting, Rule::Is(Value::text(p.user())))]
         }),
         cases: &[
-            passes(&[PASSWD, ("INFO process_id", "77"), ("/proc/77/status", "@proc/status-resident")]),
-            fails(&[PASSWD, ("INFO process_id", "77"), ("/proc/77/status", "@proc/status-swapped")]),
+            passes(&[
+                PASSWD,
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-resident"),
+            ]),
+            fails(&[
+                PASSWD,
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-swapped"),
+            ]),
         ],
     },
     Control {
@@ -88,12 +166,21 @@ pub const CONTROLS: &[Control] = &[
         references: &["capabilities(7)"],
         by_hand: "set CapabilityBoundingSet= (empty) in the unit and restart",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::Capabilities };
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::Capabilities,
+            };
             vec![Want::by_restart(setting, Rule::AtMost(0))]
         }),
         cases: &[
-            passes(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-resident")]),
-            fails(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-swapped")]),
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-resident"),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-swapped"),
+            ]),
         ],
     },
     Control {
@@ -104,12 +191,21 @@ pub const CONTROLS: &[Control] = &[
         references: &["https://docs.kernel.org/userspace-api/no_new_privs.html"],
         by_hand: "set NoNewPrivileges=yes in the unit and restart",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::NoNewPrivileges };
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::NoNewPrivileges,
+            };
             vec![Want::by_restart(setting, Rule::Is(Value::Int(1)))]
         }),
         cases: &[
-            passes(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-resident")]),
-            fails(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-swapped")]),
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-resident"),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-swapped"),
+            ]),
         ],
     },
 ];

@@ -14,9 +14,15 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis security/acl.md", "CATALOGUE T-14"],
         by_hand: "ACL SETUSER default off, and the same in the ACL file",
         wants: Wants::Instance(|p, _| {
-            vec![Want::by_restart(Setting::Anonymous(p.redis.name.to_string()), Rule::Is(Value::text("refused")))]
+            vec![Want::by_restart(
+                Setting::Anonymous(p.redis.name.to_string()),
+                Rule::Is(Value::text("refused")),
+            )]
         }),
-        cases: &[passes(&[("ANONYMOUS", "refused")]), fails(&[("ANONYMOUS", "open")])],
+        cases: &[
+            passes(&[("ANONYMOUS", "refused")]),
+            fails(&[("ANONYMOUS", "open")]),
+        ],
     },
     Control {
         id: "acl.file",
@@ -26,10 +32,19 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf aclfile"],
         by_hand: "restart Redis by its unit",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "aclfile".into() };
-            vec![Want::by_restart(setting, Rule::Is(Value::text(p.acl_file().to_string_lossy())))]
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "aclfile".into(),
+            };
+            vec![Want::by_restart(
+                setting,
+                Rule::Is(Value::text(p.acl_file().to_string_lossy())),
+            )]
         }),
-        cases: &[passes(&[("CONFIG aclfile", "/etc/redis-harden/redis/default.acl")]), fails(&[("CONFIG aclfile", "")])],
+        cases: &[
+            passes(&[("CONFIG aclfile", "/etc/redis-harden/redis/default.acl")]),
+            fails(&[("CONFIG aclfile", "")]),
+        ],
     },
     Control {
         id: "acl.no-requirepass",
@@ -40,12 +55,28 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "remove requirepass and use ACL users with hashes",
         wants: Wants::Instance(|p, _| {
             let path = p.stock_config();
-            let what = format!("remove requirepass from {}: the ACL file holds hashes", path.display());
-            vec![Want::by_hand(Setting::ConfigFile { path, name: "requirepass".into() }, Rule::Absent, what)]
+            let what = format!(
+                "remove requirepass from {}: the ACL file holds hashes",
+                path.display()
+            );
+            vec![Want::by_hand(
+                Setting::ConfigFile {
+                    path,
+                    name: "requirepass".into(),
+                },
+                Rule::Absent,
+                what,
+            )]
         }),
         cases: &[
-            passes(&[("/etc/redis/redis.conf 0640 redis:redis", "# requirepass foobared\n")]),
-            fails(&[("/etc/redis/redis.conf 0640 redis:redis", "requirepass foobared\n")]),
+            passes(&[(
+                "/etc/redis/redis.conf 0640 redis:redis",
+                "# requirepass foobared\n",
+            )]),
+            fails(&[(
+                "/etc/redis/redis.conf 0640 redis:redis",
+                "requirepass foobared\n",
+            )]),
         ],
     },
 ];

@@ -15,10 +15,19 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis INFO config_file"],
         by_hand: "start it by its unit: systemctl restart redis-server",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Info { instance: p.redis.name.to_string(), field: "config_file".into() };
-            vec![Want::by_restart(setting, Rule::Is(Value::text(p.config_file().to_string_lossy())))]
+            let setting = Setting::Info {
+                instance: p.redis.name.to_string(),
+                field: "config_file".into(),
+            };
+            vec![Want::by_restart(
+                setting,
+                Rule::Is(Value::text(p.config_file().to_string_lossy())),
+            )]
         }),
-        cases: &[passes(&[("INFO config_file", "/etc/redis-harden/redis/default.conf")]), fails(&[("INFO config_file", "")])],
+        cases: &[
+            passes(&[("INFO config_file", "/etc/redis-harden/redis/default.conf")]),
+            fails(&[("INFO config_file", "")]),
+        ],
     },
     Control {
         id: "config.rename-command",
@@ -31,12 +40,27 @@ pub const CONTROLS: &[Control] = &[
         wants: Wants::Instance(|p, _| {
             let files = [p.config_file(), p.stock_config()];
             let what = "remove the rename-command lines and deny the commands by ACL";
-            let want = |path| Want::by_hand(Setting::ConfigFile { path, name: "rename-command".into() }, Rule::Absent, what);
+            let want = |path| {
+                Want::by_hand(
+                    Setting::ConfigFile {
+                        path,
+                        name: "rename-command".into(),
+                    },
+                    Rule::Absent,
+                    what,
+                )
+            };
             files.into_iter().map(want).collect()
         }),
         cases: &[
-            passes(&[("/etc/redis/redis.conf 0640 redis:redis", "# rename-command CONFIG \"\"\nport 6379\n")]),
-            fails(&[("/etc/redis/redis.conf 0640 redis:redis", "rename-command CONFIG \"\"\n")]),
+            passes(&[(
+                "/etc/redis/redis.conf 0640 redis:redis",
+                "# rename-command CONFIG \"\"\nport 6379\n",
+            )]),
+            fails(&[(
+                "/etc/redis/redis.conf 0640 redis:redis",
+                "rename-command CONFIG \"\"\n",
+            )]),
         ],
     },
     Control {
@@ -47,7 +71,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf enable-protected-configs"],
         by_hand: "set enable-protected-configs no and restart",
         wants: Wants::Instance(|p, _| directive(p, "enable-protected-configs", "no")),
-        cases: &[passes(&[("CONFIG enable-protected-configs", "no")]), fails(&[("CONFIG enable-protected-configs", "yes")])],
+        cases: &[
+            passes(&[("CONFIG enable-protected-configs", "no")]),
+            fails(&[("CONFIG enable-protected-configs", "yes")]),
+        ],
     },
     Control {
         id: "config.debug-command",
@@ -57,7 +84,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf enable-debug-command"],
         by_hand: "set enable-debug-command no and restart",
         wants: Wants::Instance(|p, _| directive(p, "enable-debug-command", "no")),
-        cases: &[passes(&[("CONFIG enable-debug-command", "no")]), fails(&[("CONFIG enable-debug-command", "local")])],
+        cases: &[
+            passes(&[("CONFIG enable-debug-command", "no")]),
+            fails(&[("CONFIG enable-debug-command", "local")]),
+        ],
     },
     Control {
         id: "config.module-command",
@@ -67,7 +97,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf enable-module-command"],
         by_hand: "set enable-module-command no and restart",
         wants: Wants::Instance(|p, _| directive(p, "enable-module-command", "no")),
-        cases: &[passes(&[("CONFIG enable-module-command", "no")]), fails(&[("CONFIG enable-module-command", "yes")])],
+        cases: &[
+            passes(&[("CONFIG enable-module-command", "no")]),
+            fails(&[("CONFIG enable-module-command", "yes")]),
+        ],
     },
     Control {
         id: "config.sanitize-dump-payload",
@@ -80,7 +113,10 @@ pub const CONTROLS: &[Control] = &[
             let rule = Rule::OneOf(vec![Value::text("clients"), Value::text("yes")]);
             vec![Want::by_restart(of(p, "sanitize-dump-payload"), rule)]
         }),
-        cases: &[passes(&[("CONFIG sanitize-dump-payload", "clients")]), fails(&[("CONFIG sanitize-dump-payload", "no")])],
+        cases: &[
+            passes(&[("CONFIG sanitize-dump-payload", "clients")]),
+            fails(&[("CONFIG sanitize-dump-payload", "no")]),
+        ],
     },
     Control {
         id: "config.data-directory",
@@ -91,13 +127,27 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "look at CONFIG GET dir and dbfilename, and at who changed them (ACL LOG)",
         wants: Wants::Instance(|p, _| {
             vec![
-                Want::by_hand(of(p, "dir"), Rule::Is(Value::text(p.data_dir().to_string_lossy())), "find out who changed dir, then restart Redis"),
-                Want::by_hand(of(p, "dbfilename"), Rule::Is(Value::text("dump.rdb")), "find out who changed dbfilename, then restart Redis"),
+                Want::by_hand(
+                    of(p, "dir"),
+                    Rule::Is(Value::text(p.data_dir().to_string_lossy())),
+                    "find out who changed dir, then restart Redis",
+                ),
+                Want::by_hand(
+                    of(p, "dbfilename"),
+                    Rule::Is(Value::text("dump.rdb")),
+                    "find out who changed dbfilename, then restart Redis",
+                ),
             ]
         }),
         cases: &[
-            passes(&[("CONFIG dir", "/var/lib/redis"), ("CONFIG dbfilename", "dump.rdb")]),
-            fails(&[("CONFIG dir", "/var/spool/cron/crontabs"), ("CONFIG dbfilename", "root")]),
+            passes(&[
+                ("CONFIG dir", "/var/lib/redis"),
+                ("CONFIG dbfilename", "dump.rdb"),
+            ]),
+            fails(&[
+                ("CONFIG dir", "/var/spool/cron/crontabs"),
+                ("CONFIG dbfilename", "root"),
+            ]),
         ],
     },
     Control {
@@ -109,14 +159,23 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "restart Redis",
         wants: Wants::Instance(|p, _| {
             let wanted = p.redis.tcp_backlog.to_string();
-            vec![Want::by_restart(of(p, "tcp-backlog"), Rule::Is(Value::text(wanted)))]
+            vec![Want::by_restart(
+                of(p, "tcp-backlog"),
+                Rule::Is(Value::text(wanted)),
+            )]
         }),
-        cases: &[passes(&[("CONFIG tcp-backlog", "511")]), fails(&[("CONFIG tcp-backlog", "128")])],
+        cases: &[
+            passes(&[("CONFIG tcp-backlog", "511")]),
+            fails(&[("CONFIG tcp-backlog", "128")]),
+        ],
     },
 ];
 
 fn of(policy: &Policy, name: &str) -> Setting {
-    Setting::Directive { instance: policy.redis.name.to_string(), name: name.into() }
+    Setting::Directive {
+        instance: policy.redis.name.to_string(),
+        name: name.into(),
+    }
 }
 
 fn directive(policy: &Policy, name: &str, value: &str) -> Vec<Want> {
@@ -125,5 +184,8 @@ fn directive(policy: &Policy, name: &str, value: &str) -> Vec<Want> {
         Some(crate::policy::DirectiveValue::Line(line)) => line.clone(),
         _ => value.to_owned(),
     };
-    vec![Want::by_restart(of(policy, name), Rule::Is(Value::text(wanted)))]
+    vec![Want::by_restart(
+        of(policy, name),
+        Rule::Is(Value::text(wanted)),
+    )]
 }

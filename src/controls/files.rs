@@ -35,7 +35,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["Debian redis-tools.postinst", "Redis security.md"],
         by_hand: "chown redis:redis /var/lib/redis && chmod 0750 /var/lib/redis",
         wants: Wants::Instance(|p, f| vec![directory(p.data_dir(), p.user(), p.group(), 0o750, f)]),
-        cases: &[passes(&[("/var/lib/redis/ 0750 redis:redis", "")]), fails(&[("/var/lib/redis/ 0755 redis:redis", "")])],
+        cases: &[
+            passes(&[("/var/lib/redis/ 0750 redis:redis", "")]),
+            fails(&[("/var/lib/redis/ 0755 redis:redis", "")]),
+        ],
     },
     Control {
         id: "files.log-directory",
@@ -45,10 +48,15 @@ pub const CONTROLS: &[Control] = &[
         references: &["Debian redis-tools.postinst", "logrotate(8)"],
         by_hand: "chown redis:adm /var/log/redis && chmod 2750 /var/log/redis",
         wants: Wants::Instance(|p, f| match p.log_file().parent() {
-            Some(dir) if dir.starts_with("/var/log/redis") => vec![directory(dir.into(), p.user(), "adm", 0o2750, f)],
+            Some(dir) if dir.starts_with("/var/log/redis") => {
+                vec![directory(dir.into(), p.user(), "adm", 0o2750, f)]
+            }
             _ => Vec::new(),
         }),
-        cases: &[passes(&[("/var/log/redis/ 2750 redis:adm", "")]), fails(&[("/var/log/redis/ 2777 redis:adm", "")])],
+        cases: &[
+            passes(&[("/var/log/redis/ 2750 redis:adm", "")]),
+            fails(&[("/var/log/redis/ 2777 redis:adm", "")]),
+        ],
     },
     Control {
         id: "files.data-not-world-readable",
@@ -59,7 +67,11 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "chmod o-rwx /var/lib/redis/* and set UMask=0027 in the unit",
         wants: Wants::Instance(|p, _| {
             let what = format!("chmod -R o-rwx {}", p.data_dir().display());
-            vec![Want::by_hand(Setting::ModesBelow(p.data_dir()), Rule::NoBits(0o007), what)]
+            vec![Want::by_hand(
+                Setting::ModesBelow(p.data_dir()),
+                Rule::NoBits(0o007),
+                what,
+            )]
         }),
         cases: &[
             passes(&[("/var/lib/redis/dump.rdb 0640 redis:redis", "REDIS0010")]),
@@ -74,17 +86,26 @@ pub const CONTROLS: &[Control] = &[
         references: &["https://redis.io/docs/latest/operate/oss_and_stack/management/config/"],
         by_hand: "redis-harden plan shows the lines that differ",
         wants: Wants::Instance(configuration),
-        cases: &[fails(&[("/etc/redis-harden/redis/default.conf 0644 root:redis", "port 6379\n")])],
+        cases: &[fails(&[(
+            "/etc/redis-harden/redis/default.conf 0644 root:redis",
+            "port 6379\n",
+        )])],
     },
     Control {
         id: "files.acl",
         title: "the ACL file holds the policy's users, hashes only, and a default user that is off",
         severity: Severity::Critical,
         why: "An ACL file without a default user voids requirepass and leaves it open to everybody.",
-        references: &["Redis src/acl.c ACLLoadUsersAtStartup", "Redis security/acl.md"],
+        references: &[
+            "Redis src/acl.c ACLLoadUsersAtStartup",
+            "Redis security/acl.md",
+        ],
         by_hand: "redis-harden plan shows the lines that differ",
         wants: Wants::Instance(acl_file),
-        cases: &[fails(&[("/etc/redis-harden/redis/default.acl 0640 root:redis", "user app on nopass ~* +@all\n")])],
+        cases: &[fails(&[(
+            "/etc/redis-harden/redis/default.acl 0640 root:redis",
+            "user app on nopass ~* +@all\n",
+        )])],
     },
     Control {
         id: "files.passwords",
@@ -115,8 +136,13 @@ pub const CONTROLS: &[Control] = &[
         references: &["Debian Policy 10.9", "dpkg-statoverride(1)"],
         by_hand: "chmod o-rwx /etc/redis/redis.conf",
         wants: Wants::Host(|p, f| {
-            let here = p.instances.iter().any(|i| i.user() == "redis") && f.accounts.uid("redis").is_some();
-            let want = Want::by_hand(Setting::ModesBelow("/etc/redis".into()), Rule::NoBits(0o007), "chmod o-rwx /etc/redis/*.conf");
+            let here = p.instances.iter().any(|i| i.user() == "redis")
+                && f.accounts.uid("redis").is_some();
+            let want = Want::by_hand(
+                Setting::ModesBelow("/etc/redis".into()),
+                Rule::NoBits(0o007),
+                "chmod o-rwx /etc/redis/*.conf",
+            );
             if here { vec![want] } else { Vec::new() }
         }),
         cases: &[
@@ -135,8 +161,15 @@ pub const CONTROLS: &[Control] = &[
         wants: Wants::Instance(|p, f| match f.maxmemory.get(p.redis.name.as_str()) {
             Some(bytes) if p.persists() => {
                 let needed = i64::try_from(bytes.saturating_mul(2)).unwrap_or(i64::MAX);
-                let what = format!("make room at {}: twice maxmemory is needed while a save runs", p.data_dir().display());
-                vec![Want::by_hand(Setting::FreeSpace(p.data_dir()), Rule::AtLeast(needed), what)]
+                let what = format!(
+                    "make room at {}: twice maxmemory is needed while a save runs",
+                    p.data_dir().display()
+                );
+                vec![Want::by_hand(
+                    Setting::FreeSpace(p.data_dir()),
+                    Rule::AtLeast(needed),
+                    what,
+                )]
             }
             _ => Vec::new(),
         }),
@@ -156,26 +189,53 @@ pub const CONTROLS: &[Control] = &[
             if !p.persists() {
                 return Vec::new();
             }
-            let bad = ["tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"];
+            let bad = [
+                "tmpfs",
+                "ramfs",
+                "overlay",
+                "nfs",
+                "nfs4",
+                "cifs",
+                "smb3",
+                "9p",
+                "fuse.sshfs",
+            ];
             let rule = Rule::NoneOf(bad.iter().map(|kind| Value::text(*kind)).collect());
-            vec![Want::by_machine(Setting::FileSystem(p.data_dir()), rule, format!("mount a local disk at {}", p.data_dir().display()))]
+            vec![Want::by_machine(
+                Setting::FileSystem(p.data_dir()),
+                rule,
+                format!("mount a local disk at {}", p.data_dir().display()),
+            )]
         }),
         cases: &[
-            passes(&[("/proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n")]),
-            fails(&[("/proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 21 0:5 / /var/lib/redis rw - tmpfs tmpfs rw\n")]),
+            passes(&[(
+                "/proc/self/mountinfo",
+                "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n",
+            )]),
+            fails(&[(
+                "/proc/self/mountinfo",
+                "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 21 0:5 / /var/lib/redis rw - tmpfs tmpfs rw\n",
+            )]),
         ],
     },
 ];
 
 /// An access by names.
 pub(super) fn access(facts: &Facts, user: &str, group: &str, mode: u32) -> Access {
-    Access { user: facts.user(user), group: facts.group(group), mode }
+    Access {
+        user: facts.user(user),
+        group: facts.group(group),
+        mode,
+    }
 }
 
 /// A rendered file of root's.
 pub(super) fn rendered(facts: &Facts, group: &str, mode: u32, content: String) -> Rule {
     let access = access(facts, "root", group, mode);
-    Rule::Is(Value::File(FileValue { content: content.into_bytes(), access }))
+    Rule::Is(Value::File(FileValue {
+        content: content.into_bytes(),
+        access,
+    }))
 }
 
 /// The group of an instance's rendered files and its service: they are done and undone together.
@@ -184,26 +244,54 @@ pub(super) fn group(policy: &Policy) -> String {
 }
 
 fn directory(path: PathBuf, user: &str, group: &str, mode: u32, facts: &Facts) -> Want {
-    Want::write(Phase::Ground, "directories", Setting::Dir(path), Rule::Is(Value::Dir(access(facts, user, group, mode))))
+    Want::write(
+        Phase::Ground,
+        "directories",
+        Setting::Dir(path),
+        Rule::Is(Value::Dir(access(facts, user, group, mode))),
+    )
 }
 
 fn own_directories(policies: &Policies, facts: &Facts) -> Vec<Want> {
     let group = policies.instances.first().map_or("root", |p| p.group());
-    let dirs = [("/etc/redis-harden", "root", 0o755), ("/etc/redis-harden/secrets", "root", 0o711), ("/etc/redis-harden/redis", group, 0o750)];
-    dirs.iter().map(|(path, group, mode)| directory(PathBuf::from(path), "root", group, *mode, facts)).collect()
+    let dirs = [
+        ("/etc/redis-harden", "root", 0o755),
+        ("/etc/redis-harden/secrets", "root", 0o711),
+        ("/etc/redis-harden/redis", group, 0o750),
+    ];
+    dirs.iter()
+        .map(|(path, group, mode)| directory(PathBuf::from(path), "root", group, *mode, facts))
+        .collect()
 }
 
 /// Not rendered where it would hold what only the host itself can tell.
 fn configuration(policy: &Policy, facts: &Facts) -> Vec<Want> {
-    let Some(maxmemory) = facts.maxmemory.get(policy.redis.name.as_str()) else { return Vec::new() };
+    let Some(maxmemory) = facts.maxmemory.get(policy.redis.name.as_str()) else {
+        return Vec::new();
+    };
     let content = config::render(policy, *maxmemory);
     let rule = rendered(facts, policy.group(), 0o640, content);
-    vec![Want::write(Phase::Files, group(policy), Setting::File(policy.config_file()), rule)]
+    vec![Want::write(
+        Phase::Files,
+        group(policy),
+        Setting::File(policy.config_file()),
+        rule,
+    )]
 }
 
 fn acl_file(policy: &Policy, facts: &Facts) -> Vec<Want> {
-    let rule = rendered(facts, policy.group(), 0o640, acl::render(policy, &facts.digests));
-    vec![Want::write(Phase::Files, group(policy), Setting::File(policy.acl_file()), rule)]
+    let rule = rendered(
+        facts,
+        policy.group(),
+        0o640,
+        acl::render(policy, &facts.digests),
+    );
+    vec![Want::write(
+        Phase::Files,
+        group(policy),
+        Setting::File(policy.acl_file()),
+        rule,
+    )]
 }
 
 fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
@@ -212,11 +300,15 @@ fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
         let group = user.group.as_deref().unwrap_or("root");
         let mode = user.mode.map_or(0o600, |m| m.0);
         let rule = Rule::Is(Value::Dir(access(facts, owner, group, mode)));
-        let path = policy.secret_file(name.as_str());
+        let path = policy.secret_file(&name);
         match path.starts_with(Path::new("/etc/redis-harden/secrets")) {
             true => Want::write(Phase::Ground, "passwords", Setting::Secret(path), rule),
-            false => Want::by_hand(Setting::Secret(path.clone()), rule, format!("put the password of {name} into {}", path.display())),
+            false => Want::by_hand(
+                Setting::Secret(path.clone()),
+                rule,
+                format!("put the password of {name} into {}", path.display()),
+            ),
         }
     };
-    policy.users().into_iter().map(want).collect()
+    policy.acl_users().into_iter().map(want).collect()
 }

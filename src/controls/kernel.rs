@@ -18,15 +18,32 @@ pub const CONTROLS: &[Control] = &[
         severity: Severity::High,
         why: "With 0 or 2 the kernel may refuse the fork of a background save although copy-on-write needs little: \
               snapshots fail, and with stop-writes-on-bgsave-error writes do too.",
-        references: &["Redis src/syscheck.c checkOvercommit", "https://docs.kernel.org/mm/overcommit-accounting.html"],
+        references: &[
+            "Redis src/syscheck.c checkOvercommit",
+            "https://docs.kernel.org/mm/overcommit-accounting.html",
+        ],
         by_hand: "sysctl -w vm.overcommit_memory=1, and the same line in a file of /etc/sysctl.d",
-        wants: Wants::Host(|p, _| now_and_at_boot("vm.overcommit_memory", Rule::Is(Value::Int(p.kernel().overcommit_memory.into())))),
+        wants: Wants::Host(|p, _| {
+            now_and_at_boot(
+                "vm.overcommit_memory",
+                Rule::Is(Value::Int(p.kernel().overcommit_memory.into())),
+            )
+        }),
         cases: &[
-            passes(&[("/proc/sys/vm/overcommit_memory", "1\n"), ("/etc/sysctl.d/99-zz-redis-harden.conf", "vm.overcommit_memory = 1\n")]),
+            passes(&[
+                ("/proc/sys/vm/overcommit_memory", "1\n"),
+                (
+                    "/etc/sysctl.d/99-zz-redis-harden.conf",
+                    "vm.overcommit_memory = 1\n",
+                ),
+            ]),
             fails(&[("/proc/sys/vm/overcommit_memory", "0\n")]),
             fails(&[
                 ("/proc/sys/vm/overcommit_memory", "1\n"),
-                ("/etc/sysctl.d/99-zz-redis-harden.conf", "vm.overcommit_memory = 1\n"),
+                (
+                    "/etc/sysctl.d/99-zz-redis-harden.conf",
+                    "vm.overcommit_memory = 1\n",
+                ),
                 ("/etc/sysctl.d/zz-local.conf", "vm.overcommit_memory = 2\n"),
             ]),
         ],
@@ -36,14 +53,31 @@ pub const CONTROLS: &[Control] = &[
         title: "net.core.somaxconn holds Redis's whole listen backlog",
         severity: Severity::Medium,
         why: "The kernel cuts tcp-backlog down to somaxconn without a word; in a burst of connections clients are then turned away.",
-        references: &["Redis src/server.c checkTcpBacklogSettings", "https://docs.kernel.org/admin-guide/sysctl/net.html"],
+        references: &[
+            "Redis src/server.c checkTcpBacklogSettings",
+            "https://docs.kernel.org/admin-guide/sysctl/net.html",
+        ],
         by_hand: "sysctl -w net.core.somaxconn=1024, the same line in /etc/sysctl.d, and restart Redis",
         wants: Wants::Host(|p, _| {
-            let backlog = p.instances.iter().map(|i| i.redis.tcp_backlog).max().unwrap_or(0);
-            now_and_at_boot("net.core.somaxconn", Rule::AtLeast(p.kernel().somaxconn.max(backlog).into()))
+            let backlog = p
+                .instances
+                .iter()
+                .map(|i| i.redis.tcp_backlog)
+                .max()
+                .unwrap_or(0);
+            now_and_at_boot(
+                "net.core.somaxconn",
+                Rule::AtLeast(p.kernel().somaxconn.max(backlog).into()),
+            )
         }),
         cases: &[
-            passes(&[("/proc/sys/net/core/somaxconn", "4096\n"), ("/etc/sysctl.d/99-zz-redis-harden.conf", "net.core.somaxconn = 1024\n")]),
+            passes(&[
+                ("/proc/sys/net/core/somaxconn", "4096\n"),
+                (
+                    "/etc/sysctl.d/99-zz-redis-harden.conf",
+                    "net.core.somaxconn = 1024\n",
+                ),
+            ]),
             fails(&[("/proc/sys/net/core/somaxconn", "128\n")]),
         ],
     },
@@ -52,11 +86,25 @@ pub const CONTROLS: &[Control] = &[
         title: "net.ipv4.tcp_max_syn_backlog holds as many half-open connections",
         severity: Severity::Low,
         why: "Connections wait there until their handshake is done; below the listen backlog it is the shorter queue of the two.",
-        references: &["redis.conf tcp-backlog", "https://docs.kernel.org/networking/ip-sysctl.html"],
+        references: &[
+            "redis.conf tcp-backlog",
+            "https://docs.kernel.org/networking/ip-sysctl.html",
+        ],
         by_hand: "sysctl -w net.ipv4.tcp_max_syn_backlog=1024, and the same line in /etc/sysctl.d",
-        wants: Wants::Host(|p, _| now_and_at_boot("net.ipv4.tcp_max_syn_backlog", Rule::AtLeast(p.kernel().tcp_max_syn_backlog.into()))),
+        wants: Wants::Host(|p, _| {
+            now_and_at_boot(
+                "net.ipv4.tcp_max_syn_backlog",
+                Rule::AtLeast(p.kernel().tcp_max_syn_backlog.into()),
+            )
+        }),
         cases: &[
-            passes(&[("/proc/sys/net/ipv4/tcp_max_syn_backlog", "1024\n"), ("/etc/sysctl.d/99-zz-redis-harden.conf", "net.ipv4.tcp_max_syn_backlog = 1024\n")]),
+            passes(&[
+                ("/proc/sys/net/ipv4/tcp_max_syn_backlog", "1024\n"),
+                (
+                    "/etc/sysctl.d/99-zz-redis-harden.conf",
+                    "net.ipv4.tcp_max_syn_backlog = 1024\n",
+                ),
+            ]),
             fails(&[("/proc/sys/net/ipv4/tcp_max_syn_backlog", "256\n")]),
         ],
     },
@@ -65,11 +113,22 @@ pub const CONTROLS: &[Control] = &[
         title: "vm.swappiness keeps Redis's pages in memory",
         severity: Severity::Medium,
         why: "A page of the dataset that was swapped out makes the one command thread wait for the disk, and every client with it.",
-        references: &["Redis latency.md, swapping", "https://docs.kernel.org/admin-guide/sysctl/vm.html"],
+        references: &[
+            "Redis latency.md, swapping",
+            "https://docs.kernel.org/admin-guide/sysctl/vm.html",
+        ],
         by_hand: "sysctl -w vm.swappiness=10, and the same line in /etc/sysctl.d",
-        wants: Wants::Host(|p, _| now_and_at_boot("vm.swappiness", Rule::AtMost(p.kernel().swappiness.into()))),
+        wants: Wants::Host(|p, _| {
+            now_and_at_boot("vm.swappiness", Rule::AtMost(p.kernel().swappiness.into()))
+        }),
         cases: &[
-            passes(&[("/proc/sys/vm/swappiness", "1\n"), ("/etc/sysctl.d/99-zz-redis-harden.conf", "vm.swappiness = 10\n")]),
+            passes(&[
+                ("/proc/sys/vm/swappiness", "1\n"),
+                (
+                    "/etc/sysctl.d/99-zz-redis-harden.conf",
+                    "vm.swappiness = 10\n",
+                ),
+            ]),
             fails(&[("/proc/sys/vm/swappiness", "60\n")]),
         ],
     },
@@ -82,9 +141,16 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "sysctl -w KEY=VALUE, and the same line in /etc/sysctl.d",
         wants: Wants::Host(policy_sysctls),
         cases: &[
-            passes(&[("/proc/sys/kernel/yama/ptrace_scope", "2\n"), ("/etc/sysctl.d/99-zz-redis-harden.conf", "kernel.yama.ptrace_scope = 2\n")])
+            passes(&[
+                ("/proc/sys/kernel/yama/ptrace_scope", "2\n"),
+                (
+                    "/etc/sysctl.d/99-zz-redis-harden.conf",
+                    "kernel.yama.ptrace_scope = 2\n",
+                ),
+            ])
+            .under("[kernel.sysctl]\n\"kernel.yama.ptrace_scope\" = { at-least = 1 }"),
+            fails(&[("/proc/sys/kernel/yama/ptrace_scope", "0\n")])
                 .under("[kernel.sysctl]\n\"kernel.yama.ptrace_scope\" = { at-least = 1 }"),
-            fails(&[("/proc/sys/kernel/yama/ptrace_scope", "0\n")]).under("[kernel.sysctl]\n\"kernel.yama.ptrace_scope\" = { at-least = 1 }"),
         ],
     },
     Control {
@@ -96,11 +162,21 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource if it is available, and clocksource=tsc on the kernel's command line",
         wants: Wants::Host(|_, _| {
             let rule = Rule::NoneOf(vec![Value::text("xen")]);
-            vec![Want::by_machine(Setting::Measure(Measure::ClockSource), rule, "boot with clocksource=tsc, where the machine offers it")]
+            vec![Want::by_machine(
+                Setting::Measure(Measure::ClockSource),
+                rule,
+                "boot with clocksource=tsc, where the machine offers it",
+            )]
         }),
         cases: &[
-            passes(&[("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n")]),
-            fails(&[("/sys/devices/system/clocksource/clocksource0/current_clocksource", "xen\n")]),
+            passes(&[(
+                "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                "tsc\n",
+            )]),
+            fails(&[(
+                "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                "xen\n",
+            )]),
         ],
     },
     Control {
@@ -112,7 +188,11 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "choose a clock source of available_clocksource that the vDSO serves (tsc, kvm-clock with a stable TSC)",
         wants: Wants::Host(|_, _| {
             let what = "choose a faster clock source on the machine's kernel command line (clocksource=tsc)";
-            vec![Want::by_machine(Setting::Measure(Measure::ClockCost), Rule::AtMost(SLOW_CLOCK_NS), what)]
+            vec![Want::by_machine(
+                Setting::Measure(Measure::ClockCost),
+                Rule::AtMost(SLOW_CLOCK_NS),
+                what,
+            )]
         }),
         // Its value is measured on the machine that runs the tests: no fake host can make it slow.
         cases: &[],
@@ -123,8 +203,18 @@ pub const CONTROLS: &[Control] = &[
 fn now_and_at_boot(key: &str, rule: Rule) -> Vec<Want> {
     let group = format!("sysctl {key}");
     vec![
-        Want::write(Phase::Kernel, &group, Setting::Sysctl(key.into()), rule.clone()),
-        Want::write(Phase::Kernel, &group, Setting::SysctlAtBoot(key.into()), rule),
+        Want::write(
+            Phase::Kernel,
+            &group,
+            Setting::Sysctl(key.into()),
+            rule.clone(),
+        ),
+        Want::write(
+            Phase::Kernel,
+            &group,
+            Setting::SysctlAtBoot(key.into()),
+            rule,
+        ),
     ]
 }
 
@@ -135,5 +225,10 @@ fn policy_sysctls(policies: &Policies, _: &crate::facts::Facts) -> Vec<Want> {
         SysctlRule::Bound(Bound::AtLeast(n)) => Rule::AtLeast(*n),
         SysctlRule::Bound(Bound::AtMost(n)) => Rule::AtMost(*n),
     };
-    policies.kernel().sysctl.iter().flat_map(|(key, wanted)| now_and_at_boot(key, rule(wanted))).collect()
+    policies
+        .kernel()
+        .sysctl
+        .iter()
+        .flat_map(|(key, wanted)| now_and_at_boot(key, rule(wanted)))
+        .collect()
 }

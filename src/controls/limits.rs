@@ -27,16 +27,36 @@ pub const CONTROLS: &[Control] = &[
         title: "the unit grants as many open files as maxclients needs",
         severity: Severity::High,
         why: "A service has the limits of its unit: limits.d and ULIMIT in /etc/default do not reach it.",
-        references: &["systemd.exec(5) LimitNOFILE", "Redis src/server.c adjustOpenFilesLimit"],
+        references: &[
+            "systemd.exec(5) LimitNOFILE",
+            "Redis src/server.c adjustOpenFilesLimit",
+        ],
         by_hand: "set LimitNOFILE= in a drop-in of the unit, daemon-reload, restart",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Unit { unit: p.unit(), key: "LimitNOFILE".into() };
-            let what = format!("set LimitNOFILE to at least {} in a drop-in of {}", p.nofile_needed(), p.unit());
-            vec![Want::by_hand(setting, Rule::AtLeast(i64::from(p.nofile_needed())), what)]
+            let setting = Setting::Unit {
+                unit: p.unit(),
+                key: "LimitNOFILE".into(),
+            };
+            let what = format!(
+                "set LimitNOFILE to at least {} in a drop-in of {}",
+                p.nofile_needed(),
+                p.unit()
+            );
+            vec![Want::by_hand(
+                setting,
+                Rule::AtLeast(i64::from(p.nofile_needed())),
+                what,
+            )]
         }),
         cases: &[
-            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nLimitNOFILE=65535\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nLimitNOFILE=1024\n")]),
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nLimitNOFILE=65535\n",
+            )]),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nLimitNOFILE=1024\n",
+            )]),
         ],
     },
     Control {
@@ -44,15 +64,30 @@ pub const CONTROLS: &[Control] = &[
         title: "the running server has as many open files as maxclients needs",
         severity: Severity::High,
         why: "What counts is the process: a limit that was raised after it started does not reach it.",
-        references: &["Redis src/server.c adjustOpenFilesLimit", "proc_pid_limits(5)"],
+        references: &[
+            "Redis src/server.c adjustOpenFilesLimit",
+            "proc_pid_limits(5)",
+        ],
         by_hand: "raise the unit's LimitNOFILE and restart",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::Nofile };
-            vec![Want::by_restart(setting, Rule::AtLeast(i64::from(p.nofile_needed())))]
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::Nofile,
+            };
+            vec![Want::by_restart(
+                setting,
+                Rule::AtLeast(i64::from(p.nofile_needed())),
+            )]
         }),
         cases: &[
-            passes(&[("INFO process_id", "77"), ("/proc/77/limits", "@proc/limits-65535")]),
-            fails(&[("INFO process_id", "77"), ("/proc/77/limits", "@proc/limits-1024")]),
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/limits", "@proc/limits-65535"),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/limits", "@proc/limits-1024"),
+            ]),
         ],
     },
     Control {
@@ -63,11 +98,17 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis src/server.c adjustOpenFilesLimit"],
         by_hand: "raise the limit of open files and restart",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "maxclients".into() };
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "maxclients".into(),
+            };
             let wanted = crate::value::Value::text(p.redis.maxclients.to_string());
             vec![Want::by_restart(setting, Rule::Is(wanted))]
         }),
-        cases: &[passes(&[("CONFIG maxclients", "10000")]), fails(&[("CONFIG maxclients", "992")])],
+        cases: &[
+            passes(&[("CONFIG maxclients", "10000")]),
+            fails(&[("CONFIG maxclients", "992")]),
+        ],
     },
     Control {
         id: "limits.core",
@@ -77,12 +118,21 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.exec(5) LimitCORE", "core(5)"],
         by_hand: "set LimitCORE=0 in a drop-in of the unit and restart",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::Core };
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::Core,
+            };
             vec![Want::by_restart(setting, Rule::AtMost(0))]
         }),
         cases: &[
-            passes(&[("INFO process_id", "77"), ("/proc/77/limits", "@proc/limits-65535")]),
-            fails(&[("INFO process_id", "77"), ("/proc/77/limits", "@proc/limits-1024")]),
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/limits", "@proc/limits-65535"),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/limits", "@proc/limits-1024"),
+            ]),
         ],
     },
 ];
@@ -98,7 +148,11 @@ fn reachable(policy: &Policy, facts: &Facts) -> Vec<Want> {
     );
     let rule = Rule::AtLeast(i64::from(needed));
     vec![
-        Want::by_machine(Setting::Measure(Measure::ReachableNofile), rule.clone(), what.clone()),
+        Want::by_machine(
+            Setting::Measure(Measure::ReachableNofile),
+            rule.clone(),
+            what.clone(),
+        ),
         Want::by_machine(Setting::Measure(Measure::NrOpen), rule, what),
     ]
 }

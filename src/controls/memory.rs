@@ -19,19 +19,38 @@ pub const CONTROLS: &[Control] = &[
         title: "transparent huge pages are off for programs that do not ask for them, now and after a reboot",
         severity: Severity::Medium,
         why: "After a fork one written byte copies 2 MiB instead of 4 KiB: latency spikes and memory far above maxmemory while a save runs.",
-        references: &["Redis src/syscheck.c checkTHPEnabled", "https://docs.kernel.org/admin-guide/mm/transhuge.html", "tmpfiles.d(5)"],
+        references: &[
+            "Redis src/syscheck.c checkTHPEnabled",
+            "https://docs.kernel.org/admin-guide/mm/transhuge.html",
+            "tmpfiles.d(5)",
+        ],
         by_hand: "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled, the same by tmpfiles.d, and restart Redis",
         wants: Wants::Host(huge_pages),
         cases: &[
             passes(&[
-                ("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
-                ("/etc/tmpfiles.d/redis-harden.conf", "# Written by redis-harden (memory.transparent-huge-pages).\nw- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise\n"),
+                (
+                    "/sys/kernel/mm/transparent_hugepage/enabled",
+                    "always [madvise] never\n",
+                ),
+                (
+                    "/etc/tmpfiles.d/redis-harden.conf",
+                    "# Written by redis-harden (memory.transparent-huge-pages).\nw- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise\n",
+                ),
             ]),
             passes(&[
-                ("/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n"),
-                ("/etc/tmpfiles.d/redis-harden.conf", "# Written by redis-harden (memory.transparent-huge-pages).\nw- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise\n"),
+                (
+                    "/sys/kernel/mm/transparent_hugepage/enabled",
+                    "always madvise [never]\n",
+                ),
+                (
+                    "/etc/tmpfiles.d/redis-harden.conf",
+                    "# Written by redis-harden (memory.transparent-huge-pages).\nw- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise\n",
+                ),
             ]),
-            fails(&[("/sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n")]),
+            fails(&[(
+                "/sys/kernel/mm/transparent_hugepage/enabled",
+                "[always] madvise never\n",
+            )]),
         ],
     },
     Control {
@@ -40,12 +59,17 @@ pub const CONTROLS: &[Control] = &[
         severity: Severity::High,
         why: "Fragmentation and copy-on-write come on top of maxmemory: measured, a full server that is overwritten while it saves takes 2.5 times as much. \
               Without that room the kernel's OOM killer decides.",
-        references: &["Redis admin.md", "https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/memory-optimization/"],
+        references: &[
+            "Redis admin.md",
+            "https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/memory-optimization/",
+        ],
         by_hand: "lower redis.maxmemory, or give the machine more memory",
         wants: Wants::Host(headroom),
         cases: &[
-            passes(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")]).under("[redis]\nmaxmemory = \"1gb\""),
-            fails(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")]).under("[redis]\nmaxmemory = \"4gb\""),
+            passes(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")])
+                .under("[redis]\nmaxmemory = \"1gb\""),
+            fails(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")])
+                .under("[redis]\nmaxmemory = \"4gb\""),
         ],
     },
     Control {
@@ -56,10 +80,19 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf maxmemory"],
         by_hand: "set redis.maxmemory in the policy; CONFIG SET maxmemory for now",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "maxmemory".into() };
-            vec![Want::by_restart(setting, Rule::NoneOf(vec![Value::text("0")]))]
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "maxmemory".into(),
+            };
+            vec![Want::by_restart(
+                setting,
+                Rule::NoneOf(vec![Value::text("0")]),
+            )]
         }),
-        cases: &[passes(&[("CONFIG maxmemory", "1073741824")]), fails(&[("CONFIG maxmemory", "0")])],
+        cases: &[
+            passes(&[("CONFIG maxmemory", "1073741824")]),
+            fails(&[("CONFIG maxmemory", "0")]),
+        ],
     },
     Control {
         id: "memory.swapped-out",
@@ -69,12 +102,25 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis latency.md, swapping", "proc_pid_status(5) VmSwap"],
         by_hand: "find what takes the memory (INFO memory, free -m); a restart brings the pages back",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Process { instance: p.redis.name.to_string(), what: ProcessFact::Swapped };
-            vec![Want::by_hand(setting, Rule::AtMost(SWAPPED_BYTES), "free memory on this host, then restart Redis")]
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::Swapped,
+            };
+            vec![Want::by_hand(
+                setting,
+                Rule::AtMost(SWAPPED_BYTES),
+                "free memory on this host, then restart Redis",
+            )]
         }),
         cases: &[
-            passes(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-resident")]),
-            fails(&[("INFO process_id", "77"), ("/proc/77/status", "@proc/status-swapped")]),
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-resident"),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-swapped"),
+            ]),
         ],
     },
     Control {
@@ -85,10 +131,16 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf disable-thp", "prctl(2) PR_SET_THP_DISABLE"],
         by_hand: "set disable-thp yes (the default) and restart Redis",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "disable-thp".into() };
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "disable-thp".into(),
+            };
             vec![Want::by_restart(setting, Rule::Is(Value::text("yes")))]
         }),
-        cases: &[passes(&[("CONFIG disable-thp", "yes")]), fails(&[("CONFIG disable-thp", "no")])],
+        cases: &[
+            passes(&[("CONFIG disable-thp", "yes")]),
+            fails(&[("CONFIG disable-thp", "no")]),
+        ],
     },
     Control {
         id: "memory.oom-child-first",
@@ -98,10 +150,23 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf oom-score-adj"],
         by_hand: "CONFIG SET oom-score-adj relative, and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "oom-score-adj".into() };
-            vec![Want::by_restart(setting, Rule::OneOf(vec![Value::text("relative"), Value::text("yes"), Value::text("absolute")]))]
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "oom-score-adj".into(),
+            };
+            vec![Want::by_restart(
+                setting,
+                Rule::OneOf(vec![
+                    Value::text("relative"),
+                    Value::text("yes"),
+                    Value::text("absolute"),
+                ]),
+            )]
         }),
-        cases: &[passes(&[("CONFIG oom-score-adj", "relative")]), fails(&[("CONFIG oom-score-adj", "no")])],
+        cases: &[
+            passes(&[("CONFIG oom-score-adj", "relative")]),
+            fails(&[("CONFIG oom-score-adj", "no")]),
+        ],
     },
     Control {
         id: "memory.maxmemory-in-ram",
@@ -116,11 +181,17 @@ pub const CONTROLS: &[Control] = &[
             if f.memory == 0 {
                 return Vec::new();
             }
-            vec![Want::by_hand(Setting::Measure(Measure::MaxmemorySum), rule, "lower redis.maxmemory below the RAM")]
+            vec![Want::by_hand(
+                Setting::Measure(Measure::MaxmemorySum),
+                rule,
+                "lower redis.maxmemory below the RAM",
+            )]
         }),
         cases: &[
-            passes(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")]).under("[redis]\nmaxmemory = \"1gb\""),
-            fails(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")]).under("[redis]\nmaxmemory = \"8gb\""),
+            passes(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")])
+                .under("[redis]\nmaxmemory = \"1gb\""),
+            fails(&[("/proc/meminfo", "MemTotal: 4194304 kB\n")])
+                .under("[redis]\nmaxmemory = \"8gb\""),
         ],
     },
 ];
@@ -128,17 +199,32 @@ pub const CONTROLS: &[Control] = &[
 fn huge_pages(policies: &Policies, facts: &Facts) -> Vec<Want> {
     let (word, rule) = match policies.huge_pages() {
         HugePages::Never => ("never", Rule::Is(Value::text("never"))),
-        HugePages::Madvise => ("madvise", Rule::OneOf(vec![Value::text("madvise"), Value::text("never")])),
+        HugePages::Madvise => (
+            "madvise",
+            Rule::OneOf(vec![Value::text("madvise"), Value::text("never")]),
+        ),
     };
     let content = format!(
         "# Written by redis-harden (memory.transparent-huge-pages).\nw- {} - - - - {word}\n",
         crate::setting::kernel::HUGE_PAGES
     );
-    let access = Access { user: facts.user("root"), group: facts.group("root"), mode: 0o644 };
-    let file = Value::File(FileValue { content: content.into_bytes(), access });
+    let access = Access {
+        user: facts.user("root"),
+        group: facts.group("root"),
+        mode: 0o644,
+    };
+    let file = Value::File(FileValue {
+        content: content.into_bytes(),
+        access,
+    });
     vec![
         Want::write(Phase::Kernel, "huge-pages", Setting::HugePages, rule),
-        Want::write(Phase::Kernel, "huge-pages", Setting::File(TMPFILES.into()), Rule::Is(file)),
+        Want::write(
+            Phase::Kernel,
+            "huge-pages",
+            Setting::File(TMPFILES.into()),
+            Rule::Is(file),
+        ),
     ]
 }
 
@@ -149,5 +235,9 @@ fn headroom(_: &Policies, facts: &Facts) -> Vec<Want> {
     }
     let most = i64::try_from(facts.memory_limit / 11 * 10).unwrap_or(i64::MAX);
     let what = "lower redis.maxmemory, or give the machine (or the container) more memory";
-    vec![Want::by_hand(Setting::Measure(Measure::MaxmemorySum), Rule::AtMost(most), what)]
+    vec![Want::by_hand(
+        Setting::Measure(Measure::MaxmemorySum),
+        Rule::AtMost(most),
+        what,
+    )]
 }

@@ -23,10 +23,19 @@ pub const CONTROLS: &[Control] = &[
             if p.redis.port == 0 {
                 return Vec::new();
             }
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "bind".into() };
-            vec![Want::by_restart(setting, Rule::Is(Value::text(p.redis.bind.join(" "))))]
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "bind".into(),
+            };
+            vec![Want::by_restart(
+                setting,
+                Rule::Is(Value::text(p.redis.bind.join(" "))),
+            )]
         }),
-        cases: &[passes(&[("CONFIG bind", "127.0.0.1 -::1")]), fails(&[("CONFIG bind", "* -::*")])],
+        cases: &[
+            passes(&[("CONFIG bind", "127.0.0.1 -::1")]),
+            fails(&[("CONFIG bind", "* -::*")]),
+        ],
     },
     Control {
         id: "network.no-wildcard",
@@ -50,10 +59,16 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf protected-mode", "Redis src/networking.c"],
         by_hand: "CONFIG SET protected-mode yes, and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "protected-mode".into() };
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "protected-mode".into(),
+            };
             vec![Want::by_restart(setting, Rule::Is(Value::text("yes")))]
         }),
-        cases: &[passes(&[("CONFIG protected-mode", "yes")]), fails(&[("CONFIG protected-mode", "no")])],
+        cases: &[
+            passes(&[("CONFIG protected-mode", "yes")]),
+            fails(&[("CONFIG protected-mode", "no")]),
+        ],
     },
     Control {
         id: "network.unix-socket",
@@ -62,7 +77,12 @@ pub const CONTROLS: &[Control] = &[
         why: "Who can connect can try passwords, and take up connections.",
         references: &["redis.conf unixsocketperm", "CVE-2023-45145"],
         by_hand: "CONFIG cannot change it: set unixsocketperm 770 in redis.conf and restart",
-        wants: Wants::Instance(|p, _| vec![Want::by_restart(Setting::Mode(p.unix_socket()), Rule::NoBits(0o007))]),
+        wants: Wants::Instance(|p, _| {
+            vec![Want::by_restart(
+                Setting::Mode(p.unix_socket()),
+                Rule::NoBits(0o007),
+            )]
+        }),
         cases: &[
             passes(&[("/run/redis/redis-server.sock 0770 redis:redis", "")]),
             fails(&[("/run/redis/redis-server.sock 0777 redis:redis", "")]),
@@ -76,10 +96,19 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf tcp-keepalive"],
         by_hand: "CONFIG SET tcp-keepalive 300, and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Directive { instance: p.redis.name.to_string(), name: "tcp-keepalive".into() };
-            vec![Want::by_restart(setting, Rule::NoneOf(vec![Value::text("0")]))]
+            let setting = Setting::Directive {
+                instance: p.redis.name.to_string(),
+                name: "tcp-keepalive".into(),
+            };
+            vec![Want::by_restart(
+                setting,
+                Rule::NoneOf(vec![Value::text("0")]),
+            )]
         }),
-        cases: &[passes(&[("CONFIG tcp-keepalive", "300")]), fails(&[("CONFIG tcp-keepalive", "0")])],
+        cases: &[
+            passes(&[("CONFIG tcp-keepalive", "300")]),
+            fails(&[("CONFIG tcp-keepalive", "0")]),
+        ],
     },
     Control {
         id: "network.firewall",
@@ -89,7 +118,12 @@ pub const CONTROLS: &[Control] = &[
         references: &["nft(8)", "Redis security.md"],
         by_hand: "nft -f /etc/redis-harden/firewall.nft",
         wants: Wants::Host(|p, _| match table(p) {
-            Some(table) => vec![Want::write(Phase::Firewall, "firewall", Setting::Firewall, Rule::Is(Value::Firewall(table)))],
+            Some(table) => vec![Want::write(
+                Phase::Firewall,
+                "firewall",
+                Setting::Firewall,
+                Rule::Is(Value::Firewall(table)),
+            )],
             None => Vec::new(),
         }),
         // The kernel's table is read by nft: tests/firewall.rs judges it in network namespaces.
@@ -103,15 +137,25 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.special(7) network-pre.target"],
         by_hand: "systemctl enable redis-harden-firewall.service",
         wants: Wants::Host(at_boot),
-        cases: &[fails(&[("/etc/redis-harden/firewall.nft 0644 root:root", "flush ruleset\n")])],
+        cases: &[fails(&[(
+            "/etc/redis-harden/firewall.nft 0644 root:root",
+            "flush ruleset\n",
+        )])],
     },
 ];
 
 /// What the policy makes of the ports of all instances; nothing where no instance wants a firewall or listens on TCP.
 pub(super) fn table(policies: &Policies) -> Option<Table> {
-    let wanted: Vec<&Policy> = policies.instances.iter().filter(|p| p.firewall.enabled && p.redis.port != 0).collect();
+    let wanted: Vec<&Policy> = policies
+        .instances
+        .iter()
+        .filter(|p| p.firewall.enabled && p.redis.port != 0)
+        .collect();
     let ports = wanted.iter().map(|p| p.redis.port).collect();
-    let allow: Vec<_> = wanted.iter().flat_map(|p| p.firewall.allow.iter().copied()).collect();
+    let allow: Vec<_> = wanted
+        .iter()
+        .flat_map(|p| p.firewall.allow.iter().copied())
+        .collect();
     (!wanted.is_empty()).then(|| Table::of(ports, &allow))
 }
 
@@ -119,26 +163,54 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
     if policy.redis.port == 0 || policy.firewall.enabled && !policy.firewall.allow.is_empty() {
         return Vec::new();
     }
-    let setting = Setting::Directive { instance: policy.redis.name.to_string(), name: "bind".into() };
-    let wildcards = ["", "*", "* -::*", "0.0.0.0", "::", "*  -::*", "0.0.0.0 ::", "-::*", "::*"];
+    let setting = Setting::Directive {
+        instance: policy.redis.name.to_string(),
+        name: "bind".into(),
+    };
+    let wildcards = [
+        "",
+        "*",
+        "* -::*",
+        "0.0.0.0",
+        "::",
+        "*  -::*",
+        "0.0.0.0 ::",
+        "-::*",
+        "::*",
+    ];
     let rule = Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect());
     vec![Want::by_restart(setting, rule)]
 }
 
 /// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
 fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
-    let Some(table) = table(policies) else { return Vec::new() };
+    let Some(table) = table(policies) else {
+        return Vec::new();
+    };
     let file = |path: &str, mode, text: String| {
         let rule = super::files::rendered(facts, "root", mode, text);
         Want::write(Phase::Files, "firewall", Setting::File(path.into()), rule)
     };
     let mut wants = vec![file(RULES, 0o644, table.render())];
     if facts.init == crate::facts::Init::Systemd {
-        wants.push(file(&format!("/etc/systemd/system/{UNIT}"), 0o644, UNIT_TEXT.to_owned()));
-        wants.push(Want::write(Phase::Files, "firewall unit", Setting::UnitEnabled(UNIT.into()), Rule::Is(Value::Flag(true))));
+        wants.push(file(
+            &format!("/etc/systemd/system/{UNIT}"),
+            0o644,
+            UNIT_TEXT.to_owned(),
+        ));
+        wants.push(Want::write(
+            Phase::Files,
+            "firewall unit",
+            Setting::UnitEnabled(UNIT.into()),
+            Rule::Is(Value::Flag(true)),
+        ));
     } else {
         let what = "load /etc/redis-harden/firewall.nft with nft -f at boot, before Redis: no systemd here does it";
-        wants.push(Want::by_hand(Setting::Reboot("firewall".into()), Rule::Is(Value::Flag(true)), what));
+        wants.push(Want::by_hand(
+            Setting::Reboot("firewall".into()),
+            Rule::Is(Value::Flag(true)),
+            what,
+        ));
     }
     wants
 }

@@ -15,10 +15,20 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis persistence.md"],
         by_hand: "CONFIG SET appendonly yes, wait for aof_rewrite_in_progress:0, then write it to redis.conf. Never by a restart first",
         wants: Wants::Instance(|p, _| {
-            let wanted = if p.persistence.appendonly { "yes" } else { "no" };
-            vec![Want::by_restart(directive(p, "appendonly"), Rule::Is(Value::text(wanted)))]
+            let wanted = if p.persistence.appendonly {
+                "yes"
+            } else {
+                "no"
+            };
+            vec![Want::by_restart(
+                directive(p, "appendonly"),
+                Rule::Is(Value::text(wanted)),
+            )]
         }),
-        cases: &[passes(&[("CONFIG appendonly", "yes")]), fails(&[("CONFIG appendonly", "no")])],
+        cases: &[
+            passes(&[("CONFIG appendonly", "yes")]),
+            fails(&[("CONFIG appendonly", "no")]),
+        ],
     },
     Control {
         id: "persistence.snapshots",
@@ -28,9 +38,15 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis persistence.md"],
         by_hand: "CONFIG SET save \"3600 1 300 100 60 10000\", and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
-            vec![Want::by_restart(directive(p, "save"), Rule::Is(Value::text(p.persistence.save.join(" "))))]
+            vec![Want::by_restart(
+                directive(p, "save"),
+                Rule::Is(Value::text(p.persistence.save.join(" "))),
+            )]
         }),
-        cases: &[passes(&[("CONFIG save", "3600 1 300 100 60 10000")]), fails(&[("CONFIG save", "")])],
+        cases: &[
+            passes(&[("CONFIG save", "3600 1 300 100 60 10000")]),
+            fails(&[("CONFIG save", "")]),
+        ],
     },
     Control {
         id: "persistence.last-snapshot",
@@ -40,7 +56,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis INFO rdb_last_bgsave_status"],
         by_hand: "read the server's log for why it failed (disk, memory, sandbox), then BGSAVE",
         wants: Wants::Instance(|p, _| health(p, "rdb_last_bgsave_status")),
-        cases: &[passes(&[("INFO rdb_last_bgsave_status", "ok")]), fails(&[("INFO rdb_last_bgsave_status", "err")])],
+        cases: &[
+            passes(&[("INFO rdb_last_bgsave_status", "ok")]),
+            fails(&[("INFO rdb_last_bgsave_status", "err")]),
+        ],
     },
     Control {
         id: "persistence.last-append",
@@ -49,8 +68,17 @@ pub const CONTROLS: &[Control] = &[
         why: "While it fails, writes are refused.",
         references: &["Redis INFO aof_last_write_status"],
         by_hand: "read the server's log for why it failed: the disk is full, as a rule",
-        wants: Wants::Instance(|p, _| if p.persistence.appendonly { health(p, "aof_last_write_status") } else { Vec::new() }),
-        cases: &[passes(&[("INFO aof_last_write_status", "ok")]), fails(&[("INFO aof_last_write_status", "err")])],
+        wants: Wants::Instance(|p, _| {
+            if p.persistence.appendonly {
+                health(p, "aof_last_write_status")
+            } else {
+                Vec::new()
+            }
+        }),
+        cases: &[
+            passes(&[("INFO aof_last_write_status", "ok")]),
+            fails(&[("INFO aof_last_write_status", "err")]),
+        ],
     },
     Control {
         id: "persistence.last-rewrite",
@@ -59,8 +87,17 @@ pub const CONTROLS: &[Control] = &[
         why: "Without rewrites it grows until the disk is full.",
         references: &["Redis INFO aof_last_bgrewrite_status"],
         by_hand: "read the server's log for why it failed, then BGREWRITEAOF",
-        wants: Wants::Instance(|p, _| if p.persistence.appendonly { health(p, "aof_last_bgrewrite_status") } else { Vec::new() }),
-        cases: &[passes(&[("INFO aof_last_bgrewrite_status", "ok")]), fails(&[("INFO aof_last_bgrewrite_status", "err")])],
+        wants: Wants::Instance(|p, _| {
+            if p.persistence.appendonly {
+                health(p, "aof_last_bgrewrite_status")
+            } else {
+                Vec::new()
+            }
+        }),
+        cases: &[
+            passes(&[("INFO aof_last_bgrewrite_status", "ok")]),
+            fails(&[("INFO aof_last_bgrewrite_status", "err")]),
+        ],
     },
     Control {
         id: "persistence.stop-writes",
@@ -70,17 +107,33 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf stop-writes-on-bgsave-error"],
         by_hand: "CONFIG SET stop-writes-on-bgsave-error yes, and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
-            vec![Want::by_restart(directive(p, "stop-writes-on-bgsave-error"), Rule::Is(Value::text("yes")))]
+            vec![Want::by_restart(
+                directive(p, "stop-writes-on-bgsave-error"),
+                Rule::Is(Value::text("yes")),
+            )]
         }),
-        cases: &[passes(&[("CONFIG stop-writes-on-bgsave-error", "yes")]), fails(&[("CONFIG stop-writes-on-bgsave-error", "no")])],
+        cases: &[
+            passes(&[("CONFIG stop-writes-on-bgsave-error", "yes")]),
+            fails(&[("CONFIG stop-writes-on-bgsave-error", "no")]),
+        ],
     },
 ];
 
 fn directive(policy: &Policy, name: &str) -> Setting {
-    Setting::Directive { instance: policy.redis.name.to_string(), name: name.into() }
+    Setting::Directive {
+        instance: policy.redis.name.to_string(),
+        name: name.into(),
+    }
 }
 
 fn health(policy: &Policy, field: &str) -> Vec<Want> {
-    let setting = Setting::Info { instance: policy.redis.name.to_string(), field: field.into() };
-    vec![Want::by_hand(setting, Rule::Is(Value::text("ok")), "the server's log says why; mend it, then BGSAVE or BGREWRITEAOF")]
+    let setting = Setting::Info {
+        instance: policy.redis.name.to_string(),
+        field: field.into(),
+    };
+    vec![Want::by_hand(
+        setting,
+        Rule::Is(Value::text("ok")),
+        "the server's log says why; mend it, then BGSAVE or BGREWRITEAOF",
+    )]
 }

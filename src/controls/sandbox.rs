@@ -15,69 +15,157 @@ macro_rules! directive {
             severity: Severity::$severity,
             why: $why,
             references: &[concat!("systemd.exec(5) ", $key)],
-            by_hand: concat!("set ", $key, "= in a drop-in of the unit, daemon-reload, restart"),
+            by_hand: concat!(
+                "set ",
+                $key,
+                "= in a drop-in of the unit, daemon-reload, restart"
+            ),
             wants: Wants::Instance(|p, _| unit(p, $key, $good)),
             cases: &[
-                passes(&[("/lib/systemd/system/redis-server.service", concat!("[Service]\n", $passes, "\n"))]),
-                fails(&[("/lib/systemd/system/redis-server.service", concat!("[Service]\n", $fails, "\n"))]),
+                passes(&[(
+                    "/lib/systemd/system/redis-server.service",
+                    concat!("[Service]\n", $passes, "\n"),
+                )]),
+                fails(&[(
+                    "/lib/systemd/system/redis-server.service",
+                    concat!("[Service]\n", $fails, "\n"),
+                )]),
             ],
         }
     };
 }
 
 pub const CONTROLS: &[Control] = &[
-    directive!("sandbox.no-new-privileges", "NoNewPrivileges", High, &["yes"],
+    directive!(
+        "sandbox.no-new-privileges",
+        "NoNewPrivileges",
+        High,
+        &["yes"],
         "the unit can gain no privilege by running a program",
         "Without it a set-uid program is a way out of the service user.",
-        "NoNewPrivileges=true", "NoNewPrivileges=no"),
-    directive!("sandbox.protect-system", "ProtectSystem", High, &["strict"],
+        "NoNewPrivileges=true",
+        "NoNewPrivileges=no"
+    ),
+    directive!(
+        "sandbox.protect-system",
+        "ProtectSystem",
+        High,
+        &["strict"],
         "the system is read-only to the unit",
         "What cannot be written cannot be planted: units, cron jobs, libraries.",
-        "ProtectSystem=strict", "ProtectSystem=full"),
-    directive!("sandbox.protect-home", "ProtectHome", Medium, &["yes", "tmpfs"],
+        "ProtectSystem=strict",
+        "ProtectSystem=full"
+    ),
+    directive!(
+        "sandbox.protect-home",
+        "ProtectHome",
+        Medium,
+        &["yes", "tmpfs"],
         "home directories are hidden from the unit",
         "The classic attack writes authorized_keys.",
-        "ProtectHome=true", "ProtectHome=read-only"),
-    directive!("sandbox.private-tmp", "PrivateTmp", Medium, &["yes", "disconnected"],
+        "ProtectHome=true",
+        "ProtectHome=read-only"
+    ),
+    directive!(
+        "sandbox.private-tmp",
+        "PrivateTmp",
+        Medium,
+        &["yes", "disconnected"],
         "the unit has a /tmp of its own",
         "A shared /tmp is where exploits are unpacked, and where names are raced for.",
-        "PrivateTmp=true", "PrivateTmp=false"),
-    directive!("sandbox.private-devices", "PrivateDevices", Medium, &["yes"],
+        "PrivateTmp=true",
+        "PrivateTmp=false"
+    ),
+    directive!(
+        "sandbox.private-devices",
+        "PrivateDevices",
+        Medium,
+        &["yes"],
         "the unit sees no device but the harmless ones",
         "Redis needs no disk and no kernel memory device.",
-        "PrivateDevices=true", "PrivateDevices=false"),
-    directive!("sandbox.protect-kernel-tunables", "ProtectKernelTunables", Medium, &["yes"],
+        "PrivateDevices=true",
+        "PrivateDevices=false"
+    ),
+    directive!(
+        "sandbox.protect-kernel-tunables",
+        "ProtectKernelTunables",
+        Medium,
+        &["yes"],
         "the unit cannot change kernel values",
         "They are apply's to set, not the server's.",
-        "ProtectKernelTunables=true", "ProtectKernelTunables=false"),
-    directive!("sandbox.protect-kernel-modules", "ProtectKernelModules", Medium, &["yes"],
+        "ProtectKernelTunables=true",
+        "ProtectKernelTunables=false"
+    ),
+    directive!(
+        "sandbox.protect-kernel-modules",
+        "ProtectKernelModules",
+        Medium,
+        &["yes"],
         "the unit cannot load kernel modules",
         "A module is the kernel's own code.",
-        "ProtectKernelModules=true", "ProtectKernelModules=false"),
-    directive!("sandbox.protect-control-groups", "ProtectControlGroups", Low, &["yes", "private", "strict"],
+        "ProtectKernelModules=true",
+        "ProtectKernelModules=false"
+    ),
+    directive!(
+        "sandbox.protect-control-groups",
+        "ProtectControlGroups",
+        Low,
+        &["yes", "private", "strict"],
         "the unit cannot change control groups",
         "They hold the limits that contain it.",
-        "ProtectControlGroups=true", "ProtectControlGroups=false"),
-    directive!("sandbox.restrict-suid-sgid", "RestrictSUIDSGID", Medium, &["yes"],
+        "ProtectControlGroups=true",
+        "ProtectControlGroups=false"
+    ),
+    directive!(
+        "sandbox.restrict-suid-sgid",
+        "RestrictSUIDSGID",
+        Medium,
+        &["yes"],
         "the unit cannot make set-uid files",
         "A set-uid file left behind is a way back in.",
-        "RestrictSUIDSGID=true", "RestrictSUIDSGID=false"),
-    directive!("sandbox.restrict-namespaces", "RestrictNamespaces", Medium, &["yes"],
+        "RestrictSUIDSGID=true",
+        "RestrictSUIDSGID=false"
+    ),
+    directive!(
+        "sandbox.restrict-namespaces",
+        "RestrictNamespaces",
+        Medium,
+        &["yes"],
         "the unit cannot make namespaces",
         "User namespaces open much of the kernel's privileged code to an attacker.",
-        "RestrictNamespaces=true", "RestrictNamespaces=false"),
-    directive!("sandbox.lock-personality", "LockPersonality", Low, &["yes"],
+        "RestrictNamespaces=true",
+        "RestrictNamespaces=false"
+    ),
+    directive!(
+        "sandbox.lock-personality",
+        "LockPersonality",
+        Low,
+        &["yes"],
         "the unit cannot change its execution domain",
         "Odd personalities switch address space randomisation off.",
-        "LockPersonality=true", "LockPersonality=false"),
-    directive!("sandbox.memory-deny-write-execute", "MemoryDenyWriteExecute", Medium, &["yes"],
+        "LockPersonality=true",
+        "LockPersonality=false"
+    ),
+    directive!(
+        "sandbox.memory-deny-write-execute",
+        "MemoryDenyWriteExecute",
+        Medium,
+        &["yes"],
         "the unit has no memory that is both writable and executable",
         "It is what injected code needs; Redis has no use for it.",
-        "MemoryDenyWriteExecute=true", "MemoryDenyWriteExecute=false"),
-    directive!("sandbox.restrict-realtime", "RestrictRealtime", Low, &["yes"],
+        "MemoryDenyWriteExecute=true",
+        "MemoryDenyWriteExecute=false"
+    ),
+    directive!(
+        "sandbox.restrict-realtime",
+        "RestrictRealtime",
+        Low,
+        &["yes"],
         "the unit cannot take a processor for itself",
         "Real-time scheduling can lock a host up.",
-        "RestrictRealtime=true", "RestrictRealtime=false"),
+        "RestrictRealtime=true",
+        "RestrictRealtime=false"
+    ),
     Control {
         id: "sandbox.capabilities",
         title: "the unit can hold no capability",
@@ -86,12 +174,25 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.exec(5) CapabilityBoundingSet", "capabilities(7)"],
         by_hand: "set CapabilityBoundingSet= (empty) in a drop-in of the unit",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Unit { unit: p.unit(), key: "CapabilityBoundingSet".into() };
-            vec![Want::by_hand(setting, Rule::Is(Value::Words(Vec::new())), "set CapabilityBoundingSet= (empty) in a drop-in of the unit")]
+            let setting = Setting::Unit {
+                unit: p.unit(),
+                key: "CapabilityBoundingSet".into(),
+            };
+            vec![Want::by_hand(
+                setting,
+                Rule::Is(Value::Words(Vec::new())),
+                "set CapabilityBoundingSet= (empty) in a drop-in of the unit",
+            )]
         }),
         cases: &[
-            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nCapabilityBoundingSet=\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nCapabilityBoundingSet=CAP_SYS_ADMIN\n")]),
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nCapabilityBoundingSet=\n",
+            )]),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nCapabilityBoundingSet=CAP_SYS_ADMIN\n",
+            )]),
         ],
     },
     Control {
@@ -99,16 +200,32 @@ pub const CONTROLS: &[Control] = &[
         title: "the unit cannot write the package's configuration directory",
         severity: Severity::Medium,
         why: "Debian leaves /etc/redis writable for clusters: a compromised server could change the file that it is started with.",
-        references: &["Debian redis-server.service", "systemd.exec(5) ReadWritePaths"],
+        references: &[
+            "Debian redis-server.service",
+            "systemd.exec(5) ReadWritePaths",
+        ],
         by_hand: "reset ReadWritePaths= in a drop-in and list the data, log and run directories only",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Unit { unit: p.unit(), key: "ReadWritePaths".into() };
+            let setting = Setting::Unit {
+                unit: p.unit(),
+                key: "ReadWritePaths".into(),
+            };
             let rule = Rule::Is(Value::Words(super::service::writable(p)));
-            vec![Want::by_hand(setting, rule, "remove the drop-in that adds to ReadWritePaths (systemctl cat shows it)")]
+            vec![Want::by_hand(
+                setting,
+                rule,
+                "remove the drop-in that adds to ReadWritePaths (systemctl cat shows it)",
+            )]
         }),
         cases: &[
-            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nReadWritePaths=-/var/lib/redis\nReadWritePaths=-/var/log/redis\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nReadWritePaths=-/var/lib/redis\nReadWritePaths=-/var/log/redis\nReadWriteDirectories=-/etc/redis\n")]),
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nReadWritePaths=-/var/lib/redis\nReadWritePaths=-/var/log/redis\n",
+            )]),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nReadWritePaths=-/var/lib/redis\nReadWritePaths=-/var/log/redis\nReadWriteDirectories=-/etc/redis\n",
+            )]),
         ],
     },
     Control {
@@ -119,12 +236,25 @@ pub const CONTROLS: &[Control] = &[
         references: &["Debian bug 1055039", "systemd.exec(5) ProcSubset"],
         by_hand: "remove ProcSubset=pid from the unit's drop-ins",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Unit { unit: p.unit(), key: "ProcSubset".into() };
-            vec![Want::by_hand(setting, Rule::NoneOf(vec![Value::text("pid")]), "remove ProcSubset=pid from the unit's drop-ins")]
+            let setting = Setting::Unit {
+                unit: p.unit(),
+                key: "ProcSubset".into(),
+            };
+            vec![Want::by_hand(
+                setting,
+                Rule::NoneOf(vec![Value::text("pid")]),
+                "remove ProcSubset=pid from the unit's drop-ins",
+            )]
         }),
         cases: &[
-            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nProcSubset=all\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nProcSubset=pid\n")]),
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nProcSubset=all\n",
+            )]),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nProcSubset=pid\n",
+            )]),
         ],
     },
     Control {
@@ -134,10 +264,18 @@ pub const CONTROLS: &[Control] = &[
         why: "Snapshots and append-only files follow the umask.",
         references: &["systemd.exec(5) UMask", "Redis src/rdb.c"],
         by_hand: "set UMask=0027 in a drop-in of the unit",
-        wants: Wants::Instance(|p, _| unit(p, "UMask", &["0027", "0077", "027", "077", "0007", "007"])),
+        wants: Wants::Instance(|p, _| {
+            unit(p, "UMask", &["0027", "0077", "027", "077", "0007", "007"])
+        }),
         cases: &[
-            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nUMask=007\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nUMask=0022\n")]),
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nUMask=007\n",
+            )]),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nUMask=0022\n",
+            )]),
         ],
     },
     Control {
@@ -148,20 +286,43 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.exec(5) RestrictAddressFamilies"],
         by_hand: "set RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX in a drop-in of the unit",
         wants: Wants::Instance(|p, _| {
-            let setting = Setting::Unit { unit: p.unit(), key: "RestrictAddressFamilies".into() };
-            let rule = Rule::OneOf(vec![Value::words("AF_INET AF_INET6 AF_UNIX"), Value::words("AF_UNIX")]);
-            vec![Want::by_hand(setting, rule, "set RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX in a drop-in of the unit")]
+            let setting = Setting::Unit {
+                unit: p.unit(),
+                key: "RestrictAddressFamilies".into(),
+            };
+            let rule = Rule::OneOf(vec![
+                Value::words("AF_INET AF_INET6 AF_UNIX"),
+                Value::words("AF_UNIX"),
+            ]);
+            vec![Want::by_hand(
+                setting,
+                rule,
+                "set RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX in a drop-in of the unit",
+            )]
         }),
         cases: &[
-            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nRestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nRestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_PACKET\n")]),
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nRestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX\n",
+            )]),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nRestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_PACKET\n",
+            )]),
         ],
     },
 ];
 
 fn unit(policy: &Policy, key: &str, good: &[&str]) -> Vec<Want> {
-    let setting = Setting::Unit { unit: policy.unit(), key: key.into() };
+    let setting = Setting::Unit {
+        unit: policy.unit(),
+        key: key.into(),
+    };
     let rule = Rule::OneOf(good.iter().map(|w| Value::text(*w)).collect());
-    let what = format!("set {key}={} in a drop-in of {}", good.first().unwrap_or(&""), policy.unit());
+    let what = format!(
+        "set {key}={} in a drop-in of {}",
+        good.first().unwrap_or(&""),
+        policy.unit()
+    );
     vec![Want::by_hand(setting, rule, what)]
 }

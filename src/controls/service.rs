@@ -3,7 +3,7 @@
 use super::files::{group, rendered};
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Facts, Init};
-use crate::policy::{Policies, Policy};
+use crate::policy::{Name, Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -37,11 +37,19 @@ pub const CONTROLS: &[Control] = &[
         wants: Wants::Instance(|p, f| match settings(p, f) {
             Some(text) => {
                 let rule = rendered(f, p.group(), 0o640, text);
-                vec![Want::write(Phase::Files, group(p), Setting::File(p.settings_file()), rule)]
+                vec![Want::write(
+                    Phase::Files,
+                    group(p),
+                    Setting::File(p.settings_file()),
+                    rule,
+                )]
             }
             None => Vec::new(),
         }),
-        cases: &[fails(&[("/etc/redis-harden/redis/default.toml 0640 root:redis", "instance = \"other\"\n")])],
+        cases: &[fails(&[(
+            "/etc/redis-harden/redis/default.toml 0640 root:redis",
+            "instance = \"other\"\n",
+        )])],
     },
     Control {
         id: "service.unit",
@@ -51,7 +59,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.unit(5), drop-ins", "systemd.exec(5)"],
         by_hand: "redis-harden plan shows the lines that differ",
         wants: Wants::Instance(unit),
-        cases: &[fails(&[("/etc/systemd/system/redis-server.service.d/50-redis-harden.conf 0644 root:root", "[Service]\nExecStart=\n")])],
+        cases: &[fails(&[(
+            "/etc/systemd/system/redis-server.service.d/50-redis-harden.conf 0644 root:root",
+            "[Service]\nExecStart=\n",
+        )])],
     },
     Control {
         id: "service.boot-unit",
@@ -61,7 +72,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.unit(5)"],
         by_hand: "systemctl enable redis-harden.service",
         wants: Wants::Host(boot_unit),
-        cases: &[fails(&[("/etc/systemd/system/redis-harden.service 0644 root:root", "[Service]\nType=oneshot\n")])],
+        cases: &[fails(&[(
+            "/etc/systemd/system/redis-harden.service 0644 root:root",
+            "[Service]\nType=oneshot\n",
+        )])],
     },
     Control {
         id: "service.enabled",
@@ -71,11 +85,19 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemctl(1) enable"],
         by_hand: "systemctl enable redis-server",
         wants: Wants::Instance(|p, f| match f.init {
-            Init::Systemd => vec![Want::write(Phase::Service, group(p), Setting::UnitEnabled(p.unit()), Rule::Is(Value::Flag(true)))],
+            Init::Systemd => vec![Want::write(
+                Phase::Service,
+                group(p),
+                Setting::UnitEnabled(p.unit()),
+                Rule::Is(Value::Flag(true)),
+            )],
             Init::Other => Vec::new(),
         }),
         cases: &[
-            passes(&[("/etc/systemd/system/multi-user.target.wants/redis-server.service -> /lib/systemd/system/redis-server.service", "")]),
+            passes(&[(
+                "/etc/systemd/system/multi-user.target.wants/redis-server.service -> /lib/systemd/system/redis-server.service",
+                "",
+            )]),
             fails(&[]),
         ],
     },
@@ -98,10 +120,17 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "have this host's init run `redis-harden start` at boot, and remove the package's init script from it (update-rc.d redis-server disable)",
         wants: Wants::Instance(|p, _| {
             let what = "not persistent over a reboot: have this host's init run `redis-harden start` at boot, and `update-rc.d redis-server disable`";
-            vec![Want::by_hand(Setting::Reboot(p.redis.name.to_string()), Rule::Is(Value::Flag(true)), what)]
+            vec![Want::by_hand(
+                Setting::Reboot(p.redis.name.to_string()),
+                Rule::Is(Value::Flag(true)),
+                what,
+            )]
         }),
         cases: &[
-            passes(&[("/etc/systemd/system/multi-user.target.wants/redis-server.service -> /lib/systemd/system/redis-server.service", "")]),
+            passes(&[(
+                "/etc/systemd/system/multi-user.target.wants/redis-server.service -> /lib/systemd/system/redis-server.service",
+                "",
+            )]),
             fails(&[]),
         ],
     },
@@ -112,8 +141,16 @@ fn binary(_: &Policies, facts: &Facts) -> Vec<Want> {
     if facts.exe == facts.running_exe {
         return Vec::new();
     }
-    let setting = Setting::Binary { path: facts.exe.clone(), source: facts.running_exe.clone() };
-    vec![Want::write(Phase::Ground, "binary", setting, Rule::Is(Value::Flag(true)))]
+    let setting = Setting::Binary {
+        path: facts.exe.clone(),
+        source: facts.running_exe.clone(),
+    };
+    vec![Want::write(
+        Phase::Ground,
+        "binary",
+        setting,
+        Rule::Is(Value::Flag(true)),
+    )]
 }
 
 /// The digest of all that a server is started from; `None` where it is not rendered.
@@ -122,35 +159,52 @@ fn wanted_generation(policy: &Policy, facts: &Facts) -> Option<String> {
     let conf = config::render(policy, *maxmemory);
     let users = acl::render(policy, &facts.digests);
     let settings = settings(policy, facts)?;
-    Some(generation(conf.as_bytes(), users.as_bytes(), settings.as_bytes()))
+    Some(generation(
+        conf.as_bytes(),
+        users.as_bytes(),
+        settings.as_bytes(),
+    ))
 }
 
 fn running(policy: &Policy, facts: &Facts) -> Vec<Want> {
-    let Some(generation) = wanted_generation(policy, facts) else { return Vec::new() };
+    let Some(generation) = wanted_generation(policy, facts) else {
+        return Vec::new();
+    };
     let setting = Setting::Service(policy.redis.name.to_string());
-    vec![Want::write(Phase::Service, group(policy), setting, Rule::Is(Value::Serving(generation)))]
+    vec![Want::write(
+        Phase::Service,
+        group(policy),
+        setting,
+        Rule::Is(Value::Serving(generation)),
+    )]
 }
 
 /// The rendered settings of the supervisor; not where maxmemory, and with it redis.conf, is the host's own to tell.
 fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
     facts.maxmemory.get(policy.redis.name.as_str())?;
-    let unit = if facts.init == Init::Systemd { hex(&Sha256::digest(drop_in(policy, facts).as_bytes())) } else { String::new() };
+    let unit = if facts.init == Init::Systemd {
+        hex(&Sha256::digest(drop_in(policy, facts).as_bytes()))
+    } else {
+        String::new()
+    };
     let service = &policy.service;
     let settings = Settings {
-        instance: policy.redis.name.to_string(),
+        instance: policy.redis.name.clone(),
         server: PathBuf::from(format!("/usr/bin/{}", policy.package())),
         config: policy.config_file(),
         acl_file: policy.acl_file(),
+        agent_secret: policy.secret_file(&Name::agent()),
         user: policy.user().to_owned(),
         group: policy.group().to_owned(),
         unix_socket: Some(policy.unix_socket()),
         port: policy.redis.port,
         address: None,
+        log_file: Some(policy.log_file()),
         state_dir: policy.state_dir(),
         run_dir: policy.run_dir(),
         data_dir: policy.data_dir(),
         nofile: u64::from(policy.nofile_wanted()),
-        maxclients: policy.redis.maxclients,
+        maxclients: u64::from(policy.redis.maxclients),
         start_timeout: service.start_timeout,
         stop_timeout: service.stop_timeout,
         backoff: service.backoff,
@@ -169,8 +223,18 @@ fn unit(policy: &Policy, facts: &Facts) -> Vec<Want> {
     let access = super::files::access(facts, "root", "root", 0o755);
     let file = rendered(facts, "root", 0o644, drop_in(policy, facts));
     vec![
-        Want::write(Phase::Files, group(policy), Setting::Dir(dir.clone()), Rule::Is(Value::Dir(access))),
-        Want::write(Phase::Files, group(policy), Setting::File(dir.join("50-redis-harden.conf")), file),
+        Want::write(
+            Phase::Files,
+            group(policy),
+            Setting::Dir(dir.clone()),
+            Rule::Is(Value::Dir(access)),
+        ),
+        Want::write(
+            Phase::Files,
+            group(policy),
+            Setting::File(dir.join("50-redis-harden.conf")),
+            file,
+        ),
     ]
 }
 
@@ -178,11 +242,24 @@ fn boot_unit(_: &Policies, facts: &Facts) -> Vec<Want> {
     if facts.init != Init::Systemd {
         return Vec::new();
     }
-    let text = format!(include_str!("../../packaging/systemd/redis-harden.service.in"), exe = facts.exe.display());
+    let text = format!(
+        include_str!("../../packaging/systemd/redis-harden.service.in"),
+        exe = facts.exe.display()
+    );
     let path = PathBuf::from("/etc/systemd/system").join(BOOT_UNIT);
     vec![
-        Want::write(Phase::Files, "boot unit", Setting::File(path), rendered(facts, "root", 0o644, text)),
-        Want::write(Phase::Files, "boot unit link", Setting::UnitEnabled(BOOT_UNIT.into()), Rule::Is(Value::Flag(true))),
+        Want::write(
+            Phase::Files,
+            "boot unit",
+            Setting::File(path),
+            rendered(facts, "root", 0o644, text),
+        ),
+        Want::write(
+            Phase::Files,
+            "boot unit link",
+            Setting::UnitEnabled(BOOT_UNIT.into()),
+            Rule::Is(Value::Flag(true)),
+        ),
     ]
 }
 
@@ -196,7 +273,11 @@ pub(super) fn writable(policy: &Policy) -> Vec<String> {
 /// The drop-in: what differs from the package's unit, which keeps the rest of its sandbox.
 fn drop_in(policy: &Policy, facts: &Facts) -> String {
     let name = &policy.redis.name;
-    let run = |path: PathBuf| path.strip_prefix("/run").map(|p| p.display().to_string()).unwrap_or_default();
+    let run = |path: PathBuf| {
+        path.strip_prefix("/run")
+            .map(|p| p.display().to_string())
+            .unwrap_or_default()
+    };
     let network = match policy.listens_beyond_loopback() {
         true if policy.firewall.enabled => {
             "Wants=network-online.target\nAfter=network-online.target\n\
@@ -210,7 +291,7 @@ fn drop_in(policy: &Policy, facts: &Facts) -> String {
         network = network,
         exe = facts.exe.display(),
         name = name,
-        secret = policy.secret_file("agent").display(),
+        secret = policy.secret_file(&Name::agent()).display(),
         run = run(policy.run_dir()),
         state = run(policy.state_dir()),
         writable = writable(policy).join(" "),

@@ -31,23 +31,42 @@ pub(super) struct Uname {
 pub(super) fn uname() -> Uname {
     let text = |s: &std::ffi::OsStr| s.to_string_lossy().into_owned();
     match nix::sys::utsname::uname() {
-        Ok(u) => Uname { hostname: text(u.nodename()), kernel: text(u.release()), machine: text(u.machine()) },
+        Ok(u) => Uname {
+            hostname: text(u.nodename()),
+            kernel: text(u.release()),
+            machine: text(u.machine()),
+        },
         // uname(2) fails only for a bad pointer.
-        Err(_) => Uname { hostname: String::new(), kernel: String::new(), machine: String::new() },
+        Err(_) => Uname {
+            hostname: String::new(),
+            kernel: String::new(),
+            machine: String::new(),
+        },
     }
 }
 
 /// RAM in bytes; 0 for a tree without /proc.
 pub(super) fn memory(host: &Host) -> HostResult<u64> {
-    let Some(text) = host.read_text(Path::new("/proc/meminfo"))? else { return Ok(0) };
-    let kib = text.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let Some(text) = host.read_text(Path::new("/proc/meminfo"))? else {
+        return Ok(0);
+    };
+    let kib = text.lines().find_map(|l| {
+        l.strip_prefix("MemTotal:")?
+            .split_whitespace()
+            .next()?
+            .parse::<u64>()
+            .ok()
+    });
     Ok(kib.unwrap_or(0) * 1024)
 }
 
 /// The memory limit at the root of the control groups that we see: a container's. A session's own slice does not count.
 pub(super) fn memory_limit(host: &Host, memory: u64) -> HostResult<u64> {
     let mut limit = memory;
-    for path in ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"] {
+    for path in [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ] {
         let text = host.read_text(Path::new(path))?.unwrap_or_default();
         // `max` is no number, and no limit.
         if let Ok(bytes) = text.trim().parse::<u64>() {
@@ -64,7 +83,9 @@ pub(super) fn distro(host: &Host) -> HostResult<Distro> {
     }
     let text = text.unwrap_or_default();
     let field = |name: &str| {
-        let value = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
+        let value = text
+            .lines()
+            .find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
         value.unwrap_or_default().trim_matches('"').to_owned()
     };
     Ok(Distro {
@@ -77,8 +98,11 @@ pub(super) fn distro(host: &Host) -> HostResult<Distro> {
 
 /// systemd where it runs (sd_booted(3)); in a tree that does not run, where it is installed.
 pub(super) fn init(host: &Host) -> HostResult<Init> {
-    let signs: &[&str] =
-        if host.is_running() { &["/run/systemd/system"] } else { &["/usr/lib/systemd/systemd", "/lib/systemd/systemd"] };
+    let signs: &[&str] = if host.is_running() {
+        &["/run/systemd/system"]
+    } else {
+        &["/usr/lib/systemd/systemd", "/lib/systemd/systemd"]
+    };
     for sign in signs {
         if host.stat(Path::new(sign))?.is_some() {
             return Ok(Init::Systemd);
@@ -90,7 +114,11 @@ pub(super) fn init(host: &Host) -> HostResult<Init> {
 /// Each sign with its name: a stray `/.dockerenv` has fooled tools that took one for the truth.
 pub(super) fn container_signs(host: &Host) -> Vec<String> {
     let mut signs = Vec::new();
-    for path in ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"] {
+    for path in [
+        "/.dockerenv",
+        "/run/.containerenv",
+        "/run/systemd/container",
+    ] {
         // A sign that cannot be looked at is none.
         if matches!(host.stat(Path::new(path)), Ok(Some(_))) {
             signs.push(format!("{path} exists"));
@@ -111,9 +139,14 @@ pub(super) fn container_signs(host: &Host) -> Vec<String> {
 /// Effective capabilities; none where /proc does not tell.
 pub(super) fn capabilities(host: &Host) -> u64 {
     // Without them the controls that ask find less reachable, never more.
-    let text = host.read_text(Path::new("/proc/self/status")).ok().flatten().unwrap_or_default();
+    let text = host
+        .read_text(Path::new("/proc/self/status"))
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     let hex = text.lines().find_map(|l| l.strip_prefix("CapEff:"));
-    hex.and_then(|h| u64::from_str_radix(h.trim(), 16).ok()).unwrap_or(0)
+    hex.and_then(|h| u64::from_str_radix(h.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 pub(super) fn nofile() -> (u64, u64) {

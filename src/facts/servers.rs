@@ -1,7 +1,7 @@
 //! What is known of an instance's server: whether it runs, as whose child, and what it says of itself.
 
 use crate::host::Host;
-use crate::policy::Policy;
+use crate::policy::{Name, Policy};
 use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask};
 use crate::setting::secret;
 use crate::supervise::state::{self, Report};
@@ -72,8 +72,11 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
 
 /// The login of root's apply, where its password can be read.
 pub fn admin(host: &Host, policy: &Policy) -> Option<Login> {
-    let password = secret::password(host, &policy.secret_file("admin")).ok()??;
-    Some(Login { user: "admin".into(), password })
+    let password = secret::password(host, &policy.secret_file(&Name::admin())).ok()??;
+    Some(Login {
+        user: "admin".into(),
+        password,
+    })
 }
 
 /// The unix socket where it exists, else the first address that a client on this host can connect to.
@@ -84,7 +87,13 @@ fn endpoint(host: &Host, policy: &Policy) -> Endpoint {
     if there || policy.redis.port == 0 {
         return Endpoint::Socket(host.real(&socket));
     }
-    let address = policy.redis.bind.iter().map(|b| b.trim_start_matches('-')).next().unwrap_or("127.0.0.1");
+    let address = policy
+        .redis
+        .bind
+        .iter()
+        .map(|b| b.trim_start_matches('-'))
+        .next()
+        .unwrap_or("127.0.0.1");
     let address = match address {
         "*" | "0.0.0.0" => "127.0.0.1",
         "::" | "::*" => "::1",

@@ -130,6 +130,21 @@ impl Host {
         }
     }
 
+    /// A file of this machine, whatever the host's root is: our own binary.
+    pub fn own_file(&self, path: &Path) -> HostResult<Vec<u8>> {
+        std::fs::read(path).map_err(|e| HostError::new(reading(path), e))
+    }
+
+    /// Whether two paths are one inode, links of the kernel's followed.
+    pub fn same_inode(&self, a: &Path, b: &Path) -> HostResult<bool> {
+        let inode = |path: &Path| {
+            let stat = nix::sys::stat::stat(&self.real(path))
+                .map_err(|e| HostError::errno(looking(path), e))?;
+            Ok((stat.st_dev, stat.st_ino))
+        };
+        Ok(inode(a)? == inode(b)?)
+    }
+
     /// Free bytes for an unprivileged user on the file system that holds `path`.
     pub fn free_space(&self, path: &Path) -> HostResult<u64> {
         let stat = nix::sys::statvfs::statvfs(&self.real(path)).map_err(|e| {

@@ -21,10 +21,17 @@ impl Host {
     pub fn lock(&self, path: &Path, holder: &str, patience: Duration) -> HostResult<Lock> {
         let doing = || format!("taking the lock {}", path.display());
         let deadline = Instant::now() + patience;
-        let place = self.place(path)?.ok_or_else(|| HostError::errno(doing(), Errno::ENOENT))?;
+        let place = self
+            .place(path)?
+            .ok_or_else(|| HostError::errno(doing(), Errno::ENOENT))?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(place.parent.as_fd(), place.name.as_os_str(), flags, Mode::from_bits_truncate(0o600))
-            .map_err(|e| HostError::errno(doing(), e))?;
+        let fd = openat(
+            place.parent.as_fd(),
+            place.name.as_os_str(),
+            flags,
+            Mode::from_bits_truncate(0o600),
+        )
+        .map_err(|e| HostError::errno(doing(), e))?;
         let mut file = File::from(fd);
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -1,8 +1,8 @@
 //! Writes a plan: phase by phase, each judged anew on what the earlier ones left; group by group, a failed one undone in reverse.
 
+use super::digest;
 use super::log::{Entry, Outcome, Run};
 use super::revert::undo;
-use super::digest;
 use crate::audit::{Judged, Selection, audit};
 use crate::control::{Control, Phase};
 use crate::facts::Facts;
@@ -34,7 +34,16 @@ pub fn apply(
     run: &mut Run,
     say: &mut dyn FnMut(&str),
 ) -> HostResult<Applied> {
-    let mut work = Work { host, policies, controls, selection, run, applied: Applied::default(), broken: BTreeSet::new(), entries: Vec::new() };
+    let mut work = Work {
+        host,
+        policies,
+        controls,
+        selection,
+        run,
+        applied: Applied::default(),
+        broken: BTreeSet::new(),
+        entries: Vec::new(),
+    };
     for _ in 0..ROUNDS {
         let mut changed = false;
         for phase in phases {
@@ -44,7 +53,11 @@ pub fn apply(
             break;
         }
     }
-    let outcome = if work.applied.failed.is_empty() { Outcome::Complete } else { Outcome::Failed };
+    let outcome = if work.applied.failed.is_empty() {
+        Outcome::Complete
+    } else {
+        Outcome::Failed
+    };
     work.run.end(outcome)?;
     Ok(work.applied)
 }
@@ -65,7 +78,10 @@ impl Work<'_, '_> {
     /// One phase; true when it changed something.
     fn phase(&mut self, phase: Phase, say: &mut dyn FnMut(&str)) -> HostResult<bool> {
         let facts = Facts::gather(self.host, self.policies)?;
-        let sight = Sight { host: self.host, facts: &facts };
+        let sight = Sight {
+            host: self.host,
+            facts: &facts,
+        };
         let judged: Vec<Judged> = audit(sight, self.policies, self.controls, self.selection);
         let mut changed = false;
         for (group, changes) in by_group(of_phase(plan(&judged), phase)) {
@@ -81,7 +97,13 @@ impl Work<'_, '_> {
         Ok(changed)
     }
 
-    fn group(&mut self, sight: Sight, group: &str, changes: &[Change], say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    fn group(
+        &mut self,
+        sight: Sight,
+        group: &str,
+        changes: &[Change],
+        say: &mut dyn FnMut(&str),
+    ) -> HostResult<()> {
         for change in changes {
             let text = change.describe();
             say(text.lines().next().unwrap_or_default());
@@ -93,9 +115,18 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn change(&mut self, sight: Sight, group: &str, change: &Change, text: String, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    fn change(
+        &mut self,
+        sight: Sight,
+        group: &str,
+        change: &Change,
+        text: String,
+        say: &mut dyn FnMut(&str),
+    ) -> HostResult<()> {
         let before = change.setting.save(sight)?;
-        let n = self.run.intent(group, &change.setting, before.clone(), text.clone())?;
+        let n = self
+            .run
+            .intent(group, &change.setting, before.clone(), text.clone())?;
         let entry = Entry {
             n,
             group: group.to_owned(),
@@ -119,14 +150,34 @@ impl Work<'_, '_> {
     }
 
     /// Undoes what this run did in the group, in reverse, and remembers why.
-    fn give_up(&mut self, sight: Sight, group: String, error: HostError, say: &mut dyn FnMut(&str)) {
+    fn give_up(
+        &mut self,
+        sight: Sight,
+        group: String,
+        error: HostError,
+        say: &mut dyn FnMut(&str),
+    ) {
         say(&format!("{error}; undoing {group}"));
-        let mine: Vec<Entry> = self.entries.iter().filter(|e| e.group == group && !e.undone).cloned().collect();
+        let mine: Vec<Entry> = self
+            .entries
+            .iter()
+            .filter(|e| e.group == group && !e.undone)
+            .cloned()
+            .collect();
         let errors = undo(sight, self.run, &mine, say);
-        self.entries.iter_mut().filter(|e| e.group == group).for_each(|e| e.undone = true);
-        self.applied.changed.retain(|text| !mine.iter().any(|e| e.text == *text));
-        let cause = errors.iter().fold(error.cause.clone(), |cause, e| format!("{cause}\nand undoing it: {e}"));
-        self.applied.failed.push((group.clone(), HostError { cause, ..error }));
+        self.entries
+            .iter_mut()
+            .filter(|e| e.group == group)
+            .for_each(|e| e.undone = true);
+        self.applied
+            .changed
+            .retain(|text| !mine.iter().any(|e| e.text == *text));
+        let cause = errors.iter().fold(error.cause.clone(), |cause, e| {
+            format!("{cause}\nand undoing it: {e}")
+        });
+        self.applied
+            .failed
+            .push((group.clone(), HostError { cause, ..error }));
         self.broken.insert(group);
     }
 }
@@ -135,6 +186,8 @@ impl Work<'_, '_> {
 pub(super) fn is_unit(setting: &Setting) -> bool {
     match setting {
         Setting::UnitEnabled(_) => true,
-        other => other.path().is_some_and(|p| p.starts_with("/etc/systemd/system")),
+        other => other
+            .path()
+            .is_some_and(|p| p.starts_with("/etc/systemd/system")),
     }
 }

@@ -95,8 +95,17 @@ pub struct Story {
 
 impl<'a> Run<'a> {
     /// Prepares the next run; nothing is written before its first intent.
-    pub fn prepare(host: &'a Host, policy: (&str, &str), message: Option<String>) -> HostResult<Run<'a>> {
-        let number = 1 + host.list(Path::new(RUNS))?.iter().filter_map(|n| n.parse::<u32>().ok()).max().unwrap_or(0);
+    pub fn prepare(
+        host: &'a Host,
+        policy: (&str, &str),
+        message: Option<String>,
+    ) -> HostResult<Run<'a>> {
+        let number = 1 + host
+            .list(Path::new(RUNS))?
+            .iter()
+            .filter_map(|n| n.parse::<u32>().ok())
+            .max()
+            .unwrap_or(0);
         let header = Header {
             run: number,
             at: seconds(host.now()),
@@ -107,13 +116,23 @@ impl<'a> Run<'a> {
             policy_sha256: policy.1.to_owned(),
             message,
         };
-        Ok(Run { host, dir: directory(number), next: 1, header: Some(header) })
+        Ok(Run {
+            host,
+            dir: directory(number),
+            next: 1,
+            header: Some(header),
+        })
     }
 
     /// Goes on writing the log of a run that has been told.
     pub fn resume(host: &'a Host, story: &Story) -> Run<'a> {
         let next = 1 + story.entries.iter().map(|e| e.n).max().unwrap_or(0);
-        Run { host, dir: story.dir.clone(), next, header: None }
+        Run {
+            host,
+            dir: story.dir.clone(),
+            next,
+            header: None,
+        }
     }
 
     /// Whether anything has been written.
@@ -122,15 +141,28 @@ impl<'a> Run<'a> {
     }
 
     /// Records what is about to be changed and what is there now, before it happens.
-    pub fn intent(&mut self, group: &str, setting: &Setting, before: Saved, text: String) -> HostResult<u32> {
+    pub fn intent(
+        &mut self,
+        group: &str,
+        setting: &Setting,
+        before: Saved,
+        text: String,
+    ) -> HostResult<u32> {
         self.begin()?;
         let n = self.next;
         self.next += 1;
         if let Saved::Inode(Image::File { content, .. }) = &before {
             let (uid, gid) = self.owner()?;
-            self.host.write_file(&image_path(&self.dir, n), content, 0o600, uid, gid)?;
+            self.host
+                .write_file(&image_path(&self.dir, n), content, 0o600, uid, gid)?;
         }
-        self.write(&Record::Intent { n, group: group.to_owned(), setting: setting.clone(), before, text })?;
+        self.write(&Record::Intent {
+            n,
+            group: group.to_owned(),
+            setting: setting.clone(),
+            before,
+            text,
+        })?;
         Ok(n)
     }
 
@@ -149,7 +181,10 @@ impl<'a> Run<'a> {
         if !self.has_begun() {
             return Ok(());
         }
-        self.write(&Record::End { outcome, at: seconds(self.host.now()) })
+        self.write(&Record::End {
+            outcome,
+            at: seconds(self.host.now()),
+        })
     }
 
     fn begin(&mut self) -> HostResult<()> {
@@ -162,17 +197,25 @@ impl<'a> Run<'a> {
     }
 
     fn owner(&self) -> HostResult<(u32, u32)> {
-        Ok(self.host.stat(Path::new("/"))?.map_or((0, 0), |s| (s.uid, s.gid)))
+        Ok(self
+            .host
+            .stat(Path::new("/"))?
+            .map_or((0, 0), |s| (s.uid, s.gid)))
     }
 
     fn write(&self, record: &Record) -> HostResult<()> {
-        self.host.append(&self.dir.join("log"), line(record)?.as_bytes())
+        self.host
+            .append(&self.dir.join("log"), line(record)?.as_bytes())
     }
 }
 
 /// All runs, oldest first. A run whose log does not begin is one that changed nothing.
 pub fn runs(host: &Host) -> HostResult<Vec<Story>> {
-    let mut numbers: Vec<u32> = host.list(Path::new(RUNS))?.iter().filter_map(|n| n.parse().ok()).collect();
+    let mut numbers: Vec<u32> = host
+        .list(Path::new(RUNS))?
+        .iter()
+        .filter_map(|n| n.parse().ok())
+        .collect();
     numbers.sort_unstable();
     let mut stories = Vec::new();
     for number in numbers {
@@ -184,16 +227,30 @@ pub fn runs(host: &Host) -> HostResult<Vec<Story>> {
 fn tell(host: &Host, dir: PathBuf) -> HostResult<Option<Story>> {
     let path = dir.join("log");
     let text = host.read_untrusted(&path)?.unwrap_or_default();
-    let records = parse(&String::from_utf8_lossy(&text))
-        .map_err(|line| HostError::refused(format!("reading {}", path.display()), format!("line {line} is damaged")))?;
+    let records = parse(&String::from_utf8_lossy(&text)).map_err(|line| {
+        HostError::refused(
+            format!("reading {}", path.display()),
+            format!("line {line} is damaged"),
+        )
+    })?;
     let mut story: Option<Story> = None;
     for record in records {
         match (record, &mut story) {
             (Record::Begin(header), None) => {
-                story = Some(Story { header, entries: Vec::new(), outcome: None, dir: dir.clone() });
+                story = Some(Story {
+                    header,
+                    entries: Vec::new(),
+                    outcome: None,
+                    dir: dir.clone(),
+                });
             }
             (record, Some(story)) => story.add(host, record)?,
-            (_, None) => return Err(HostError::refused(format!("reading {}", path.display()), "it has no beginning")),
+            (_, None) => {
+                return Err(HostError::refused(
+                    format!("reading {}", path.display()),
+                    "it has no beginning",
+                ));
+            }
         }
     }
     Ok(story)
@@ -203,9 +260,24 @@ impl Story {
     fn add(&mut self, host: &Host, record: Record) -> HostResult<()> {
         match record {
             Record::Begin(_) => {}
-            Record::Intent { n, group, setting, before, text } => {
+            Record::Intent {
+                n,
+                group,
+                setting,
+                before,
+                text,
+            } => {
                 let before = with_content(host, &self.dir, n, before)?;
-                self.entries.push(Entry { n, group, setting, before, text, done: false, after: None, undone: false });
+                self.entries.push(Entry {
+                    n,
+                    group,
+                    setting,
+                    before,
+                    text,
+                    done: false,
+                    after: None,
+                    undone: false,
+                });
             }
             Record::Done { n, after } => self.mark(n, |e| {
                 e.done = true;
@@ -231,10 +303,18 @@ fn with_content(host: &Host, dir: &Path, n: u32, before: Saved) -> HostResult<Sa
     match before {
         Saved::Inode(Image::File { mode, uid, gid, .. }) => {
             let path = image_path(dir, n);
-            let content = host
-                .read_untrusted(&path)?
-                .ok_or_else(|| HostError::refused(format!("reading {}", path.display()), "the before-image is missing"))?;
-            Ok(Saved::Inode(Image::File { content, mode, uid, gid }))
+            let content = host.read_untrusted(&path)?.ok_or_else(|| {
+                HostError::refused(
+                    format!("reading {}", path.display()),
+                    "the before-image is missing",
+                )
+            })?;
+            Ok(Saved::Inode(Image::File {
+                content,
+                mode,
+                uid,
+                gid,
+            }))
         }
         other => Ok(other),
     }
@@ -256,7 +336,8 @@ fn login_uid(host: &Host) -> Option<u32> {
 
 /// `CHECKSUM JSON`.
 fn line(record: &Record) -> HostResult<String> {
-    let json = serde_json::to_string(record).map_err(|e| HostError::refused("writing the journal", e.to_string()))?;
+    let json = serde_json::to_string(record)
+        .map_err(|e| HostError::refused("writing the journal", e.to_string()))?;
     Ok(format!("{} {json}\n", checksum(&json)))
 }
 
@@ -291,7 +372,10 @@ mod tests {
     #[test]
     fn a_torn_last_line_is_no_record_and_a_damaged_one_is_an_error() {
         let record = line(&Record::Undone { n: 1 }).expect("json");
-        let torn = format!("{record}{}", record.get(..record.len() - 3).expect("longer"));
+        let torn = format!(
+            "{record}{}",
+            record.get(..record.len() - 3).expect("longer")
+        );
         assert_eq!(parse(&torn).expect("readable").len(), 1);
         let damaged = format!("{}{record}", record.replace(":1", ":2"));
         assert_eq!(parse(&damaged).map(|r| r.len()), Err(1));

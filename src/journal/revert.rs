@@ -16,13 +16,21 @@ pub struct Conflict {
 
 /// Puts the entries back in reverse. A server that was not running is stopped first, and one that was is started last,
 /// when its own files are there again. What fails does not keep the rest from being put back.
-pub fn undo(sight: Sight, run: &mut Run, entries: &[Entry], say: &mut dyn FnMut(&str)) -> Vec<HostError> {
+pub fn undo(
+    sight: Sight,
+    run: &mut Run,
+    entries: &[Entry],
+    say: &mut dyn FnMut(&str),
+) -> Vec<HostError> {
     let mut errors = Vec::new();
     let is_service = |e: &&Entry| matches!(e.setting, Setting::Service(_));
     let ran = |e: &&Entry| e.before == Saved::Text(Some("running".into()));
     let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
         say(&format!("putting back: {}", entry.setting));
-        let restored = entry.setting.restore(sight, &entry.before, say).and_then(|()| run.undone(entry.n));
+        let restored = entry
+            .setting
+            .restore(sight, &entry.before, say)
+            .and_then(|()| run.undone(entry.n));
         errors.extend(restored.err());
     };
     for entry in entries.iter().rev().filter(is_service).filter(|e| !ran(e)) {
@@ -49,15 +57,31 @@ pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
         if story.outcome.is_some() {
             continue;
         }
-        let half: BTreeSet<&str> = story.in_force().iter().filter(|e| !e.done).map(|e| e.group.as_str()).collect();
-        let entries: Vec<Entry> =
-            story.in_force().into_iter().filter(|e| half.contains(e.group.as_str())).cloned().collect();
+        let half: BTreeSet<&str> = story
+            .in_force()
+            .iter()
+            .filter(|e| !e.done)
+            .map(|e| e.group.as_str())
+            .collect();
+        let entries: Vec<Entry> = story
+            .in_force()
+            .into_iter()
+            .filter(|e| half.contains(e.group.as_str()))
+            .cloned()
+            .collect();
         let mut run = Run::resume(sight.host, &story);
         let groups: Vec<&str> = half.into_iter().collect();
         if groups.is_empty() {
-            say(&format!("run {} was interrupted between two changes; what it did is kept", story.header.run));
+            say(&format!(
+                "run {} was interrupted between two changes; what it did is kept",
+                story.header.run
+            ));
         } else {
-            say(&format!("run {} was interrupted: undoing {}", story.header.run, groups.join(", ")));
+            say(&format!(
+                "run {} was interrupted: undoing {}",
+                story.header.run,
+                groups.join(", ")
+            ));
         }
         if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
             return Err(error);
@@ -68,7 +92,12 @@ pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
 }
 
 /// Undoes a run. `Ok(Err(…))` lists what somebody changed since; nothing has been touched then, unless `force`.
-pub fn rollback(sight: Sight, story: &Story, force: bool, say: &mut dyn FnMut(&str)) -> HostResult<Result<(), Vec<Conflict>>> {
+pub fn rollback(
+    sight: Sight,
+    story: &Story,
+    force: bool,
+    say: &mut dyn FnMut(&str),
+) -> HostResult<Result<(), Vec<Conflict>>> {
     let entries: Vec<Entry> = story.in_force().into_iter().cloned().collect();
     let conflicts = conflicts(sight, &entries)?;
     if !conflicts.is_empty() && !force {
@@ -106,6 +135,8 @@ fn conflicts(sight: Sight, entries: &[Entry]) -> HostResult<Vec<Conflict>> {
 fn place(setting: &Setting) -> String {
     match setting {
         Setting::SysctlAtBoot(_) => crate::setting::sysctl_d::OURS.to_owned(),
-        other => other.path().map_or_else(|| other.to_string(), |p| p.display().to_string()),
+        other => other
+            .path()
+            .map_or_else(|| other.to_string(), |p| p.display().to_string()),
     }
 }

@@ -118,6 +118,15 @@ impl Policy {
         })
     }
 
+    /// The configuration that the package's own unit would start.
+    pub fn stock_config(&self) -> PathBuf {
+        let file = match self.is_default() {
+            true => format!("{}.conf", self.user()),
+            false => format!("{}-{}.conf", self.user(), self.redis.name),
+        };
+        PathBuf::from("/etc").join(self.user()).join(file)
+    }
+
     /// The ACL users: the policy's, and always `admin` and `agent`.
     pub fn acl_users(&self) -> BTreeMap<Name, AclUser> {
         let mut users = self.acl.clone();

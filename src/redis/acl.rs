@@ -11,7 +11,9 @@ pub const NOT_YET: &str = "(the SHA-256 of a password that apply generates)";
 pub fn rules(role: Role) -> &'static str {
     match role {
         Role::Admin => "~* &* +@all",
-        Role::Agent => "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill",
+        Role::Agent => {
+            "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill"
+        }
         // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`.
         Role::Application => "~* &* +@all -@admin -@dangerous -@scripting +info",
         Role::ReadOnly => "~* resetchannels -@all +@read +@connection -@dangerous +ping",
@@ -20,14 +22,20 @@ pub fn rules(role: Role) -> &'static str {
 
 /// The file, whole. `digests` holds what is known of the password files.
 pub fn render(policy: &Policy, digests: &BTreeMap<PathBuf, String>) -> String {
-    let mut text = String::from(
-        "user default off sanitize-payload resetkeys resetchannels -@all\n",
-    );
-    for (name, user) in policy.users() {
-        let digest = digests.get(&policy.secret_file(name.as_str())).map_or(NOT_YET, String::as_str);
+    let mut text =
+        String::from("user default off sanitize-payload resetkeys resetchannels -@all\n");
+    for (name, user) in policy.acl_users() {
+        let digest = digests
+            .get(&policy.secret_file(&name))
+            .map_or(NOT_YET, String::as_str);
         let role = user.role.map_or("resetkeys resetchannels -@all", rules);
-        let extra = user.rules.as_deref().map_or(String::new(), |r| format!(" {}", r.trim()));
-        text.push_str(&format!("user {name} on sanitize-payload #{digest} {role}{extra}\n"));
+        let extra = user
+            .rules
+            .as_deref()
+            .map_or(String::new(), |r| format!(" {}", r.trim()));
+        text.push_str(&format!(
+            "user {name} on sanitize-payload #{digest} {role}{extra}\n"
+        ));
     }
     text
 }

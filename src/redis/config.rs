@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 /// The file, whole. `maxmemory` is in bytes; 0 is what an offline tree, which has no memory of its own, would get.
 pub fn render(policy: &Policy, maxmemory: u64) -> String {
-    let mut text = String::from("# Rendered by redis-harden from the policy; a change here is undone by the next apply.\n");
+    let mut text = String::from(
+        "# Rendered by redis-harden from the policy; a change here is undone by the next apply.\n",
+    );
     for (name, value) in directives(policy, maxmemory) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name} {value}");
@@ -35,7 +37,10 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
     lines.extend([
         ("port", redis.port.to_string()),
         ("protected-mode", "yes".into()),
-        ("unixsocket", quoted(&policy.unix_socket().to_string_lossy())),
+        (
+            "unixsocket",
+            quoted(&policy.unix_socket().to_string_lossy()),
+        ),
         ("unixsocketperm", "770".into()),
         ("tcp-backlog", redis.tcp_backlog.to_string()),
         ("timeout", redis.timeout.to_string()),
@@ -76,7 +81,8 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
         ("rdbchecksum", "yes".into()),
         ("replica-read-only", "yes".into()),
     ]);
-    let mut lines: Vec<(String, String)> = lines.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    let mut lines: Vec<(String, String)> =
+        lines.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
     lines.extend(persistence(policy));
     lines
 }
@@ -101,7 +107,11 @@ fn arguments(value: &DirectiveValue) -> Vec<String> {
     match value {
         DirectiveValue::Flag(flag) => vec![yes_no(*flag).into()],
         DirectiveValue::Number(n) => vec![n.to_string()],
-        DirectiveValue::Line(line) => vec![if line.is_empty() { "\"\"".into() } else { line.clone() }],
+        DirectiveValue::Line(line) => vec![if line.is_empty() {
+            "\"\"".into()
+        } else {
+            line.clone()
+        }],
         DirectiveValue::Lines(lines) => lines.clone(),
     }
 }
@@ -121,7 +131,10 @@ fn log_level(level: LogLevel) -> &'static str {
 
 /// A word as `sdssplitargs` reads it back: quoted only where it must be.
 fn quoted(word: &str) -> String {
-    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\'));
+    let plain = !word.is_empty()
+        && word
+            .chars()
+            .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\'));
     if plain {
         return word.to_owned();
     }
@@ -174,7 +187,11 @@ fn word(bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>) -> Option<Str
     Some(String::from_utf8_lossy(&word).into_owned())
 }
 
-fn inside(bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>, quote: u8, word: &mut Vec<u8>) -> Option<()> {
+fn inside(
+    bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>,
+    quote: u8,
+    word: &mut Vec<u8>,
+) -> Option<()> {
     loop {
         match bytes.next()? {
             byte if byte == quote => return Some(()),
@@ -225,7 +242,10 @@ mod tests {
     fn a_line_splits_as_redis_splits_it() {
         // Redis 7.0.15, sds.c's own test table.
         for (line, words) in [
-            ("Testing one two three", vec!["Testing", "one", "two", "three"]),
+            (
+                "Testing one two three",
+                vec!["Testing", "one", "two", "three"],
+            ),
             ("\"a\\x41\\n\" 'b\\'c'", vec!["aA\n", "b'c"]),
             ("\"\" x", vec!["", "x"]),
             ("", vec![]),
@@ -239,8 +259,20 @@ mod tests {
 
     #[test]
     fn what_is_quoted_reads_back_the_same() {
-        for word in ["", "/var/lib/redis", "a b", "q\"uote", "back\\slash", "nl\n", "'"] {
-            assert_eq!(split(&quoted(word)), Some(vec![word.to_owned()]), "{word:?}");
+        for word in [
+            "",
+            "/var/lib/redis",
+            "a b",
+            "q\"uote",
+            "back\\slash",
+            "nl\n",
+            "'",
+        ] {
+            assert_eq!(
+                split(&quoted(word)),
+                Some(vec![word.to_owned()]),
+                "{word:?}"
+            );
         }
     }
 }

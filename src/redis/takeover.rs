@@ -10,10 +10,17 @@ use std::time::{Duration, Instant};
 /// Makes a restart of this instance safe for its data, or refuses it with the next step.
 pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let name = &known.policy.redis.name;
-    let refuse = |cause: String| Err(HostError::refused(format!("preparing to restart {name}"), cause));
+    let refuse = |cause: String| {
+        Err(HostError::refused(
+            format!("preparing to restart {name}"),
+            cause,
+        ))
+    };
     match &known.view {
         View::NotRunning => refuse_ignored_snapshot(sight, known),
-        View::Silent(why) => refuse(format!("a server listens there and told nothing, so nothing is known of its data: {why}")),
+        View::Silent(why) => refuse(format!(
+            "a server listens there and told nothing, so nothing is known of its data: {why}"
+        )),
         View::Told(told) => {
             let told_dir = told.directives.get("dir").map_or("", String::as_str);
             let ours = known.policy.data_dir();
@@ -25,11 +32,15 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
             }
             if known.report.is_none() && sight.facts.init == Init::Other {
                 let pid = told.info.get("process_id").map_or("?", String::as_str);
-                return refuse(format!("a redis-server that is not ours runs as pid {pid}: stop it (it saves its data), then apply again"));
+                return refuse(format!(
+                    "a redis-server that is not ours runs as pid {pid}: stop it (it saves its data), then apply again"
+                ));
             }
             let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
             if known.policy.persistence.appendonly && off {
-                say("turning the append-only file on in the running server, so that it holds all data before the restart");
+                say(
+                    "turning the append-only file on in the running server, so that it holds all data before the restart",
+                );
                 return turn_on_aof(sight, known);
             }
             Ok(())
@@ -64,10 +75,15 @@ fn refuse_ignored_snapshot(sight: Sight, known: &Instance) -> HostResult<()> {
 
 /// `CONFIG SET appendonly yes`, and the first rewrite waited for: afterwards the AOF holds everything.
 fn turn_on_aof(sight: Sight, known: &Instance) -> HostResult<()> {
-    let fail = |why: Silence| HostError::refused("turning the append-only file on", why.to_string());
+    let fail =
+        |why: Silence| HostError::refused("turning the append-only file on", why.to_string());
     let login = crate::facts::admin(sight.host, &known.policy);
     // A server that is not ours yet knows no admin; that its anonymous user may do this is how it told us its configuration.
-    let login: Option<&Login> = if known.anonymous == Ok(true) { None } else { login.as_ref() };
+    let login: Option<&Login> = if known.anonymous == Ok(true) {
+        None
+    } else {
+        login.as_ref()
+    };
     let mut connection = connect(&known.endpoint, login).map_err(fail)?;
     let _: redis::Value = redis::cmd("CONFIG")
         .arg("SET")
@@ -77,7 +93,10 @@ fn turn_on_aof(sight: Sight, known: &Instance) -> HostResult<()> {
         .map_err(|e| fail(silence(e)))?;
     let deadline = Instant::now() + known.policy.service.start_timeout.std();
     while Instant::now() < deadline {
-        let info: String = redis::cmd("INFO").arg("persistence").query(&mut connection).map_err(|e| fail(silence(e)))?;
+        let info: String = redis::cmd("INFO")
+            .arg("persistence")
+            .query(&mut connection)
+            .map_err(|e| fail(silence(e)))?;
         let info = fields(&info);
         let is = |name: &str, value: &str| info.get(name).is_some_and(|v| v == value);
         let idle = is("aof_rewrite_in_progress", "0") && is("aof_rewrite_scheduled", "0");
@@ -85,9 +104,15 @@ fn turn_on_aof(sight: Sight, known: &Instance) -> HostResult<()> {
             return Ok(());
         }
         if idle && is("aof_last_bgrewrite_status", "err") {
-            return Err(HostError::refused("turning the append-only file on", "Redis could not write it; its log says why"));
+            return Err(HostError::refused(
+                "turning the append-only file on",
+                "Redis could not write it; its log says why",
+            ));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Err(HostError::refused("turning the append-only file on", "it was not complete within the start timeout"))
+    Err(HostError::refused(
+        "turning the append-only file on",
+        "it was not complete within the start timeout",
+    ))
 }

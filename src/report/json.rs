@@ -102,7 +102,10 @@ fn document(report: Report) -> Document {
     let facts = report.facts;
     Document {
         schema: SCHEMA,
-        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        tool: Tool {
+            name: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+        },
         host: HostFacts {
             hostname: facts.hostname.clone(),
             root: report.root.display().to_string(),
@@ -118,7 +121,12 @@ fn document(report: Report) -> Document {
         },
         policy: PolicyFacts {
             name: report.policies.name.clone(),
-            files: report.policies.files.iter().map(|f| f.display().to_string()).collect(),
+            files: report
+                .policies
+                .files
+                .iter()
+                .map(|f| f.display().to_string())
+                .collect(),
             sha256: report.policies.sha256.clone(),
         },
         summary: report.summary(),

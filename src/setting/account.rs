@@ -1,6 +1,10 @@
 //! Users and groups: read from `/etc/passwd`, `/etc/group` and `/etc/shadow` below the root, and the service user made as Debian's package makes it.
 //! It changes no account that exists, and starts no program to read one.
 
+mod reading;
+
+pub use reading::{read_group, read_groups_of, read_password, read_user};
+
 use crate::host::{Host, HostError, HostResult, Run};
 use std::path::{Path, PathBuf};
 

@@ -8,12 +8,19 @@ use std::path::Path;
 
 /// A rendered file with its content, owner and mode.
 pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>> {
-    let Some(stat) = host.stat(path)? else { return Ok(None) };
+    let Some(stat) = host.stat(path)? else {
+        return Ok(None);
+    };
     if stat.kind != Kind::File {
-        return Ok(Some(Value::text(format!("not a regular file ({:?})", stat.kind).to_lowercase())));
+        return Ok(Some(Value::text(
+            format!("not a regular file ({:?})", stat.kind).to_lowercase(),
+        )));
     }
     let content = host.read_untrusted(path)?.unwrap_or_default();
-    Ok(Some(Value::File(FileValue { content, access: access(&stat, facts) })))
+    Ok(Some(Value::File(FileValue {
+        content,
+        access: access(&stat, facts),
+    })))
 }
 
 /// A directory's owner and mode.
@@ -38,10 +45,21 @@ pub fn read_modes_below(host: &Host, path: &Path) -> HostResult<Option<Value>> {
     for name in host.list(path)? {
         let below = path.join(&name);
         match host.stat(&below)? {
-            Some(Stat { kind: Kind::File, mode, .. }) => bits |= mode,
-            Some(Stat { kind: Kind::Dir, .. }) => {
+            Some(Stat {
+                kind: Kind::File,
+                mode,
+                ..
+            }) => bits |= mode,
+            Some(Stat {
+                kind: Kind::Dir, ..
+            }) => {
                 for name in host.list(&below)? {
-                    if let Some(Stat { kind: Kind::File, mode, .. }) = host.stat(&below.join(name))? {
+                    if let Some(Stat {
+                        kind: Kind::File,
+                        mode,
+                        ..
+                    }) = host.stat(&below.join(name))?
+                    {
                         bits |= mode;
                     }
                 }
@@ -61,7 +79,10 @@ pub fn read_file_system(host: &Host, path: &Path) -> Reading {
     };
     match mount_of(&mounts, path) {
         Some(kind) => Reading::Value(Value::text(kind), None),
-        None => Reading::Unknown(format!("no mount in /proc/self/mountinfo holds {}", path.display())),
+        None => Reading::Unknown(format!(
+            "no mount in /proc/self/mountinfo holds {}",
+            path.display()
+        )),
     }
 }
 
@@ -84,7 +105,9 @@ pub fn read_free_space(host: &Host, path: &Path) -> Reading {
     for dir in path.ancestors() {
         match host.stat(dir) {
             Ok(Some(_)) => {
-                let free = host.free_space(dir).map(|bytes| Some(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX))));
+                let free = host
+                    .free_space(dir)
+                    .map(|bytes| Some(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX))));
                 return free.into();
             }
             Ok(None) => continue,
@@ -108,16 +131,50 @@ pub fn write_dir(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
 
 /// Changes permission bits only.
 pub fn write_mode(host: &Host, path: &Path, mode: u32) -> HostResult<()> {
-    let stat = host
-        .stat(path)?
-        .ok_or_else(|| HostError::refused(format!("changing the mode of {}", path.display()), "it does not exist"))?;
+    let stat = host.stat(path)?.ok_or_else(|| {
+        HostError::refused(
+            format!("changing the mode of {}", path.display()),
+            "it does not exist",
+        )
+    })?;
     host.set_access(path, mode, stat.uid, stat.gid)
+}
+
+/// Whether `path` is a copy of the file `source` of this machine, and root's alone to write.
+pub fn read_copy(host: &Host, path: &Path, source: &Path) -> HostResult<Option<Value>> {
+    let Some(stat) = host.stat(path)? else {
+        return Ok(None);
+    };
+    let theirs = host.own_file(source)?;
+    let same =
+        stat.size == theirs.len() as u64 && host.read_untrusted(path)?.as_deref() == Some(&theirs);
+    let roots =
+        stat.kind == Kind::File && stat.uid == root_owner(host)?.0 && stat.mode & 0o022 == 0;
+    Ok(Some(Value::Flag(same && roots)))
+}
+
+/// Copies the file `source` of this machine to `path`, executable and root's.
+pub fn write_copy(host: &Host, path: &Path, source: &Path) -> HostResult<()> {
+    let (uid, gid) = root_owner(host)?;
+    host.write_file(path, &host.own_file(source)?, 0o755, uid, gid)
+}
+
+/// Root's ids; on a fake host those of its root directory's owner.
+pub fn root_owner(host: &Host) -> HostResult<(u32, u32)> {
+    Ok(host
+        .stat(Path::new("/"))?
+        .map_or((0, 0), |s| (s.uid, s.gid)))
 }
 
 /// Puts an inode back. A directory that we made and that is not empty any more stays: what is in it is not ours.
 pub fn restore(host: &Host, path: &Path, image: &Image) -> HostResult<()> {
     match image {
-        Image::Absent if host.stat(path)?.is_some_and(|s| s.kind == Kind::Dir) && !host.list(path)?.is_empty() => Ok(()),
+        Image::Absent
+            if host.stat(path)?.is_some_and(|s| s.kind == Kind::Dir)
+                && !host.list(path)?.is_empty() =>
+        {
+            Ok(())
+        }
         image => host.put(path, image),
     }
 }
@@ -126,7 +183,10 @@ pub fn restore(host: &Host, path: &Path, image: &Image) -> HostResult<()> {
 pub fn ids(path: &Path, access: &Access) -> HostResult<(u32, u32)> {
     let id = |account: &Account, what: &str| {
         account.id.ok_or_else(|| {
-            HostError::refused(format!("writing {}", path.display()), format!("its {what} {} does not exist", account.name))
+            HostError::refused(
+                format!("writing {}", path.display()),
+                format!("its {what} {} does not exist", account.name),
+            )
         })
     };
     Ok((id(&access.user, "owner")?, id(&access.group, "group")?))
@@ -134,7 +194,11 @@ pub fn ids(path: &Path, access: &Access) -> HostResult<(u32, u32)> {
 
 /// Owner, group and mode by name.
 pub fn access(stat: &Stat, facts: &Facts) -> Access {
-    Access { user: facts.user_of(stat.uid), group: facts.group_of(stat.gid), mode: stat.mode }
+    Access {
+        user: facts.user_of(stat.uid),
+        group: facts.group_of(stat.gid),
+        mode: stat.mode,
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +208,13 @@ mod tests {
     #[test]
     fn the_deepest_mount_holds_a_path() {
         let info = "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 21 0:5 / /var/lib/redis rw shared:1 - tmpfs tmpfs rw\n";
-        assert_eq!(mount_of(info, Path::new("/var/lib/redis/appendonlydir")), Some("tmpfs".into()));
-        assert_eq!(mount_of(info, Path::new("/var/lib/redis-b")), Some("ext4".into()));
+        assert_eq!(
+            mount_of(info, Path::new("/var/lib/redis/appendonlydir")),
+            Some("tmpfs".into())
+        );
+        assert_eq!(
+            mount_of(info, Path::new("/var/lib/redis-b")),
+            Some("ext4".into())
+        );
     }
 }

@@ -45,7 +45,10 @@ pub fn write(host: &Host, key: &str, text: &str) -> HostResult<()> {
         Some(now) if now == text => Ok(()),
         now => Err(HostError::refused(
             format!("setting sysctl {key} to {text}"),
-            format!("the kernel keeps {}", now.unwrap_or_else(|| "nothing".into())),
+            format!(
+                "the kernel keeps {}",
+                now.unwrap_or_else(|| "nothing".into())
+            ),
         )),
     }
 }
@@ -61,10 +64,15 @@ pub fn read_huge_pages(host: &Host) -> Reading {
 
 /// The word in brackets: `always [madvise] never`.
 pub fn huge_pages_mode(host: &Host) -> HostResult<Option<String>> {
-    let Some(text) = host.read_text(Path::new(HUGE_PAGES))? else { return Ok(None) };
+    let Some(text) = host.read_text(Path::new(HUGE_PAGES))? else {
+        return Ok(None);
+    };
     match selected(&text) {
         Some(mode) => Ok(Some(mode.to_owned())),
-        None => Err(HostError::refused(format!("reading {HUGE_PAGES}"), format!("no mode is selected in {:?}", text.trim()))),
+        None => Err(HostError::refused(
+            format!("reading {HUGE_PAGES}"),
+            format!("no mode is selected in {:?}", text.trim()),
+        )),
     }
 }
 
@@ -86,7 +94,9 @@ fn selected(text: &str) -> Option<&str> {
     let words: Vec<&str> = text.split_whitespace().collect();
     match words.as_slice() {
         [only] => Some(only.trim_matches(['[', ']'])),
-        many => many.iter().find_map(|w| w.strip_prefix('[')?.strip_suffix(']')),
+        many => many
+            .iter()
+            .find_map(|w| w.strip_prefix('[')?.strip_suffix(']')),
     }
 }
 
@@ -102,7 +112,10 @@ pub fn obstacle(sight: Sight, path: &Path) -> Option<Obstacle> {
             path.display()
         ))),
         Err(_) if !sight.facts.is_root() => Some(Obstacle::Root),
-        Err(e) => Some(Obstacle::Machine(format!("{} cannot be written here ({e:?}), even by root", path.display()))),
+        Err(e) => Some(Obstacle::Machine(format!(
+            "{} cannot be written here ({e:?}), even by root",
+            path.display()
+        ))),
     }
 }
 
@@ -113,7 +126,10 @@ mod tests {
     #[test]
     fn dots_and_slashes_swap_as_in_sysctl_d() {
         assert_eq!(path("vm.swappiness"), Path::new("/proc/sys/vm/swappiness"));
-        assert_eq!(path("net.ipv4.conf.eth0/200.rp_filter"), Path::new("/proc/sys/net/ipv4/conf/eth0.200/rp_filter"));
+        assert_eq!(
+            path("net.ipv4.conf.eth0/200.rp_filter"),
+            Path::new("/proc/sys/net/ipv4/conf/eth0.200/rp_filter")
+        );
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub fn read(sight: Sight, what: Measure) -> Reading {
         Measure::ClockSource => clock_source(sight.host),
         Measure::ClockCost => Reading::Value(Value::Int(clock_cost()), None),
         Measure::Swap => swap(sight.host),
-        Measure::ReachableNofile => Reading::Value(Value::Int(sight.facts.reachable_nofile()), None),
+        Measure::ReachableNofile => {
+            Reading::Value(Value::Int(sight.facts.reachable_nofile()), None)
+        }
         Measure::NrOpen => super::kernel::read(sight.host, "fs.nr_open").into(),
         Measure::MemoryLimit => Reading::Value(Value::Int(whole(sight.facts.memory_limit)), None),
         Measure::MaxmemorySum => Reading::Value(Value::Int(whole(sight.facts.maxmemory_sum)), None),
@@ -91,6 +93,10 @@ fn swap(host: &Host) -> Reading {
         Ok(None) => return Reading::Value(Value::Int(0), Some("this kernel has no swap".into())),
         Err(e) => return Reading::Unknown(e.to_string()),
     };
-    let kib: i64 = text.lines().skip(1).filter_map(|l| l.split_whitespace().nth(2)?.parse::<i64>().ok()).sum();
+    let kib: i64 = text
+        .lines()
+        .skip(1)
+        .filter_map(|l| l.split_whitespace().nth(2)?.parse::<i64>().ok())
+        .sum();
     Reading::Value(Value::Int(kib * 1024), None)
 }

@@ -3,11 +3,13 @@
 
 mod apt;
 mod guard;
+mod reading;
 mod status;
 mod trouble;
 mod version;
 
 pub use apt::{Patience, install, recover};
 pub use guard::{Guard, GuardWrite, ORIGINAL, POLICY};
+pub use reading::{install_guarded, read, read_version};
 pub use status::{Installed, State, installed, unfinished};
 pub use version::compare_versions;

@@ -15,7 +15,9 @@ const ASIDE: &str = "/var/lib/redis-harden/set-aside";
 
 /// The owner and mode of a password file that holds a password.
 pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>> {
-    let Some(stat) = host.stat(path)? else { return Ok(None) };
+    let Some(stat) = host.stat(path)? else {
+        return Ok(None);
+    };
     if stat.kind != Kind::File {
         return Ok(Some(Value::text("not a regular file")));
     }
@@ -26,8 +28,16 @@ pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>
 pub fn write(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
     let (uid, gid) = super::file::ids(path, access)?;
     match host.stat(path)? {
-        Some(stat) if stat.kind == Kind::File && stat.size > 0 => host.set_access(path, access.mode, uid, gid),
-        _ => host.write_file(path, format!("{}\n", generate()?).as_bytes(), access.mode, uid, gid),
+        Some(stat) if stat.kind == Kind::File && stat.size > 0 => {
+            host.set_access(path, access.mode, uid, gid)
+        }
+        _ => host.write_file(
+            path,
+            format!("{}\n", generate()?).as_bytes(),
+            access.mode,
+            uid,
+            gid,
+        ),
     }
 }
 
@@ -38,10 +48,20 @@ pub fn digest(host: &Host, path: &Path) -> HostResult<Option<String>> {
 
 /// The password: the file's first line. A trailing CR or LF is no part of it.
 pub fn password(host: &Host, path: &Path) -> HostResult<Option<String>> {
-    let Some(bytes) = host.read_untrusted(path)? else { return Ok(None) };
-    let text = String::from_utf8(bytes)
-        .map_err(|_| HostError::refused(format!("reading the password in {}", path.display()), "it is not UTF-8 text"))?;
-    let line = text.lines().next().unwrap_or_default().trim_end_matches('\r');
+    let Some(bytes) = host.read_untrusted(path)? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(bytes).map_err(|_| {
+        HostError::refused(
+            format!("reading the password in {}", path.display()),
+            "it is not UTF-8 text",
+        )
+    })?;
+    let line = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('\r');
     Ok((!line.is_empty()).then(|| line.to_owned()))
 }
 
@@ -50,9 +70,15 @@ pub fn move_aside(host: &Host, path: &Path) -> HostResult<()> {
     if host.stat(path)?.is_none() {
         return Ok(());
     }
-    let root = host.stat(Path::new("/"))?.map_or((0, 0), |s| (s.uid, s.gid));
+    let root = host
+        .stat(Path::new("/"))?
+        .map_or((0, 0), |s| (s.uid, s.gid));
     host.make_dir(Path::new(ASIDE), 0o700, root.0, root.1)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let mut aside = Path::new(ASIDE).join(&name);
     let mut n = 1;
     while host.stat(&aside)?.is_some() {
@@ -70,7 +96,8 @@ pub fn move_aside(host: &Host, path: &Path) -> HostResult<()> {
 /// 256 random bits in hexadecimal.
 fn generate() -> HostResult<String> {
     let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).map_err(|e| HostError::refused("generating a password", e.to_string()))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| HostError::refused("generating a password", e.to_string()))?;
     Ok(hex(&bytes))
 }
 

@@ -49,7 +49,9 @@ impl fmt::Display for ProcessFact {
 
 /// A fact of an instance's process.
 pub fn read_process(sight: Sight, instance: &str, what: ProcessFact) -> Reading {
-    let Some(known) = sight.facts.instances.get(instance) else { return not_running(instance) };
+    let Some(known) = sight.facts.instances.get(instance) else {
+        return not_running(instance);
+    };
     let Some(pid) = known.pid() else {
         return match &known.view {
             View::NotRunning => not_running(instance),
@@ -74,12 +76,16 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
         ProcessFact::User => Value::text(sight.facts.user_of(process.status()?.euid).name),
         ProcessFact::Nofile => Value::Int(limit(process.limits()?.max_open_files.soft_limit)),
         ProcessFact::Core => Value::Int(limit(process.limits()?.max_core_file_size.soft_limit)),
-        ProcessFact::Replaced => Value::Flag(process.exe()?.to_string_lossy().ends_with(" (deleted)")),
+        ProcessFact::Replaced => {
+            Value::Flag(process.exe()?.to_string_lossy().ends_with(" (deleted)"))
+        }
         ProcessFact::Swapped => {
             let kib = process.status()?.vmswap.unwrap_or(0);
             Value::Int(i64::try_from(kib * 1024).unwrap_or(i64::MAX))
         }
-        ProcessFact::Capabilities => Value::Int(i64::try_from(process.status()?.capeff).unwrap_or(i64::MAX)),
+        ProcessFact::Capabilities => {
+            Value::Int(i64::try_from(process.status()?.capeff).unwrap_or(i64::MAX))
+        }
         ProcessFact::NoNewPrivileges => match process.status()?.nonewprivs {
             Some(flag) => Value::Int(i64::try_from(flag).unwrap_or(0)),
             None => return Ok(None),
@@ -108,7 +114,9 @@ pub fn read_info(sight: Sight, instance: &str, field: &str) -> Reading {
 }
 
 fn told(sight: Sight, instance: &str, pick: impl Fn(&Instance) -> Option<Value>) -> Reading {
-    let Some(known) = sight.facts.instances.get(instance) else { return not_running(instance) };
+    let Some(known) = sight.facts.instances.get(instance) else {
+        return not_running(instance);
+    };
     match &known.view {
         View::NotRunning => not_running(instance),
         View::Silent(why) => Reading::Unknown(why.clone()),
@@ -118,7 +126,9 @@ fn told(sight: Sight, instance: &str, pick: impl Fn(&Instance) -> Option<Value>)
 
 /// `refused`, or `open`, to a client that sends no password.
 pub fn read_anonymous(sight: Sight, instance: &str) -> Reading {
-    let Some(known) = sight.facts.instances.get(instance) else { return not_running(instance) };
+    let Some(known) = sight.facts.instances.get(instance) else {
+        return not_running(instance);
+    };
     match (&known.anonymous, &known.view) {
         (Ok(true), _) => Reading::Value(Value::text("open"), None),
         (Ok(false), _) => Reading::Value(Value::text("refused"), None),
@@ -129,9 +139,14 @@ pub fn read_anonymous(sight: Sight, instance: &str) -> Reading {
 
 /// The arguments of every line of a directive in a configuration file, one word a line.
 pub fn read_config_file(host: &Host, path: &Path, name: &str) -> HostResult<Option<Value>> {
-    let Some(text) = host.read_text(path)? else { return Ok(None) };
-    let lines: Vec<String> =
-        config::parse(&text).into_iter().filter(|(n, _)| n == name).map(|(_, arguments)| arguments.join(" ")).collect();
+    let Some(text) = host.read_text(path)? else {
+        return Ok(None);
+    };
+    let lines: Vec<String> = config::parse(&text)
+        .into_iter()
+        .filter(|(n, _)| n == name)
+        .map(|(_, arguments)| arguments.join(" "))
+        .collect();
     Ok((!lines.is_empty()).then_some(Value::Words(lines)))
 }
 

@@ -4,7 +4,7 @@ use super::{Reading, Sight, unit};
 use crate::facts::{Facts, Init, Instance, View};
 use crate::host::{Host, HostError, HostResult, Run};
 use crate::redis::{Endpoint, Silence, ping};
-use crate::supervise::detach;
+use crate::supervise::{Places, detach};
 use crate::value::Value;
 use std::time::{Duration, Instant};
 
@@ -13,25 +13,38 @@ const RUNNING: &str = "running";
 
 /// The digest of the files that the running server was started from; absent when it is not running.
 pub fn read(sight: Sight, name: &str) -> Reading {
-    let Some(known) = sight.facts.instances.get(name) else { return Reading::Absent };
+    let Some(known) = sight.facts.instances.get(name) else {
+        return Reading::Absent;
+    };
     match (&known.report, &known.view) {
-        (Some(report), _) if report.ready => Reading::Value(Value::Serving(report.generation.clone()), None),
-        (Some(report), _) => Reading::Value(Value::text(format!("not ready: {}", report.state)), None),
+        (Some(report), _) if report.ready => {
+            Reading::Value(Value::Serving(report.generation.clone()), None)
+        }
+        (Some(report), _) => {
+            Reading::Value(Value::text(format!("not ready: {}", report.state)), None)
+        }
         (None, View::NotRunning) => Reading::Absent,
-        (None, View::Told(_)) => Reading::Value(Value::text("running, not under redis-harden's supervisor"), None),
+        (None, View::Told(_)) => Reading::Value(
+            Value::text("running, not under redis-harden's supervisor"),
+            None,
+        ),
         (None, View::Silent(why)) => Reading::Unknown(why.clone()),
     }
 }
 
 /// Whether the instance comes back after a reboot, hardened.
 pub fn read_reboot(sight: Sight, name: &str) -> Reading {
-    let Some(known) = sight.facts.instances.get(name) else { return Reading::Absent };
+    let Some(known) = sight.facts.instances.get(name) else {
+        return Reading::Absent;
+    };
     if sight.facts.init == Init::Systemd {
         return unit::read_enabled(sight, &known.policy.unit());
     }
     let stock = format!("/etc/init.d/{}", known.policy.package());
     let because = match sight.host.stat(std::path::Path::new(&stock)) {
-        Ok(Some(_)) => format!("no systemd here, and {stock} would start the package's own configuration"),
+        Ok(Some(_)) => {
+            format!("no systemd here, and {stock} would start the package's own configuration")
+        }
         _ => "no systemd here, and no other init system is known to start it".to_owned(),
     };
     Reading::Value(Value::Flag(false), Some(because))
@@ -39,7 +52,11 @@ pub fn read_reboot(sight: Sight, name: &str) -> Reading {
 
 /// `running` or `stopped`, for the journal.
 pub fn save(sight: Sight, name: &str) -> HostResult<String> {
-    let running = sight.facts.instances.get(name).is_some_and(|i| i.report.is_some() || !matches!(i.view, View::NotRunning));
+    let running = sight
+        .facts
+        .instances
+        .get(name)
+        .is_some_and(|i| i.report.is_some() || !matches!(i.view, View::NotRunning));
     Ok(if running { RUNNING } else { STOPPED }.to_owned())
 }
 
@@ -58,11 +75,12 @@ pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResul
 pub fn start(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let known = known(sight.facts, name)?;
     match sight.facts.init {
-        Init::Systemd => systemctl(sight.host, &["start", &known.policy.unit()], start_limit(known)),
-        Init::Other => {
-            detach::start_detached(sight.host, &sight.facts.exe, name)?;
-            detach::wait_ready(sight.host, name, known.policy.service.start_timeout.std(), say)
-        }
+        Init::Systemd => systemctl(
+            sight.host,
+            &["start", &known.policy.unit()],
+            start_limit(known),
+        ),
+        Init::Other => start_detached(sight, known, say),
     }
 }
 
@@ -72,7 +90,7 @@ pub fn stop(sight: Sight, name: &str) -> HostResult<()> {
     let limit = known.policy.service.stop_timeout.std() + Duration::from_secs(15);
     match sight.facts.init {
         Init::Systemd => systemctl(sight.host, &["stop", &known.policy.unit()], limit),
-        Init::Other => detach::stop(sight.host, name, limit),
+        Init::Other => detach::stop(sight.host, &Places::of(name), limit),
     }
 }
 
@@ -102,18 +120,33 @@ fn restart_unit(host: &Host, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
     // A unit that failed before may have used up its starts.
     let _ = host.run(&Run::new("systemctl").args(&["reset-failed", &unit]));
     say(&format!("restarting {unit}"));
-    systemctl(host, &["restart", &unit], start_limit(known)).map_err(|e| with_journal(host, &unit, e))
+    systemctl(host, &["restart", &unit], start_limit(known))
+        .map_err(|e| with_journal(host, &unit, e))
 }
 
 fn restart_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let name = known.policy.redis.name.as_str();
     if known.report.is_some() {
         say(&format!("stopping {name}"));
-        detach::stop(sight.host, name, known.policy.service.stop_timeout.std() + Duration::from_secs(5))?;
+        let limit = known.policy.service.stop_timeout.std() + Duration::from_secs(5);
+        detach::stop(sight.host, &Places::of(name), limit)?;
     }
     say(&format!("starting {name}"));
-    detach::start_detached(sight.host, &sight.facts.exe, name)?;
-    detach::wait_ready(sight.host, name, known.policy.service.start_timeout.std(), say)
+    start_detached(sight, known, say)
+}
+
+fn start_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let name = known.policy.redis.name.as_str();
+    let mut started = detach::start_detached(sight.host, &sight.facts.exe, name)?;
+    let limit = known.policy.service.start_timeout.std();
+    detach::wait_ready(
+        sight.host,
+        &Places::of(name),
+        Some(&mut started),
+        limit,
+        say,
+    )
+    .map(drop)
 }
 
 /// What "running" means: `admin` logs in by the rendered ACL and gets its PONG.
@@ -128,7 +161,10 @@ fn wait_for_ping(sight: Sight, known: &Instance) -> HostResult<()> {
                 return Err(HostError::refused("logging in as admin", why));
             }
             Err(why) if Instant::now() >= deadline => {
-                return Err(HostError::refused(format!("waiting for {endpoint} to answer PING"), why.to_string()));
+                return Err(HostError::refused(
+                    format!("waiting for {endpoint} to answer PING"),
+                    why.to_string(),
+                ));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
@@ -140,18 +176,32 @@ fn start_limit(known: &Instance) -> Duration {
 }
 
 fn systemctl(host: &Host, args: &[&str], limit: Duration) -> HostResult<()> {
-    host.run_ok(&Run::new("systemctl").args(args).limit(limit)).map(|_| ())
+    host.run_ok(&Run::new("systemctl").args(args).limit(limit))
+        .map(|_| ())
 }
 
 /// A failed start's last words are in the journal, not in systemctl's answer.
 fn with_journal(host: &Host, unit: &str, error: HostError) -> HostError {
-    let run = Run::new("journalctl").args(&["--no-pager", "-q", "-o", "cat", "-n", "12", "-u", unit]);
+    let run =
+        Run::new("journalctl").args(&["--no-pager", "-q", "-o", "cat", "-n", "12", "-u", unit]);
     match host.run(&run) {
-        Ok(output) if output.ok() => HostError { cause: format!("{}\nthe unit's last lines:\n{}", error.cause, output.stdout.trim_end()), ..error },
+        Ok(output) if output.ok() => HostError {
+            cause: format!(
+                "{}\nthe unit's last lines:\n{}",
+                error.cause,
+                output.stdout.trim_end()
+            ),
+            ..error
+        },
         _ => error,
     }
 }
 
 fn known<'a>(facts: &'a Facts, name: &str) -> HostResult<&'a Instance> {
-    facts.instances.get(name).ok_or_else(|| HostError::refused(format!("looking for the instance {name}"), "the policy has none of that name"))
+    facts.instances.get(name).ok_or_else(|| {
+        HostError::refused(
+            format!("looking for the instance {name}"),
+            "the policy has none of that name",
+        )
+    })
 }

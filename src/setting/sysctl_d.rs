@@ -10,11 +10,17 @@ use std::path::{Path, PathBuf};
 /// Our file; its name sorts after Debian's `99-sysctl.conf` link.
 pub const OURS: &str = "/etc/sysctl.d/99-zz-redis-harden.conf";
 
-const HEADER: &str = "# Written by redis-harden; `redis-harden explain kernel.somaxconn` and its like say why.\n";
+const HEADER: &str =
+    "# Written by redis-harden; `redis-harden explain kernel.somaxconn` and its like say why.\n";
 
 /// Where sysctl.d is; of files with one name, the first directory's counts.
-const DIRS: [&str; 5] =
-    ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
+const DIRS: [&str; 5] = [
+    "/etc/sysctl.d",
+    "/run/sysctl.d",
+    "/usr/local/lib/sysctl.d",
+    "/usr/lib/sysctl.d",
+    "/lib/sysctl.d",
+];
 
 /// procps reads this after all of sysctl.d; systemd only through the link that Debian 12 ships.
 const SYSCTL_CONF: &str = "/etc/sysctl.conf";
@@ -41,9 +47,15 @@ pub fn read(sight: Sight, key: &str) -> Reading {
 
 /// A later file that would win over ours, which only its owner can decide about.
 pub fn obstacle(sight: Sight, key: &str) -> Option<Obstacle> {
-    let ours = files(sight).ok()?.into_iter().position(|(path, _)| path == Path::new(OURS));
+    let ours = files(sight)
+        .ok()?
+        .into_iter()
+        .position(|(path, _)| path == Path::new(OURS));
     let winner = winner(sight, key).ok()??;
-    let last = files(sight).ok()?.into_iter().position(|(path, _)| path == winner.file)?;
+    let last = files(sight)
+        .ok()?
+        .into_iter()
+        .position(|(path, _)| path == winner.file)?;
     let later = match ours {
         Some(ours) => last > ours,
         None => sorts_after_ours(&winner.file),
@@ -63,15 +75,27 @@ pub fn write(host: &Host, key: &str, value: &str) -> HostResult<()> {
     let path = Path::new(OURS);
     let mut lines: BTreeMap<String, String> = BTreeMap::new();
     let (mut uid, mut gid) = (0, 0);
-    if let Image::File { content, uid: u, gid: g, .. } = host.image(path)? {
+    if let Image::File {
+        content,
+        uid: u,
+        gid: g,
+        ..
+    } = host.image(path)?
+    {
         (uid, gid) = (u, g);
-        let text = String::from_utf8(content).map_err(|_| HostError::refused(format!("reading {OURS}"), "it is not text"))?;
+        let text = String::from_utf8(content)
+            .map_err(|_| HostError::refused(format!("reading {OURS}"), "it is not text"))?;
         lines.extend(assignments(path, &text).map(|(key, a)| (key, a.value)));
     } else if !host.is_live_root() {
-        (uid, gid) = host.stat(Path::new("/"))?.map_or((0, 0), |s| (s.uid, s.gid));
+        (uid, gid) = host
+            .stat(Path::new("/"))?
+            .map_or((0, 0), |s| (s.uid, s.gid));
     }
     lines.insert(key.to_owned(), value.to_owned());
-    let body: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    let body: String = lines
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect();
     let dir = Path::new("/etc/sysctl.d");
     if host.stat(dir)?.is_none() {
         host.make_dir(dir, 0o755, uid, gid)?;
@@ -85,12 +109,17 @@ fn sorts_after_ours(path: &Path) -> bool {
 
 fn winner(sight: Sight, key: &str) -> HostResult<Option<Assignment>> {
     let files = files(sight)?;
-    let all = files.iter().flat_map(|(path, text)| assignments(path, text));
+    let all = files
+        .iter()
+        .flat_map(|(path, text)| assignments(path, text));
     Ok(last_assignment(all, key))
 }
 
 /// The last exact assignment, else the last glob that matches: an exact key is exempt from globs.
-fn last_assignment(all: impl Iterator<Item = (String, Assignment)>, key: &str) -> Option<Assignment> {
+fn last_assignment(
+    all: impl Iterator<Item = (String, Assignment)>,
+    key: &str,
+) -> Option<Assignment> {
     let (mut exact, mut glob) = (None, None);
     for (name, assignment) in all {
         if name == key {
@@ -115,7 +144,11 @@ fn files(sight: Sight) -> HostResult<Vec<(PathBuf, String)>> {
     let host = sight.host;
     let mut by_name: BTreeMap<String, PathBuf> = BTreeMap::new();
     for dir in DIRS.iter().rev() {
-        for name in host.list(Path::new(dir))?.into_iter().filter(|n| n.ends_with(".conf")) {
+        for name in host
+            .list(Path::new(dir))?
+            .into_iter()
+            .filter(|n| n.ends_with(".conf"))
+        {
             by_name.insert(name.clone(), Path::new(dir).join(name));
         }
     }
@@ -138,11 +171,17 @@ fn files(sight: Sight) -> HostResult<Vec<(PathBuf, String)>> {
 /// A link to /dev/null masks the files of its name in later directories.
 fn is_mask(host: &Host, path: &Path) -> HostResult<bool> {
     let link = host.stat(path)?.is_some_and(|s| s.kind == Kind::Link);
-    Ok(link && host.read_link(path)?.is_some_and(|t| t == Path::new("/dev/null")))
+    Ok(link
+        && host
+            .read_link(path)?
+            .is_some_and(|t| t == Path::new("/dev/null")))
 }
 
 /// `key = value` lines: comments and broken lines are skipped as the appliers do, names dotted.
-fn assignments<'a>(path: &'a Path, text: &'a str) -> impl Iterator<Item = (String, Assignment)> + 'a {
+fn assignments<'a>(
+    path: &'a Path,
+    text: &'a str,
+) -> impl Iterator<Item = (String, Assignment)> + 'a {
     text.lines().enumerate().filter_map(move |(n, line)| {
         let line = line.trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
@@ -150,8 +189,15 @@ fn assignments<'a>(path: &'a Path, text: &'a str) -> impl Iterator<Item = (Strin
         }
         let (key, value) = line.split_once('=')?;
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        let assignment = Assignment { file: path.to_path_buf(), line: n + 1, value };
-        Some((dotted(key.trim().trim_start_matches('-').trim()), assignment))
+        let assignment = Assignment {
+            file: path.to_path_buf(),
+            line: n + 1,
+            value,
+        };
+        Some((
+            dotted(key.trim().trim_start_matches('-').trim()),
+            assignment,
+        ))
     })
 }
 
@@ -175,26 +221,47 @@ mod tests {
     use super::*;
 
     fn last(files: &[(&str, &str)], key: &str) -> Option<String> {
-        let all: Vec<_> =
-            files.iter().flat_map(|(path, text)| assignments(Path::new(path), text).collect::<Vec<_>>()).collect();
-        last_assignment(all.into_iter(), key).map(|a| format!("{}:{} {}", a.file.display(), a.line, a.value))
+        let all: Vec<_> = files
+            .iter()
+            .flat_map(|(path, text)| assignments(Path::new(path), text).collect::<Vec<_>>())
+            .collect();
+        last_assignment(all.into_iter(), key)
+            .map(|a| format!("{}:{} {}", a.file.display(), a.line, a.value))
     }
 
     #[test]
     fn the_last_assignment_wins() {
-        let files = [("60-a.conf", "# x\nvm.swappiness = 60\n"), ("99-z.conf", "vm/swappiness=1\n")];
-        assert_eq!(last(&files, "vm.swappiness").as_deref(), Some("99-z.conf:1 1"));
+        let files = [
+            ("60-a.conf", "# x\nvm.swappiness = 60\n"),
+            ("99-z.conf", "vm/swappiness=1\n"),
+        ];
+        assert_eq!(
+            last(&files, "vm.swappiness").as_deref(),
+            Some("99-z.conf:1 1")
+        );
     }
 
     #[test]
     fn an_exact_key_is_exempt_from_a_later_glob() {
-        let files = [("50.conf", "net.ipv4.conf.all.rp_filter = 2"), ("90.conf", "net.ipv4.conf.*.rp_filter = 0")];
-        assert_eq!(last(&files, "net.ipv4.conf.all.rp_filter").as_deref(), Some("50.conf:1 2"));
-        assert_eq!(last(&files, "net.ipv4.conf.eth0.rp_filter").as_deref(), Some("90.conf:1 0"));
+        let files = [
+            ("50.conf", "net.ipv4.conf.all.rp_filter = 2"),
+            ("90.conf", "net.ipv4.conf.*.rp_filter = 0"),
+        ];
+        assert_eq!(
+            last(&files, "net.ipv4.conf.all.rp_filter").as_deref(),
+            Some("50.conf:1 2")
+        );
+        assert_eq!(
+            last(&files, "net.ipv4.conf.eth0.rp_filter").as_deref(),
+            Some("90.conf:1 0")
+        );
     }
 
     #[test]
     fn a_dash_tolerates_failure_and_is_no_part_of_the_key() {
-        assert_eq!(last(&[("a.conf", "-vm.swappiness = 5")], "vm.swappiness").as_deref(), Some("a.conf:1 5"));
+        assert_eq!(
+            last(&[("a.conf", "-vm.swappiness = 5")], "vm.swappiness").as_deref(),
+            Some("a.conf:1 5")
+        );
     }
 }

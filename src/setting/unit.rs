@@ -18,10 +18,30 @@ const DIRS: [&str; 5] = [
 
 /// Directives that accumulate, and that an empty assignment clears. The others keep the last assignment.
 const LISTS: [&str; 24] = [
-    "After", "Before", "Requires", "Wants", "PartOf", "ExecStart", "ExecStartPre", "ExecStop", "Environment",
-    "ReadWritePaths", "ReadWriteDirectories", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths",
-    "CapabilityBoundingSet", "AmbientCapabilities", "RestrictAddressFamilies", "SystemCallFilter", "LoadCredential",
-    "IPAddressAllow", "IPAddressDeny", "RuntimeDirectory", "WantedBy",
+    "After",
+    "Before",
+    "Requires",
+    "Wants",
+    "PartOf",
+    "ExecStart",
+    "ExecStartPre",
+    "ExecStop",
+    "Environment",
+    "ReadWritePaths",
+    "ReadWriteDirectories",
+    "ReadOnlyPaths",
+    "InaccessiblePaths",
+    "ExecPaths",
+    "NoExecPaths",
+    "CapabilityBoundingSet",
+    "AmbientCapabilities",
+    "RestrictAddressFamilies",
+    "SystemCallFilter",
+    "LoadCredential",
+    "IPAddressAllow",
+    "IPAddressDeny",
+    "RuntimeDirectory",
+    "WantedBy",
 ];
 
 /// The value of a unit's directive with all drop-ins over it. Booleans read `yes` and `no`.
@@ -39,10 +59,18 @@ pub fn read(sight: Sight, unit: &str, key: &str) -> Reading {
 fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
     let mut found: Option<Value> = None;
     for (_, text) in sources(host, unit)? {
-        for (_, value) in assignments(&text).into_iter().filter(|(name, _)| name == key) {
+        for (_, value) in assignments(&text)
+            .into_iter()
+            .filter(|(name, _)| name == key)
+        {
             found = Some(match found {
                 Some(Value::Words(words)) if LISTS.contains(&key) && !value.is_empty() => {
-                    Value::Words(words.into_iter().chain(value.split_whitespace().map(str::to_owned)).collect())
+                    Value::Words(
+                        words
+                            .into_iter()
+                            .chain(value.split_whitespace().map(str::to_owned))
+                            .collect(),
+                    )
                 }
                 _ if LISTS.contains(&key) => Value::words(&value),
                 _ if key.starts_with("Limit") => limit(&value),
@@ -57,7 +85,9 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
 fn limit(value: &str) -> Value {
     match value.split(':').next().unwrap_or_default() {
         "infinity" => Value::Int(i64::MAX),
-        number => number.parse().map_or_else(|_| Value::text(value), Value::Int),
+        number => number
+            .parse()
+            .map_or_else(|_| Value::text(value), Value::Int),
     }
 }
 
@@ -79,7 +109,11 @@ pub fn sources(host: &Host, unit: &str) -> HostResult<Vec<(PathBuf, String)>> {
     for dir in DIRS.iter().rev() {
         for name in &names {
             let dir = Path::new(dir).join(format!("{name}.d"));
-            for file in host.list(&dir)?.into_iter().filter(|f| f.ends_with(".conf")) {
+            for file in host
+                .list(&dir)?
+                .into_iter()
+                .filter(|f| f.ends_with(".conf"))
+            {
                 drop_ins.insert(file.clone(), dir.join(file));
             }
         }
@@ -153,7 +187,9 @@ pub fn enable(host: &Host, unit: &str) -> HostResult<()> {
     let link = wants_link(unit);
     let dir = link.parent().unwrap_or(Path::new("/"));
     if host.stat(dir)?.is_none() {
-        let owner = host.stat(Path::new("/"))?.map_or((0, 0), |s| (s.uid, s.gid));
+        let owner = host
+            .stat(Path::new("/"))?
+            .map_or((0, 0), |s| (s.uid, s.gid));
         host.make_dir(dir, 0o755, owner.0, owner.1)?;
     }
     host.make_link(&link, &fragment)
@@ -165,13 +201,19 @@ mod tests {
 
     #[test]
     fn an_instance_has_a_template() {
-        assert_eq!(template_of("redis-server@b.service").as_deref(), Some("redis-server@.service"));
+        assert_eq!(
+            template_of("redis-server@b.service").as_deref(),
+            Some("redis-server@.service")
+        );
         assert_eq!(template_of("redis-server.service"), None);
     }
 
     #[test]
     fn continued_lines_are_one() {
         let text = "[Service]\n# no\nExecPaths=/usr/lib \\\n /lib\n";
-        assert_eq!(assignments(text), vec![("ExecPaths".to_owned(), "/usr/lib   /lib".to_owned())]);
+        assert_eq!(
+            assignments(text),
+            vec![("ExecPaths".to_owned(), "/usr/lib   /lib".to_owned())]
+        );
     }
 }

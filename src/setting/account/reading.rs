@@ -1,0 +1,57 @@
+//! Accounts as settings.
+
+use super::{Accounts, Password};
+use crate::host::HostResult;
+use crate::setting::{Reading, Sight};
+use crate::value::{UserValue, Value};
+
+/// A user's home, shell and kind. Read anew: a facts' list may be older than the user.
+pub fn read_user(sight: Sight, name: &str) -> Reading {
+    let user = || -> HostResult<Option<Value>> {
+        let user = Accounts::read(sight.host)?.user(name)?;
+        Ok(user.map(|u| {
+            Value::User(UserValue {
+                home: u.home.clone(),
+                shell: u.shell.clone(),
+                system: u.is_system(),
+            })
+        }))
+    };
+    user().into()
+}
+
+/// Whether the group exists.
+pub fn read_group(sight: Sight, name: &str) -> Reading {
+    let found = Accounts::read(sight.host).map(|a| a.gid(name).map(|_| Value::Present));
+    found.into()
+}
+
+/// The groups that a user is in beside its own.
+pub fn read_groups_of(sight: Sight, name: &str) -> Reading {
+    let accounts = &sight.facts.accounts;
+    match accounts.user(name) {
+        Ok(Some(user)) => {
+            let groups = accounts
+                .groups_of(&user)
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+            Reading::Value(Value::Words(groups), None)
+        }
+        Ok(None) => Reading::NotApplicable(format!("there is no user {name}")),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+/// Whether a password opens the account: `/etc/shadow` is root's to read.
+pub fn read_password(sight: Sight, name: &str) -> Reading {
+    match sight.facts.accounts.password(sight.host, name) {
+        Ok(Some(Password::Locked)) => Reading::Value(Value::Flag(false), None),
+        Ok(Some(Password::Set)) => Reading::Value(Value::Flag(true), None),
+        Ok(Some(Password::Empty)) => {
+            Reading::Value(Value::Flag(true), Some("an empty password".into()))
+        }
+        Ok(None) => Reading::NotApplicable(format!("/etc/passwd has no user {name}")),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}

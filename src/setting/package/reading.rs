@@ -1,0 +1,40 @@
+//! Packages as settings: read from dpkg's own database, and installed under the guard.
+
+use super::{Guard, Patience, installed};
+use crate::facts::Init;
+use crate::host::{Host, HostResult};
+use crate::setting::{Reading, Sight};
+use crate::value::Value;
+
+/// Present when dpkg has configured it.
+pub fn read(host: &Host, name: &str) -> HostResult<Option<Value>> {
+    Ok(
+        installed(host, name)?.map(|found| match found.state.is_configured() {
+            true => Value::Present,
+            false => Value::text(format!("not configured ({:?})", found.state).to_lowercase()),
+        }),
+    )
+}
+
+/// The installed version; that nothing is installed is another control's finding.
+pub fn read_version(host: &Host, name: &str) -> Reading {
+    match installed(host, name) {
+        Ok(Some(found)) => Reading::Value(Value::Text(found.version), None),
+        Ok(None) => Reading::NotApplicable(format!("{name} is not installed by dpkg")),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+/// Installs it; where no systemd runs, under the guard, so that its scripts start no stock Redis.
+/// Where systemd runs, our drop-in and configuration are in place already, and that is what the scripts start.
+pub fn install_guarded(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let host = sight.host;
+    if sight.facts.init == Init::Systemd {
+        return super::install(host, &[name], Patience::default(), say);
+    }
+    let guard = Guard::plan(host)?;
+    guard.put_up(host)?;
+    let done = super::install(host, &[name], Patience::default(), say);
+    let down = guard.take_down(host);
+    done.and(down)
+}
