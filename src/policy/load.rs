@@ -346,8 +346,8 @@ fn builtin(name: &str, read: &mut Vec<Arc<Source>>) -> Result<Node, PolicyError>
 fn checked(source: &Arc<Source>) -> Result<Node, PolicyError> {
     let tree = source.parse()?;
     super::shape::check(&tree)?;
-    super::typed::check(source, &tree)?;
     super::check::check(&tree)?;
+    super::typed::check(source, &tree)?;
     Ok(tree)
 }
 

@@ -17,9 +17,11 @@ pub fn starter() -> String {
     let mut file = HEAD.to_owned();
     for (name, schema) in properties(&SCHEMA) {
         match shapes(schema).into_iter().next() {
-            Some(Shape::Text) => file.push_str(&extends(name, schema)),
+            Some(Shape::Text(_)) => file.push_str(&extends(name, schema)),
             Some(Shape::Array(item)) => file.push_str(&list(name, schema, item)),
-            Some(Shape::Table { keys, others: None }) => {
+            Some(Shape::Table {
+                keys, others: None, ..
+            }) => {
                 file.push_str(&section(name, schema, &keys, values.get(name)));
             }
             Some(Shape::Table {

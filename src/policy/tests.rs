@@ -1,6 +1,7 @@
 //! Tests of the whole path from text to policy.
 
 use super::*;
+use crate::host::{Host, Reach};
 use crate::policy::profile::PROFILES;
 
 #[test]
@@ -51,7 +52,10 @@ fn every_key_of_the_starter_file_can_be_uncommented() {
     assert_eq!(policies.instances[0].waiver.len(), 1);
     for (section, schema) in schema::properties(&schema::SCHEMA) {
         for shape in schema::shapes(schema) {
-            if let schema::Shape::Table { keys, others: None } = shape {
+            if let schema::Shape::Table {
+                keys, others: None, ..
+            } = shape
+            {
                 for (key, _) in keys {
                     assert!(
                         policies.trees[0]
@@ -84,4 +88,30 @@ fn what_show_prints_parses_to_the_same_policy_and_says_where_from() {
     assert!(line("maxclients =").ends_with("# production"));
     assert!(line("flavour =").ends_with("# built-in default"));
     assert!(line("reason =").ends_with("# my.toml:5"));
+}
+
+/// Each bad policy of `tests/fixtures/policies` beside the message it gets, whole.
+#[test]
+fn every_bad_policy_gets_its_message() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/policies");
+    let fixtures = Host::at(&root, Reach::Running).unwrap();
+    let mut wrong = String::new();
+    for name in fixtures.list("/".as_ref()).unwrap() {
+        let Some(stem) = name.strip_suffix(".toml") else {
+            continue;
+        };
+        let text = fixtures
+            .read_text(format!("/{name}").as_ref())
+            .unwrap()
+            .unwrap();
+        let expected = fixtures.read_text(format!("/{stem}.txt").as_ref()).unwrap();
+        let message = match Policies::parse(&name, &text) {
+            Ok(_) => "accepted".to_owned(),
+            Err(e) => format!("{e}\n"),
+        };
+        if expected.as_deref() != Some(message.as_str()) {
+            wrong += &format!("--- {stem}.txt is not:\n{message}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
