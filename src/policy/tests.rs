@@ -1,5 +1,8 @@
 //! Tests of the whole path from text to policy.
 
+mod installed;
+mod properties;
+
 use super::*;
 use crate::host::{Host, Reach};
 use crate::policy::profile::PROFILES;
