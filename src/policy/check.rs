@@ -306,8 +306,8 @@ fn account(text: &str) -> Verdict {
     )
 }
 
-/// Compiles a glob over control ids; shared with `--only` and `--skip`.
-pub fn glob(text: &str) -> Verdict {
+/// A glob over control ids; whether it fits one is known where the controls are.
+pub(super) fn glob(text: &str) -> Verdict {
     if text.is_empty() {
         return wrong(
             "it matches nothing",

@@ -11,6 +11,9 @@ const HEAD: &str = "\
 # `redis-harden policy show` prints the merged policy, `redis-harden plan` what a change would do.
 ";
 
+/// Stands before what the default profile has no value for.
+const NOT_SET: &str = "# Not set; for example:\n";
+
 /// The starter file. As it is, it equals the default profile.
 pub fn starter() -> String {
     let values = defaults();
@@ -102,16 +105,16 @@ fn list(name: &str, schema: &Value, item: &'static Value) -> String {
     };
     let lines: String = keys
         .iter()
-        .map(|(key, schema)| line(key, schema, None))
+        .map(|(key, schema)| line(key, schema, None).replace(NOT_SET, ""))
         .collect();
-    format!("\n{}#[[{name}]]\n{lines}", doc(schema))
+    format!("\n{}{NOT_SET}#[[{name}]]\n{lines}", doc(schema))
 }
 
 /// A key with its documentation: at its value, or, where it has none, at an example.
 fn line(key: &str, schema: &Value, value: Option<&toml::Value>) -> String {
     let (note, value) = match value {
         Some(value) => ("", Some(value.clone())),
-        None => ("# Not set; for example:\n", example(schema)),
+        None => (NOT_SET, example(schema)),
     };
     let Some(value) = value else {
         return String::new();
@@ -132,7 +135,7 @@ fn examples(schema: &Value) -> String {
         let key = if bare { key } else { format!("{key:?}") };
         format!("#{key} = {value}\n")
     });
-    format!("# Not set; for example:\n{}", lines.collect::<String>())
+    format!("{NOT_SET}{}", lines.collect::<String>())
 }
 
 fn example(schema: &Value) -> Option<toml::Value> {

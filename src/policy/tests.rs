@@ -14,18 +14,17 @@ fn every_profile_parses_and_validates() {
     }
 }
 
+/// The starter file without the `#` of its keys; those that are examples only when asked for.
 fn uncommented(starter: &str, with_examples: bool) -> String {
     let mut text = String::new();
-    let mut example = false;
+    let (mut example, mut waiver) = (false, false);
     for line in starter.lines() {
         let is_doc = line.starts_with("# ");
-        let is_header = line.starts_with('[') || line.starts_with("#[");
-        example = line == "# Not set; for example:"
-            || (example && !is_doc && !is_header && !line.is_empty());
-        let key = line.strip_prefix('#').filter(|_| !is_doc);
-        match key {
+        waiver |= line == "#[[waiver]]";
+        example =
+            line == "# Not set; for example:" || waiver || (example && !is_doc && !line.is_empty());
+        match line.strip_prefix('#').filter(|_| !is_doc) {
             Some(_) if example && !with_examples => {}
-            Some("[[waiver]]") if !with_examples => {}
             Some(key) => text += &format!("{key}\n"),
             None => text += &format!("{line}\n"),
         }
@@ -117,4 +116,36 @@ fn every_bad_policy_gets_its_message() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_waiver_that_fits_no_control_is_an_error_with_its_place() {
+    let text = "[[waiver]]\ncontrol = \"kernel.swapiness\"\nreason = \"so\"\n";
+    let policies = Policies::parse("p.toml", text).unwrap();
+    let ids = ["kernel.overcommit", "kernel.swappiness"];
+    let error = policies.waivers_fit(&ids).unwrap_err().to_string();
+    let expected = r#"p.toml:2:11: "kernel.swapiness" fits no control
+   |
+ 2 | control = "kernel.swapiness"
+   |           ^^^^^^^^^^^^^^^^^^
+   = did you mean "kernel.swappiness"?"#;
+    assert_eq!(error, expected);
+    assert!(selection("kernel.*", &ids).is_ok());
+    assert!(selection("kernel.[", &ids).is_err());
+    assert!(
+        selection("net.*", &ids)
+            .unwrap_err()
+            .to_string()
+            .ends_with("`redis-harden controls` lists them all")
+    );
+}
+
+#[test]
+fn a_waiver_counts_on_its_last_day_and_not_after() {
+    let text = "[[waiver]]\ncontrol = \"kernel.*\"\nreason = \"so\"\nexpires = \"2030-02-28\"\n";
+    let policies = Policies::parse("p.toml", text).unwrap();
+    let waiver = &policies.instances[0].waiver[0];
+    assert!(waiver.covers("kernel.swappiness") && !waiver.covers("memory.thp"));
+    assert!(!waiver.has_expired(jiff::civil::date(2030, 2, 28)));
+    assert!(waiver.has_expired(jiff::civil::date(2030, 3, 1)));
 }
