@@ -7,6 +7,7 @@
 mod check;
 mod directive;
 mod error;
+mod extends;
 mod load;
 mod merge;
 pub mod model;
@@ -22,6 +23,7 @@ mod starter;
 mod tests;
 mod together;
 mod typed;
+mod waiver;
 mod whole;
 
 pub use crate::host::Trust;
@@ -31,6 +33,7 @@ pub use scalar::*;
 pub use schema::schema;
 pub use show::show;
 pub use starter::starter;
+pub use waiver::selection;
 
 /// All that a run judges: one policy an instance, in order.
 #[derive(Clone, Debug)]

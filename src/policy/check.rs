@@ -14,7 +14,7 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 25] = [
+const CHECKS: [(&str, Judge); 27] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.log-file", Judge::Text(path_or_auto)),
@@ -24,6 +24,8 @@ const CHECKS: [(&str, Judge); 25] = [
     ("redis.directives.*", Judge::Key(super::directive::name)),
     ("redis.directives.*", Judge::Text(one_line)),
     ("redis.directives.*.*", Judge::Text(one_line)),
+    ("firewall.allow.*", Judge::Text(network)),
+    ("firewall.peers.*", Judge::Text(network)),
     ("kernel.sysctl.*", Judge::Key(sysctl_key)),
     ("kernel.sysctl.*", Judge::Text(one_line)),
     ("persistence.save.*", Judge::Text(save)),
@@ -88,7 +90,13 @@ fn apply(judge: &Judge, node: &Node, path: &[&str]) -> Result<(), PolicyError> {
         (Judge::Text(_), None) => return Ok(()),
     };
     verdict.map_err(|(what, step)| {
-        let place = path.strip_suffix(&["*"]).unwrap_or(path).join(".");
+        // A key that is wrong itself is named by what is wrong; an item of a list by its list.
+        let own = match judge {
+            Judge::Key(_) => path.split_last().map_or(path, |(_, section)| section),
+            Judge::Text(_) => path,
+        };
+        let named: Vec<&str> = own.iter().copied().filter(|part| *part != "*").collect();
+        let place = named.join(".");
         PolicyError::new(format!("{place}: {what}"))
             .at(&node.at.source, at.clone())
             .help(step)
@@ -97,6 +105,14 @@ fn apply(judge: &Judge, node: &Node, path: &[&str]) -> Result<(), PolicyError> {
 
 fn wrong(what: impl Into<String>, step: impl Into<String>) -> Verdict {
     Err((what.into(), step.into()))
+}
+
+/// The type says it too, but not which item of the list is wrong.
+fn network(text: &str) -> Verdict {
+    let parsed: Result<super::Cidr, String> = text.parse();
+    parsed
+        .map(drop)
+        .or_else(|e| wrong(e, "an address alone is the network of that one host"))
 }
 
 /// Redis's `bind`: an address, `*`, or either with a leading `-`. A host name would be looked up at every start.
@@ -290,8 +306,8 @@ fn account(text: &str) -> Verdict {
     )
 }
 
-/// Compiles a glob over control ids; shared with `--only` and `--skip`.
-pub fn glob(text: &str) -> Verdict {
+/// A glob over control ids; whether it fits one is known where the controls are.
+pub(super) fn glob(text: &str) -> Verdict {
     if text.is_empty() {
         return wrong(
             "it matches nothing",

@@ -28,8 +28,10 @@ struct Place {
 impl PolicyError {
     /// An error that says `what` is wrong.
     pub(crate) fn new(what: impl Into<String>) -> PolicyError {
+        // A key of the file may be in it, and a file is not to move a terminal's cursor.
+        let what = what.into().replace(char::is_control, " ");
         PolicyError {
-            what: what.into(),
+            what,
             place: None,
             help: Vec::new(),
         }

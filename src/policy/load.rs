@@ -1,6 +1,7 @@
 //! From files to policies: trust, parse, check each file on its own, resolve `extends`, lay overlays over it.
 
 use super::error::PolicyError;
+use super::extends::Extends;
 use super::merge::merge;
 use super::profile;
 use super::source::{Node, Source, Tree};
@@ -223,15 +224,12 @@ impl<'a> Reader<'a> {
             .parse()
             .map_err(|e| PolicyError::new(format!("{file}: {e}")).help("rename the file"))?;
         let own = self.file(path)?.unwrap_or_else(Node::empty);
-        if let Some(given) = own.find(&["redis", "name"]) {
-            if given.text() != Some(name.as_str()) {
-                return Err(PolicyError::new(format!(
-                    "redis.name is not the file's name, {name:?}",
-                    name = name.as_str()
-                ))
+        let given = own.find(&["redis", "name"]);
+        if let Some(given) = given.filter(|given| given.text() != Some(name.as_str())) {
+            let what = format!("redis.name is not the file's name, {:?}", name.as_str());
+            return Err(PolicyError::new(what)
                 .at_value(&given.at)
                 .help("leave the key out, or rename the file"));
-            }
         }
         let at = own.at.clone();
         let tree = self.extended(own, &mut vec![file.clone()])?;
@@ -265,71 +263,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A file's `extends`.
-struct Extends {
-    node: Node,
-    target: String,
-}
-
-impl Extends {
-    fn of(tree: &Node) -> Option<Extends> {
-        let node = tree.find(&["extends"])?.clone();
-        let target = node.text()?.to_owned();
-        Some(Extends { node, target })
-    }
-
-    /// The file that is meant, relative to the directory of the file that says so; `None` for a word that is no profile.
-    fn path(&self, from: &Path) -> Option<PathBuf> {
-        let is_path = self.target.contains('/') || self.target.ends_with(".toml");
-        let directory = from.parent().unwrap_or(Path::new("/"));
-        is_path.then(|| clean(&directory.join(&self.target)))
-    }
-
-    fn missing(&self, chain: &[String]) -> PolicyError {
-        let names: Vec<&str> = profile::PROFILES.iter().map(|(name, _)| *name).collect();
-        let error = PolicyError::new(format!("extends {:?}, which does not exist", self.target))
-            .at_value(&self.node.at);
-        let error = match super::shape::nearest(&self.target, &names) {
-            Some(near) => error.help(format!("did you mean {near:?}?")),
-            None => error.help(format!(
-                "name a file that exists, or one of the built-in {}",
-                names.join(", ")
-            )),
-        };
-        with_chain(error, chain)
-    }
-
-    fn cycle(&self, chain: &[String]) -> PolicyError {
-        let error = PolicyError::new("this extends a file that extends this one")
-            .at_value(&self.node.at)
-            .help("let one of them extend a built-in profile instead");
-        with_chain(error, chain)
-    }
-}
-
-fn with_chain(error: PolicyError, chain: &[String]) -> PolicyError {
-    match chain {
-        [] | [_] => error,
-        _ => error.help(format!("the chain: {}", chain.join(" -> "))),
-    }
-}
-
-/// The path without `.` and `..`, so that a cycle is seen whatever it is spelt like.
-fn clean(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut clean = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => clean.push(name),
-            Component::ParentDir => {
-                clean.pop();
-            }
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    clean
-}
-
 /// A built-in profile with what it extends; they extend one another without a cycle (tested).
 fn builtin(name: &str, read: &mut Vec<Arc<Source>>) -> Result<Node, PolicyError> {
     let source = profile::source(name)
@@ -346,8 +279,8 @@ fn builtin(name: &str, read: &mut Vec<Arc<Source>>) -> Result<Node, PolicyError>
 fn checked(source: &Arc<Source>) -> Result<Node, PolicyError> {
     let tree = source.parse()?;
     super::shape::check(&tree)?;
-    super::typed::check(source, &tree)?;
     super::check::check(&tree)?;
+    super::typed::check(source, &tree)?;
     Ok(tree)
 }
 

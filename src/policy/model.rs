@@ -41,9 +41,9 @@ pub struct Policy {
 pub struct Redis {
     /// The instance; `default` is Debian's `redis-server.service`, any other is `redis-server@NAME.service`.
     pub name: Name,
-    /// Which server: Redis or Valkey.
+    /// The server: `redis` or `valkey`.
     pub flavour: Flavour,
-    /// How a missing server gets here.
+    /// How a missing server gets here: `apt` (the host's package manager) or `never` (it is a finding).
     pub install: Install,
     /// The oldest package version that passes, by dpkg's ordering.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -282,7 +282,7 @@ pub enum Fsync {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AclUser {
-    /// A ready-made set of rules; `rules` come after it.
+    /// A ready-made set of rules, `admin`, `agent`, `application` or `read-only`; `rules` come after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"application")]
     pub role: Option<Role>,

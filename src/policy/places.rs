@@ -196,3 +196,108 @@ impl Policy {
 fn loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policies;
+
+    fn policy(text: &str) -> Policy {
+        let policies = Policies::parse("test.toml", text).unwrap_or_else(|e| panic!("{e}"));
+        policies.only_one().unwrap().clone()
+    }
+
+    #[test]
+    fn the_default_instance_is_debians() {
+        let policy = policy("");
+        let places = [
+            policy.data_dir(),
+            policy.run_dir(),
+            policy.state_dir(),
+            policy.unix_socket(),
+            policy.pid_file(),
+            policy.log_file(),
+            policy.config_file(),
+            policy.acl_file(),
+            policy.settings_file(),
+            policy.drop_in_dir(),
+            policy.secret_file(&Name::admin()),
+        ];
+        let expected = [
+            "/var/lib/redis",
+            "/run/redis",
+            "/run/redis-harden-default",
+            "/run/redis/redis-server.sock",
+            "/run/redis/redis-server.pid",
+            "/var/log/redis/redis-server.log",
+            "/etc/redis-harden/redis/default.conf",
+            "/etc/redis-harden/redis/default.acl",
+            "/etc/redis-harden/redis/default.toml",
+            "/etc/systemd/system/redis-server.service.d",
+            "/etc/redis-harden/secrets/admin",
+        ];
+        assert_eq!(places, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_named_instance_of_valkey_has_places_of_its_own() {
+        let policy = policy("[redis]\nname = \"jobs\"\nflavour = \"valkey\"\n");
+        let places = [
+            policy.data_dir(),
+            policy.unix_socket(),
+            policy.log_file(),
+            policy.drop_in_dir(),
+            policy.secret_file(&Name::agent()),
+        ];
+        let expected = [
+            "/var/lib/valkey-jobs",
+            "/run/valkey-jobs/valkey-server.sock",
+            "/var/log/valkey/valkey-server-jobs.log",
+            "/etc/systemd/system/valkey-server@jobs.service.d",
+            "/etc/redis-harden/secrets/jobs.agent",
+        ];
+        assert_eq!(places, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn only_an_address_of_the_loopback_stays_on_the_loopback() {
+        let cases = [
+            ("\"127.0.0.1\", \"-::1\"", false),
+            ("\"127.8.0.1\", \"::ffff:127.0.0.1\"", false),
+            ("\"127.0.0.1\", \"10.0.0.1\"", true),
+            ("\"*\"", true),
+            ("\"-::*\"", true),
+            ("\"0.0.0.0\"", true),
+        ];
+        for (bind, beyond) in cases {
+            let policy = policy(&format!("[redis]\nbind = [{bind}]\n"));
+            assert_eq!(policy.listens_beyond_loopback(), beyond, "{bind}");
+        }
+        assert!(!policy("[redis]\nport = 0\nbind = [\"*\"]\n").listens_beyond_loopback());
+    }
+
+    #[test]
+    fn open_files_follow_maxclients() {
+        let few = policy("");
+        assert_eq!((few.nofile_needed(), few.nofile_wanted()), (10_032, 65_535));
+        let many = policy("[redis]\nmaxclients = 100000\n");
+        assert_eq!(
+            (many.nofile_needed(), many.nofile_wanted()),
+            (100_032, 100_128)
+        );
+        let own = policy("[limits]\nnofile = 20000\n");
+        assert_eq!(own.nofile_wanted(), 20_000);
+    }
+
+    #[test]
+    fn admin_and_agent_always_exist_with_their_roles() {
+        let policy = policy("[acl.agent]\nrole = \"read-only\"\ngroup = \"monitoring\"\n");
+        let users = policy.acl_users();
+        let agent = users.get(&Name::agent()).unwrap();
+        assert_eq!(
+            (agent.role, agent.group.as_deref()),
+            (Some(Role::Agent), Some("monitoring"))
+        );
+        assert!(users.contains_key(&Name::admin()));
+    }
+}

@@ -31,6 +31,7 @@ pub(super) enum Shape {
     Table {
         keys: Vec<(&'static str, &'static Value)>,
         others: Option<&'static Value>,
+        required: Vec<&'static str>,
     },
     Array(&'static Value),
     Integer {
@@ -44,7 +45,8 @@ pub(super) enum Shape {
     Flag,
     /// One of these words.
     Word(Vec<&'static str>),
-    Text,
+    /// A text; with a form of its own, what that is.
+    Text(Option<&'static str>),
 }
 
 /// What a schema allows, its references and alternatives followed.
@@ -63,8 +65,8 @@ pub(super) fn shapes(schema: &'static Value) -> Vec<Shape> {
     if let Some(word) = text(schema, "const") {
         return vec![Shape::Word(vec![word])];
     }
-    if let Some(list) = schema.get("enum").and_then(Value::as_array) {
-        return vec![Shape::Word(list.iter().filter_map(Value::as_str).collect())];
+    if schema.get("enum").is_some() {
+        return vec![Shape::Word(words(schema, "enum"))];
     }
     let types = match schema.get("type") {
         Some(Value::Array(types)) => types.iter().collect(),
@@ -83,10 +85,14 @@ fn shape(schema: &'static Value, kind: &str) -> Option<Shape> {
         "object" => Some(Shape::Table {
             keys: properties(schema),
             others: others(schema),
+            required: words(schema, "required"),
         }),
         "array" => Some(Shape::Array(schema.get("items")?)),
         "boolean" => Some(Shape::Flag),
-        "string" => Some(Shape::Text),
+        "string" => {
+            let form = schema.get("pattern").and(text(schema, "description"));
+            Some(Shape::Text(form))
+        }
         "integer" => {
             let (low, high) = width(text(schema, "format"));
             let whole = |name: &str| schema.get(name).and_then(Value::as_i64);
@@ -119,6 +125,15 @@ fn others(schema: &'static Value) -> Option<&'static Value> {
     by_pattern
         .and_then(|patterns: &Map<_, _>| patterns.values().next())
         .or_else(|| schema.get("additionalProperties").filter(|s| s.is_object()))
+}
+
+/// The texts in a list.
+fn words(schema: &'static Value, key: &str) -> Vec<&'static str> {
+    let list = schema.get(key).and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// What the Rust type behind a `format` holds.
@@ -154,7 +169,7 @@ impl Shape {
                 .map(|word| format!("{word:?}"))
                 .collect::<Vec<_>>()
                 .join(", "),
-            Shape::Text => "a text".into(),
+            Shape::Text(form) => form.unwrap_or("a text").into(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::PolicyError;
 use super::schema::{SCHEMA, Shape, shapes};
-use super::source::{Node, Tree};
+use super::source::{Node, Tree, lower_first};
 use serde_json::Value;
 
 /// How many known keys a message lists before it stops.
@@ -37,7 +37,7 @@ fn is_of_kind(node: &Node, shape: &Shape) -> bool {
         (&node.value, shape),
         (Tree::Table(_), Shape::Table { .. })
             | (Tree::Array(_), Shape::Array(_))
-            | (Tree::Leaf(Toml::String(_)), Shape::Text | Shape::Word(_))
+            | (Tree::Leaf(Toml::String(_)), Shape::Text(_) | Shape::Word(_))
             | (
                 Tree::Leaf(Toml::Integer(_)),
                 Shape::Integer { .. } | Shape::Number { .. }
@@ -54,7 +54,10 @@ fn table(node: &Node, fits: &[&Shape], path: &str) -> Result<(), PolicyError> {
     let mut known = Vec::new();
     let mut others = None;
     for shape in fits {
-        if let Shape::Table { keys, others: more } = shape {
+        if let Shape::Table {
+            keys, others: more, ..
+        } = shape
+        {
             known.extend(keys.iter().copied());
             others = others.or(*more);
         }
@@ -66,12 +69,37 @@ fn table(node: &Node, fits: &[&Shape], path: &str) -> Result<(), PolicyError> {
             None => return Err(unknown_key(entry, key, path, &known)),
         }
     }
-    Ok(())
+    // Of alternatives, none is required.
+    match fits {
+        [Shape::Table { required, .. }] => required
+            .iter()
+            .find(|key| !entries.contains_key(**key))
+            .map_or(Ok(()), |key| Err(missing_key(node, key, path, &known))),
+        _ => Ok(()),
+    }
+}
+
+fn missing_key(
+    node: &Node,
+    key: &str,
+    path: &str,
+    known: &[(&'static str, &'static Value)],
+) -> PolicyError {
+    let error = PolicyError::new(format!("{path} has no {key:?}")).at_value(&node.at);
+    let schema = known.iter().find(|(name, _)| *name == key);
+    match schema.and_then(|(_, schema)| super::schema::text(schema, "description")) {
+        Some(description) => error.help(format!(
+            "write {key} = …: {}",
+            lower_first(description.trim_end_matches('.'))
+        )),
+        None => error,
+    }
 }
 
 fn join(path: &str, key: &str) -> String {
     match path {
         "" => key.to_owned(),
+        _ if key.contains('.') => format!("{path}.{key:?}"),
         _ => format!("{path}.{key}"),
     }
 }
@@ -174,18 +202,24 @@ fn rewritten(node: &Node, allowed: &[Shape]) -> Option<String> {
             wants(|s| matches!(s, Shape::Array(_))).then(|| format!("it in brackets: [{text:?}]"))
         }
         Tree::Leaf(value @ (toml::Value::Integer(_) | toml::Value::Float(_))) => {
-            wants(|s| matches!(s, Shape::Text))
-                .then(|| format!("it in quotes, with its unit if it has one: \"{value}\""))
+            let texts = allowed.iter().find_map(|shape| match shape {
+                Shape::Text(form) => Some(form.unwrap_or_default()),
+                _ => None,
+            });
+            texts.map(|form| match form.contains("time") {
+                true => format!("it in quotes and with its unit: \"{value}s\""),
+                false => format!("it in quotes: \"{value}\""),
+            })
         }
         Tree::Leaf(toml::Value::Datetime(date)) => {
-            wants(|s| matches!(s, Shape::Text)).then(|| format!("it in quotes: \"{date}\""))
+            wants(|s| matches!(s, Shape::Text(_))).then(|| format!("it in quotes: \"{date}\""))
         }
         _ => None,
     }
 }
 
 fn word(node: &Node, text: &str, allowed: &[Shape], path: &str) -> Result<(), PolicyError> {
-    if allowed.iter().any(|s| matches!(s, Shape::Text)) {
+    if allowed.iter().any(|s| matches!(s, Shape::Text(_))) {
         return Ok(());
     }
     let words: Vec<&str> = allowed

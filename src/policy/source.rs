@@ -42,10 +42,14 @@ pub enum Tree {
 impl Source {
     /// Parses the text. The error is TOML's own, placed.
     pub fn parse(self: &Arc<Self>) -> Result<Node, PolicyError> {
-        let table = DeTable::parse(&self.text).map_err(|e| {
-            let place = e.span().unwrap_or(0..0);
-            PolicyError::new(lower_first(e.message())).at(self, place)
-        })?;
+        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        // A quote that is left open is found last, and is what the person has to close.
+        let start = |e: &toml::de::Error| e.span().map_or(0, |span| span.start);
+        if let Some(first) = errors.iter().min_by_key(|e| start(e)) {
+            return Err(PolicyError::new(lower_first(first.message()))
+                .at(self, first.span().unwrap_or(0..0))
+                .help("a policy is TOML: [section], then key = value, with texts in quotes"));
+        }
         let whole = 0..0;
         self.tree(&whole, &table.span(), &DeValue::Table(table.into_inner()))
     }
@@ -99,7 +103,7 @@ fn plain(value: &DeValue<'_>) -> Option<toml::Value> {
     })
 }
 
-fn lower_first(text: &str) -> String {
+pub(super) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars
         .next()

@@ -11,15 +11,20 @@ const HEAD: &str = "\
 # `redis-harden policy show` prints the merged policy, `redis-harden plan` what a change would do.
 ";
 
+/// Stands before what the default profile has no value for.
+const NOT_SET: &str = "# Not set; for example:\n";
+
 /// The starter file. As it is, it equals the default profile.
 pub fn starter() -> String {
     let values = defaults();
     let mut file = HEAD.to_owned();
     for (name, schema) in properties(&SCHEMA) {
         match shapes(schema).into_iter().next() {
-            Some(Shape::Text) => file.push_str(&extends(name, schema)),
+            Some(Shape::Text(_)) => file.push_str(&extends(name, schema)),
             Some(Shape::Array(item)) => file.push_str(&list(name, schema, item)),
-            Some(Shape::Table { keys, others: None }) => {
+            Some(Shape::Table {
+                keys, others: None, ..
+            }) => {
                 file.push_str(&section(name, schema, &keys, values.get(name)));
             }
             Some(Shape::Table {
@@ -100,16 +105,16 @@ fn list(name: &str, schema: &Value, item: &'static Value) -> String {
     };
     let lines: String = keys
         .iter()
-        .map(|(key, schema)| line(key, schema, None))
+        .map(|(key, schema)| line(key, schema, None).replace(NOT_SET, ""))
         .collect();
-    format!("\n{}#[[{name}]]\n{lines}", doc(schema))
+    format!("\n{}{NOT_SET}#[[{name}]]\n{lines}", doc(schema))
 }
 
 /// A key with its documentation: at its value, or, where it has none, at an example.
 fn line(key: &str, schema: &Value, value: Option<&toml::Value>) -> String {
     let (note, value) = match value {
         Some(value) => ("", Some(value.clone())),
-        None => ("# Not set; for example:\n", example(schema)),
+        None => (NOT_SET, example(schema)),
     };
     let Some(value) = value else {
         return String::new();
@@ -130,7 +135,7 @@ fn examples(schema: &Value) -> String {
         let key = if bare { key } else { format!("{key:?}") };
         format!("#{key} = {value}\n")
     });
-    format!("# Not set; for example:\n{}", lines.collect::<String>())
+    format!("{NOT_SET}{}", lines.collect::<String>())
 }
 
 fn example(schema: &Value) -> Option<toml::Value> {
