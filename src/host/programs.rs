@@ -323,3 +323,54 @@ fn read_piece<'a>(pipe: &mut Option<impl Read>, buffer: &'a mut [u8]) -> std::io
     }
     Ok(buffer.get(..len).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Run;
+    use crate::host::Host;
+    use std::time::{Duration, Instant};
+
+    fn sh(script: &str) -> Run {
+        Run::new("sh").args(&["-c", script])
+    }
+
+    #[test]
+    fn lines_are_handed_over_as_they_come_and_the_rest_at_the_end() {
+        let host = Host::live().expect("a host");
+        let mut lines = Vec::new();
+        let run = sh("printf 'one\\nt'; sleep 0.2; printf 'wo\\nthree'; echo no >&2; exit 3");
+        let output = host.run_streaming(&run, &mut |line| lines.push(line.to_owned()));
+        let output = output.expect("it runs");
+        assert_eq!(lines, ["one", "two", "three"]);
+        assert_eq!((output.code, output.stderr.as_str()), (Some(3), "no\n"));
+    }
+
+    #[test]
+    fn a_daemon_that_keeps_the_output_open_is_not_waited_for() {
+        let host = Host::live().expect("a host");
+        let started = Instant::now();
+        let output = host.run(&sh("echo started; sleep 20 &")).expect("it runs");
+        assert_eq!(output.stdout, "started\n");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_program_that_prints_while_it_reads_does_not_stall() {
+        let host = Host::live().expect("a host");
+        let input = vec![b'x'; 1 << 20];
+        let output = host
+            .run(&Run::new("cat").input(input.clone()))
+            .expect("it runs");
+        assert_eq!(output.stdout.len(), input.len());
+    }
+
+    #[test]
+    fn a_program_that_outlives_its_limit_is_killed_with_what_it_started() {
+        let host = Host::live().expect("a host");
+        let run = sh("sleep 20; echo late").limit(Duration::from_millis(200));
+        let started = Instant::now();
+        let error = host.run(&run).expect_err("it is late");
+        assert!(error.cause.contains("was killed"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+}

@@ -149,11 +149,15 @@ impl Accounts {
         self.users.iter().find(|user| user.name == name)
     }
 
-    /// The id that adduser would take: the first that is free for both a user and a group.
-    fn free_system_id(&self) -> Option<u32> {
-        SYSTEM_IDS
+    /// The ids that adduser would take: the first free one of users, and the first free one of groups.
+    fn free_system_ids(&self) -> Option<(u32, u32)> {
+        let uid = SYSTEM_IDS
             .into_iter()
-            .find(|id| self.user_name(*id).is_none() && self.group_name(*id).is_none())
+            .find(|id| self.user_name(*id).is_none())?;
+        let gid = SYSTEM_IDS
+            .into_iter()
+            .find(|id| self.group_name(*id).is_none())?;
+        Some((uid, gid))
     }
 }
 
@@ -173,24 +177,37 @@ pub fn create_service_user(host: &Host, name: &str, home: &Path) -> HostResult<(
             Run::new("adduser").args(&["--system", "--home", home, "--quiet", "--group", name]);
         return host.run_ok(&adduser).map(drop);
     }
-    let id = accounts
-        .free_system_id()
-        .ok_or_else(|| HostError::refused(doing(), "no system id between 100 and 999 is free"))?;
-    add_user(host, &accounts, name, home, id)
+    add_user(host, &accounts, name, home)
 }
 
-/// As adduser does it itself, where only `useradd` is there.
-fn add_user(host: &Host, accounts: &Accounts, name: &str, home: &str, id: u32) -> HostResult<()> {
-    let id = id.to_string();
-    let group = match accounts.gid(name) {
+/// As adduser does it itself, where only `useradd` is there; but the home directory is left to its own setting.
+fn add_user(host: &Host, accounts: &Accounts, name: &str, home: &str) -> HostResult<()> {
+    let (uid, gid) = accounts.free_system_ids().ok_or_else(|| {
+        HostError::refused(
+            format!("creating the user {name}"),
+            "no system id from 100 to 999 is free",
+        )
+    })?;
+    // A group that is there already is the user's, as with adduser.
+    let gid = match accounts.gid(name) {
         Some(gid) => gid.to_string(),
         None => {
-            host.run_ok(&Run::new("groupadd").args(&["--system", "--gid", &id, name]))?;
-            id.clone()
+            let groupadd =
+                Run::new("groupadd").args(&["--system", "--gid", &gid.to_string(), name]);
+            host.run_ok(&groupadd)?;
+            gid.to_string()
         }
     };
     let useradd = Run::new("useradd")
-        .args(&["--system", "--uid", &id, "--gid", &group, "--comment", ""])
+        .args(&[
+            "--system",
+            "--uid",
+            &uid.to_string(),
+            "--gid",
+            &gid,
+            "--comment",
+            "",
+        ])
         .args(&[
             "--home-dir",
             home,
@@ -349,16 +366,16 @@ short:x:1
     }
 
     #[test]
-    fn the_first_id_free_for_user_and_group_is_taken() {
+    fn the_first_free_ids_are_taken() {
         let accounts = |passwd: &str, group: &str| Accounts {
             users: parse_users(passwd),
             groups: parse_groups(group),
             live: false,
         };
-        assert_eq!(accounts("", "").free_system_id(), Some(100));
+        assert_eq!(accounts("", "").free_system_ids(), Some((100, 100)));
         assert_eq!(
-            accounts("a:x:100:1::/:/\n", "b:x:101:\n").free_system_id(),
-            Some(102)
+            accounts("a:x:100:1::/:/\n", "b:x:101:\n").free_system_ids(),
+            Some((101, 100))
         );
     }
 }

@@ -19,37 +19,7 @@ const SEAL: &str = "# redis-harden guard, sha256 ";
 
 /// Stopping is asked of the original: only a start must not happen. Without an original we answer as `invoke-rc.d` does
 /// when there is no policy: nothing starts out of its runlevel (the action is then in parentheses), nor where there is no init.
-const SCRIPT: &str = r#"#!/bin/sh
-# Set up by redis-harden while it installs packages, so that their scripts do not start
-# Redis with its stock configuration. Everything else is asked of the original policy.
-# If it is still here and no redis-harden runs, `redis-harden apply` or `rollback` removes it.
-original="${DPKG_ROOT:-}/usr/sbin/policy-rc.d.redis-harden-original"
-list='' name='' action=''
-for word in "$@"; do
-    case "$word" in
-    --list) list=yes ;;
-    --*) ;;
-    *) if [ -z "$name" ]; then name=$word; elif [ -z "$action" ]; then action=$word; fi ;;
-    esac
-done
-name=${name%.service}
-case "${name%%@*}" in
-redis | redis-server | redis-sentinel | valkey | valkey-server | valkey-sentinel)
-    case "$list$action" in
-    yes* | stop | force-stop | status) ;;
-    *) exit 101 ;;
-    esac
-    ;;
-esac
-if [ -x "$original" ]; then
-    exec "$original" "$@"
-fi
-case "$action" in
-"("*) exit 101 ;;
-esac
-[ -n "$list" ] || [ -e /sbin/init ] || exit 101
-exit 0
-"#;
+const SCRIPT: &str = include_str!("policy-rc.d");
 
 /// The guard over one host's policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +69,11 @@ impl Guard {
                 script: script(host)?,
             })),
         }
+    }
+
+    /// The policy that comes back when it is taken down: a journal compares it with the one that it recorded.
+    pub fn original(&self) -> &Image {
+        &self.original
     }
 
     /// What `put_up` writes, in its order, from a host where no guard stands.
