@@ -1,11 +1,11 @@
 //! Judges: each control's settings are read and held against their rules. An error is never a pass, and nothing evaluated is no success.
 
 use crate::control::{Control, Group, Remedy, Severity, Want, Wants};
-use crate::policy::{Policies, Waiver};
+use crate::policy::{Policies, Waiver, selection};
 use crate::rule::Rule;
 use crate::setting::{Obstacle, Reading, Setting, Sight};
 use crate::value::Value;
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 use serde::Serialize;
 
 /// The verdict on a setting or a control, from harmless to grave.
@@ -86,16 +86,11 @@ impl Selection {
         skip: &[String],
         controls: &[&'static Control],
     ) -> Result<Selection, String> {
+        let ids = ids(controls);
         let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
-            globs
-                .iter()
-                .map(|glob| known_glob(glob, flag, controls))
-                .collect()
+            globs.iter().map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}"))).collect()
         };
-        Ok(Selection {
-            only: compile(only, "--only")?,
-            skip: compile(skip, "--skip")?,
-        })
+        Ok(Selection { only: compile(only, "--only")?, skip: compile(skip, "--skip")? })
     }
 
     /// Whether the control is asked for.
@@ -105,34 +100,9 @@ impl Selection {
     }
 }
 
-/// Compiles a glob over control ids that at least one control matches.
-pub fn known_glob(
-    glob: &str,
-    what: &str,
-    controls: &[&'static Control],
-) -> Result<GlobMatcher, String> {
-    let compiled = GlobBuilder::new(glob)
-        .build()
-        .map_err(|e| format!("{what} {glob}: {e}"))?
-        .compile_matcher();
-    if controls.iter().any(|c| compiled.is_match(c.id)) {
-        return Ok(compiled);
-    }
-    let near = controls
-        .iter()
-        .min_by_key(|c| strsim::levenshtein(c.id, glob))
-        .map_or("kernel.*", |c| c.id);
-    Err(format!(
-        "{what} {glob}: no control has such an id (did you mean {near}? `redis-harden controls` lists them)"
-    ))
-}
-
-/// A waiver that covers no control is a mistake in the policy: it waives nothing.
-pub fn check_waivers(policies: &Policies, controls: &[&'static Control]) -> Result<(), String> {
-    let waivers = policies.instances.iter().flat_map(|p| &p.waiver);
-    waivers
-        .map(|w| known_glob(&w.control, "waiver for", controls).map(drop))
-        .collect()
+/// The controls' ids.
+pub fn ids(controls: &[&'static Control]) -> Vec<&'static str> {
+    controls.iter().map(|c| c.id).collect()
 }
 
 /// Judges the selected controls, in their order.
@@ -265,6 +235,7 @@ fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jif
             .as_deref()
             .is_none_or(|i| i == p.redis.name.as_str())
     };
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     let waivers: Vec<&Waiver> = policies
         .instances
         .iter()
@@ -272,15 +243,11 @@ fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jif
         .flat_map(|p| &p.waiver)
         .collect();
     for waiver in waivers {
-        // The policy's validation has compiled it before.
-        let Ok(glob) = GlobBuilder::new(&waiver.control).build() else {
-            continue;
-        };
-        if !glob.compile_matcher().is_match(control.id) {
+        if !waiver.covers(control.id) {
             continue;
         }
         match &waiver.expires {
-            Some(day) if has_passed(day, now) => {
+            Some(day) if waiver.has_expired(today) => {
                 finding.explain(&format!("the waiver expired on {day}: {}", waiver.reason));
             }
             until => {
@@ -294,14 +261,6 @@ fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jif
             }
         }
     }
-}
-
-/// Whether the day (UTC) is over.
-fn has_passed(day: &str, now: jiff::Timestamp) -> bool {
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    // A date that does not parse was refused when the policy was read.
-    day.parse::<jiff::civil::Date>()
-        .is_ok_and(|day| today > day)
 }
 
 /// Counts by status, and the score.

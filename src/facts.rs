@@ -103,6 +103,12 @@ impl Facts {
         self.root
     }
 
+    /// Whether an instance's server answers, or at least listens.
+    pub fn is_running(&self, name: &crate::policy::Name) -> bool {
+        let instance = self.instances.get(name.as_str());
+        instance.is_some_and(|i| !matches!(i.view, View::NotRunning))
+    }
+
     /// A user by id; the number stands for a name that nobody has.
     pub fn user_of(&self, uid: u32) -> Account {
         let name = self

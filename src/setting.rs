@@ -31,7 +31,7 @@ pub enum Setting {
     Mode(PathBuf),
     /// The widest permission bits among the files below a directory. `Value::Mode`.
     ModesBelow(PathBuf),
-    /// The password file of an ACL user. `Value::Dir`-like access, generated when written first. `Value::Secret`.
+    /// The password file of an ACL user. `Value::Owned`; the password is generated when it is written first.
     Secret(PathBuf),
     /// The kind of file system that holds a path. `Value::Text`, such as `ext4`.
     FileSystem(PathBuf),
@@ -208,7 +208,7 @@ impl Setting {
             (Setting::File(path), Value::File(value)) => file::write(host, path, value),
             (Setting::Dir(path), Value::Dir(access)) => file::write_dir(host, path, access),
             (Setting::Mode(path), Value::Mode(mode)) => file::write_mode(host, path, *mode),
-            (Setting::Secret(path), Value::Dir(access)) => secret::write(host, path, access),
+            (Setting::Secret(path), Value::Owned(access)) => secret::write(host, path, access),
             (Setting::Sysctl(key), value) => kernel::write(host, key, &value.to_string()),
             (Setting::SysctlAtBoot(key), value) => sysctl_d::write(host, key, &value.to_string()),
             (Setting::Binary { path, source }, Value::Flag(true)) => {
@@ -335,7 +335,7 @@ impl fmt::Display for Setting {
             Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
             Setting::Firewall => write!(f, "nftables table inet redis_harden"),
             Setting::Service(name) => write!(f, "service {name}"),
-            Setting::Reboot(name) => write!(f, "service {name} after a reboot"),
+            Setting::Reboot(name) => write!(f, "{name} after a reboot"),
             Setting::Process { instance, what } => write!(f, "process of {instance}: {what}"),
             Setting::Directive { instance, name } => write!(f, "running {instance}: {name}"),
             Setting::Info { instance, field } => write!(f, "running {instance}: INFO {field}"),

@@ -62,6 +62,8 @@ pub enum Value {
     File(FileValue),
     /// A directory's owner and mode.
     Dir(Access),
+    /// The owner and mode of a file whose content is nobody's business.
+    Owned(Access),
     /// A symbolic link's target.
     Link(PathBuf),
     /// A service account.
@@ -110,6 +112,7 @@ impl fmt::Display for Value {
             Value::Mode(m) => write!(f, "{m:04o}"),
             Value::File(file) => write!(f, "{} bytes, {}", file.content.len(), file.access),
             Value::Dir(access) => write!(f, "directory {access}"),
+            Value::Owned(access) => write!(f, "{access}"),
             Value::Link(target) => write!(f, "link to {}", target.display()),
             Value::User(u) => write!(
                 f,

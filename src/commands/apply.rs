@@ -1,7 +1,7 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
 use super::{Context, Outcome, Trouble, must_be_root, print};
-use crate::audit::{Finding, Judged, Selection, Status, Where, audit};
+use crate::audit::{ids, Finding, Judged, Selection, Status, Where, audit};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;
@@ -24,7 +24,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Root)?;
-    crate::audit::check_waivers(&policies, &controls)?;
+    policies.waivers_fit(&ids(&controls))?;
     must_be_root(&host, &facts, "apply")?;
     let mut say = context.progress();
     if let Some(why) = super::check::files_only(&host) {

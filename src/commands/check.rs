@@ -1,7 +1,7 @@
 //! `check`: audit, report, and say by the exit code what was found.
 
 use super::{Context, Outcome, Trouble, print};
-use crate::audit::{Selection, audit, exit_code};
+use crate::audit::{ids, Selection, audit, exit_code};
 use crate::cli::{Check, Format};
 use crate::host::{Host, Reach};
 use crate::policy::Trust;
@@ -14,7 +14,7 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
-    crate::audit::check_waivers(&policies, &controls)?;
+    policies.waivers_fit(&ids(&controls))?;
     let judged = audit(
         Sight {
             host: &host,

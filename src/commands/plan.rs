@@ -1,7 +1,7 @@
 //! `plan`: what apply would change, and nothing else.
 
 use super::{Context, Outcome, print};
-use crate::audit::{Judged, Selection, audit};
+use crate::audit::{ids, Judged, Selection, audit};
 use crate::cli::{Format, Plan};
 use crate::plan::{Change, plan, render};
 use crate::policy::Trust;
@@ -12,7 +12,7 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
-    crate::audit::check_waivers(&policies, &controls)?;
+    policies.waivers_fit(&ids(&controls))?;
     let judged = audit(
         Sight {
             host: &host,

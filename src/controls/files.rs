@@ -299,7 +299,7 @@ fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
         let owner = user.owner.as_deref().unwrap_or("root");
         let group = user.group.as_deref().unwrap_or("root");
         let mode = user.mode.map_or(0o600, |m| m.0);
-        let rule = Rule::Is(Value::Dir(access(facts, owner, group, mode)));
+        let rule = Rule::Is(Value::Owned(access(facts, owner, group, mode)));
         let path = policy.secret_file(&name);
         match path.starts_with(Path::new("/etc/redis-harden/secrets")) {
             true => Want::write(Phase::Ground, "passwords", Setting::Secret(path), rule),

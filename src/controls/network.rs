@@ -77,15 +77,24 @@ pub const CONTROLS: &[Control] = &[
         why: "Who can connect can try passwords, and take up connections.",
         references: &["redis.conf unixsocketperm", "CVE-2023-45145"],
         by_hand: "CONFIG cannot change it: set unixsocketperm 770 in redis.conf and restart",
-        wants: Wants::Instance(|p, _| {
+        wants: Wants::Instance(|p, f| {
+            if !f.is_running(&p.redis.name) {
+                return Vec::new();
+            }
             vec![Want::by_restart(
                 Setting::Mode(p.unix_socket()),
                 Rule::NoBits(0o007),
             )]
         }),
         cases: &[
-            passes(&[("/run/redis/redis-server.sock 0770 redis:redis", "")]),
-            fails(&[("/run/redis/redis-server.sock 0777 redis:redis", "")]),
+            passes(&[
+                ("CONFIG port", "6379"),
+                ("/run/redis/redis-server.sock 0770 redis:redis", ""),
+            ]),
+            fails(&[
+                ("CONFIG port", "6379"),
+                ("/run/redis/redis-server.sock 0777 redis:redis", ""),
+            ]),
         ],
     },
     Control {

@@ -21,7 +21,7 @@ pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>
     if stat.kind != Kind::File {
         return Ok(Some(Value::text("not a regular file")));
     }
-    Ok((stat.size > 0).then(|| Value::Dir(super::file::access(&stat, facts))))
+    Ok((stat.size > 0).then(|| Value::Owned(super::file::access(&stat, facts))))
 }
 
 /// Generates the password where there is none, and sets the file's owner and mode.

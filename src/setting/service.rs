@@ -35,7 +35,8 @@ pub fn read(sight: Sight, name: &str) -> Reading {
 /// Whether the instance comes back after a reboot, hardened.
 pub fn read_reboot(sight: Sight, name: &str) -> Reading {
     let Some(known) = sight.facts.instances.get(name) else {
-        return Reading::Absent;
+        let because = "no systemd here, and no other init system is known to load it".to_owned();
+        return Reading::Value(Value::Flag(false), Some(because));
     };
     if sight.facts.init == Init::Systemd {
         return unit::read_enabled(sight, &known.policy.unit());
