@@ -202,7 +202,7 @@ impl Finding {
     fn propose(&mut self, sight: Sight, remedy: Remedy) {
         match remedy {
             Remedy::Write(group) => match self.setting.obstacle(sight) {
-                None => self.change = self.rule.target(self.observed.as_ref()).map(|v| (v, group)),
+                None => self.change = self.target(sight).map(|v| (v, group)),
                 Some(Obstacle::Root) => self.explain("run `redis-harden apply` as root"),
                 Some(Obstacle::Machine(why)) => {
                     self.place = Where::Host;
@@ -217,6 +217,18 @@ impl Finding {
             Remedy::Machine(what) => (self.place, self.fix) = (Where::Host, what),
             Remedy::Hand(what) => (self.place, self.fix) = (Where::Hand, what),
         }
+    }
+
+    /// What to write. A value for the next boot is never worse than the one that the running kernel has and that holds:
+    /// a floor in a file would lower what a newer kernel, or an admin, has raised.
+    fn target(&self, sight: Sight) -> Option<Value> {
+        if let Setting::SysctlAtBoot(key) = &self.setting
+            && let Reading::Value(now, _) = Setting::Sysctl(key.clone()).read(sight)
+            && self.rule.holds(Some(&now))
+        {
+            return Some(now);
+        }
+        self.rule.target(self.observed.as_ref())
     }
 
     fn explain(&mut self, why: &str) {

@@ -242,6 +242,7 @@ impl Setting {
             Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
             Setting::Sysctl(key) => kernel::read_text(host, key).map(Saved::Text),
             Setting::HugePages => kernel::huge_pages_mode(host).map(Saved::Text),
+            Setting::Package(name) => package::save(host, name).map(Saved::Text),
             Setting::Firewall => firewall::save_text(host).map(Saved::Text),
             Setting::Service(name) => service::save(sight, name).map(|s| Saved::Text(Some(s))),
             _ => Ok(Saved::Kept),
@@ -274,6 +275,7 @@ impl Setting {
             }
             (Setting::Sysctl(key), Saved::Text(Some(text))) => kernel::write(host, key, text),
             (Setting::HugePages, Saved::Text(Some(mode))) => kernel::write_huge_pages(host, mode),
+            (Setting::Package(name), Saved::Text(None)) => package::put_to_rest(sight, name),
             (Setting::Firewall, Saved::Text(text)) => firewall::restore(host, text.as_deref()),
             (Setting::Service(name), Saved::Text(Some(state))) => {
                 service::restore(sight, name, state, say)

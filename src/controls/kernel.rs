@@ -57,7 +57,7 @@ pub const CONTROLS: &[Control] = &[
             "Redis src/server.c checkTcpBacklogSettings",
             "https://docs.kernel.org/admin-guide/sysctl/net.html",
         ],
-        by_hand: "sysctl -w net.core.somaxconn=1024, the same line in /etc/sysctl.d, and restart Redis",
+        by_hand: "sysctl -w net.core.somaxconn=4096, the same line in /etc/sysctl.d, and restart Redis",
         wants: Wants::Host(|p, _| {
             let backlog = p
                 .instances
@@ -75,7 +75,7 @@ pub const CONTROLS: &[Control] = &[
                 ("/proc/sys/net/core/somaxconn", "4096\n"),
                 (
                     "/etc/sysctl.d/99-zz-redis-harden.conf",
-                    "net.core.somaxconn = 1024\n",
+                    "net.core.somaxconn = 4096\n",
                 ),
             ]),
             fails(&[("/proc/sys/net/core/somaxconn", "128\n")]),
@@ -90,7 +90,7 @@ pub const CONTROLS: &[Control] = &[
             "redis.conf tcp-backlog",
             "https://docs.kernel.org/networking/ip-sysctl.html",
         ],
-        by_hand: "sysctl -w net.ipv4.tcp_max_syn_backlog=1024, and the same line in /etc/sysctl.d",
+        by_hand: "sysctl -w net.ipv4.tcp_max_syn_backlog=4096, and the same line in /etc/sysctl.d",
         wants: Wants::Host(|p, _| {
             now_and_at_boot(
                 "net.ipv4.tcp_max_syn_backlog",
@@ -99,10 +99,10 @@ pub const CONTROLS: &[Control] = &[
         }),
         cases: &[
             passes(&[
-                ("/proc/sys/net/ipv4/tcp_max_syn_backlog", "1024\n"),
+                ("/proc/sys/net/ipv4/tcp_max_syn_backlog", "4096\n"),
                 (
                     "/etc/sysctl.d/99-zz-redis-harden.conf",
-                    "net.ipv4.tcp_max_syn_backlog = 1024\n",
+                    "net.ipv4.tcp_max_syn_backlog = 4096\n",
                 ),
             ]),
             fails(&[("/proc/sys/net/ipv4/tcp_max_syn_backlog", "256\n")]),

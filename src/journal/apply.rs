@@ -3,7 +3,7 @@
 use super::digest;
 use super::log::{Entry, Outcome, Run};
 use super::revert::undo;
-use crate::audit::{Judged, Selection, audit};
+use crate::audit::{Selection, audit};
 use crate::control::{Control, Phase};
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult};
@@ -43,10 +43,12 @@ pub fn apply(
         applied: Applied::default(),
         broken: BTreeSet::new(),
         entries: Vec::new(),
+        pending: None,
     };
     for _ in 0..ROUNDS {
         let mut changed = false;
         for phase in phases {
+            // Judged anew only where something has changed since: a converged host is looked at once.
             changed |= work.phase(*phase, say)?;
         }
         if !changed {
@@ -72,19 +74,25 @@ struct Work<'a, 'b> {
     /// Groups that failed: what belongs to them is left alone for the rest of the run.
     broken: BTreeSet<String>,
     entries: Vec<Entry>,
+    /// The changes that are called for; `None` when something has changed since they were worked out.
+    pending: Option<Vec<Change>>,
 }
 
 impl Work<'_, '_> {
     /// One phase; true when it changed something.
     fn phase(&mut self, phase: Phase, say: &mut dyn FnMut(&str)) -> HostResult<bool> {
-        let facts = Facts::gather(self.host, self.policies)?;
-        let sight = Sight {
-            host: self.host,
-            facts: &facts,
+        let pending = match self.pending.take() {
+            Some(pending) => pending,
+            None => self.judge()?,
         };
-        let judged: Vec<Judged> = audit(sight, self.policies, self.controls, self.selection);
+        if !pending.iter().any(|c| c.group.phase == phase) {
+            self.pending = Some(pending);
+            return Ok(false);
+        }
+        let facts = Facts::gather(self.host, self.policies)?;
+        let sight = Sight { host: self.host, facts: &facts };
         let mut changed = false;
-        for (group, changes) in by_group(of_phase(plan(&judged), phase)) {
+        for (group, changes) in by_group(of_phase(pending, phase)) {
             if self.broken.contains(&group.name) {
                 continue;
             }
@@ -95,6 +103,12 @@ impl Work<'_, '_> {
             }
         }
         Ok(changed)
+    }
+
+    fn judge(&self) -> HostResult<Vec<Change>> {
+        let facts = Facts::gather(self.host, self.policies)?;
+        let sight = Sight { host: self.host, facts: &facts };
+        Ok(plan(&audit(sight, self.policies, self.controls, self.selection)))
     }
 
     fn group(

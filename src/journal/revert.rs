@@ -24,7 +24,12 @@ pub fn undo(
 ) -> Vec<HostError> {
     let mut errors = Vec::new();
     let is_service = |e: &&Entry| matches!(e.setting, Setting::Service(_));
-    let ran = |e: &&Entry| e.before == Saved::Text(Some("running".into()));
+    // What the run itself installed was not there before: its server is stopped, not started again.
+    let installed: Vec<&Entry> = entries
+        .iter()
+        .filter(|e| matches!(e.setting, Setting::Package(_)) && e.before == Saved::Text(None))
+        .collect();
+    let ran = |e: &&Entry| installed.is_empty() && e.before == Saved::Text(Some("running".into()));
     let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
         say(&format!("putting back: {}", entry.setting));
         let restored = entry
@@ -116,8 +121,9 @@ fn conflicts(sight: Sight, entries: &[Entry]) -> HostResult<Vec<Conflict>> {
     let mut seen = BTreeSet::new();
     let mut conflicts = Vec::new();
     for entry in entries.iter().rev() {
-        let service = matches!(entry.setting, Setting::Service(_));
-        if service || !entry.done || !seen.insert(place(&entry.setting)) {
+        // A server comes and goes, and a package may have been upgraded: neither is somebody's edit.
+        let moves = matches!(entry.setting, Setting::Service(_) | Setting::Package(_));
+        if moves || !entry.done || !seen.insert(place(&entry.setting)) {
             continue;
         }
         let now = digest(&entry.setting.save(sight)?);

@@ -179,8 +179,8 @@ impl Default for Kernel {
     fn default() -> Self {
         Kernel {
             overcommit_memory: 1,
-            somaxconn: 1024,
-            tcp_max_syn_backlog: 1024,
+            somaxconn: 4096,
+            tcp_max_syn_backlog: 4096,
             swappiness: 10,
             sysctl: BTreeMap::new(),
         }

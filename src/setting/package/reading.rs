@@ -2,8 +2,8 @@
 
 use super::{Guard, Patience, installed};
 use crate::facts::Init;
-use crate::host::{Host, HostResult};
-use crate::setting::{Reading, Sight};
+use crate::host::{Host, HostResult, Run};
+use crate::setting::{Reading, Sight, service};
 use crate::value::Value;
 
 /// Present when dpkg has configured it.
@@ -23,6 +23,27 @@ pub fn read_version(host: &Host, name: &str) -> Reading {
         Ok(None) => Reading::NotApplicable(format!("{name} is not installed by dpkg")),
         Err(e) => Reading::Unknown(e.to_string()),
     }
+}
+
+/// The version that is installed, for the journal.
+pub fn save(host: &Host, name: &str) -> HostResult<Option<String>> {
+    Ok(installed(host, name)?.map(|found| found.version))
+}
+
+/// What a rollback does to a package that the run installed: it stays, and its services are stopped and do not start at boot,
+/// so that no stock Redis comes up in our place.
+pub fn put_to_rest(sight: Sight, name: &str) -> HostResult<()> {
+    for (instance, known) in &sight.facts.instances {
+        if known.policy.package() != name {
+            continue;
+        }
+        service::stop(sight, instance)?;
+        if sight.facts.init == Init::Systemd {
+            let disable = Run::new("systemctl").args(&["disable", "--quiet", &known.policy.unit()]);
+            sight.host.run_ok(&disable)?;
+        }
+    }
+    Ok(())
 }
 
 /// Installs it; where no systemd runs, under the guard, so that its scripts start no stock Redis.
