@@ -61,6 +61,14 @@ fn a_package_manager_that_was_killed_is_recovered() {
 }
 
 #[test]
+fn a_package_whose_unpacking_was_cut_off_is_unpacked_anew() {
+    let unpack = "chroot . sh -ec '
+        cd /var/cache/apt/archives; dpkg --unpack libatomic1_* libssl3_* libjemalloc2_* liblzf1_* redis-tools_*'
+        sed -i '/^Package: redis-tools$/,/^$/s/^Status: .*/Status: install reinstreq unpacked/' var/lib/dpkg/status";
+    root::run("inside_recovered", &format!("{DENY}; {unpack}"), &[]).passed();
+}
+
+#[test]
 fn a_held_lock_is_waited_for_and_its_holder_named() {
     root::run("inside_lock_held", NONE, &[]).passed();
 }
@@ -179,6 +187,16 @@ fn inside_killed() {
         );
     }
     guard.take_down(&host).expect("taken down");
+}
+
+#[test]
+#[ignore = "runs inside the root that another test makes"]
+fn inside_recovered() {
+    let host = Host::live().expect("a host");
+    assert_ne!(package::unfinished(&host), Ok(vec![]));
+    println!("{}", install(&["redis-server"]));
+    assert_eq!(package::unfinished(&host), Ok(vec![]));
+    assert_eq!(output("dpkg", &["--audit"]), "");
 }
 
 #[test]

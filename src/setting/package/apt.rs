@@ -1,7 +1,7 @@
 //! Installing packages by `apt-get`: without a question, waiting for whoever holds the lock, and after a package manager that was killed.
 //! It keeps what an admin changed in configuration files. That nothing is started meanwhile is the guard's or the drop-in's work.
 
-use super::status::{installed, is_interrupted, unfinished};
+use super::status::{installed, is_interrupted, needing_reinstallation, unfinished};
 use super::trouble::{Remedy, essence, recognise};
 use crate::host::{Holder, Host, HostError, HostResult, Run};
 use std::path::Path;
@@ -182,8 +182,14 @@ impl<'a> Apt<'a> {
                 &failure.unwrap_or_default(),
             ));
         }
+        // Neither `--configure` nor `-f install` touches one whose unpacking was cut off at the wrong moment.
+        let broken = needing_reinstallation(self.host)?;
+        if !broken.is_empty() {
+            let names: Vec<&str> = broken.iter().map(String::as_str).collect();
+            self.apt_get(&[&["install", "--reinstall", "--"], &names[..]].concat())?;
+        }
         if !unfinished(self.host)?.is_empty() {
-            // Half unpacked ones are unpacked again. What cannot be mended is told by the installation that follows.
+            // What cannot be mended is told by the installation that follows.
             self.apt_get(&["-f", "install"])?;
         }
         Ok(())
@@ -210,6 +216,13 @@ impl<'a> Apt<'a> {
         let killed = output
             .signal
             .map(|signal| format!("it was ended by signal {signal}\n"));
+        if !output.ok() {
+            tracing::debug!(
+                command = run.line(),
+                stderr = output.stderr,
+                "the package manager failed"
+            );
+        }
         Ok((!output.ok()).then(|| killed.unwrap_or_default() + &output.stderr))
     }
 

@@ -3,6 +3,7 @@
 
 use crate::host::{Host, HostError, HostResult};
 use memchr::memmem;
+use std::borrow::Cow;
 use std::path::Path;
 
 const STATUS: &str = "/var/lib/dpkg/status";
@@ -60,13 +61,14 @@ pub fn installed(host: &Host, package: &str) -> HostResult<Option<Installed>> {
 
 /// The packages that dpkg has begun and not finished, sorted.
 pub fn unfinished(host: &Host) -> HostResult<Vec<String>> {
-    let mut names = Vec::new();
-    for database in databases(host)? {
-        names.extend(unfinished_in(&database.content));
-    }
-    names.sort();
-    names.dedup();
-    Ok(names)
+    named(host, &is_unfinished)
+}
+
+/// The packages whose files are in no known state: dpkg does nothing with them but unpack them anew.
+pub(super) fn needing_reinstallation(host: &Host) -> HostResult<Vec<String>> {
+    named(host, &|status| {
+        status.split(' ').nth(1) == Some("reinstreq")
+    })
 }
 
 /// Whether dpkg was ended before it could fold its journal into its database: it refuses all else until `--configure -a`.
@@ -161,23 +163,41 @@ fn parse(record: &str) -> Result<Option<Installed>, String> {
     }))
 }
 
-fn unfinished_in(database: &[u8]) -> Vec<String> {
-    let settled = [&b" installed"[..], b" config-files", b" not-installed"];
+/// `want flag state`: the flag is `ok` or `reinstreq`.
+fn is_unfinished(status: &str) -> bool {
+    let settled = ["ok installed", "ok config-files", "ok not-installed"];
+    !settled.iter().any(|end| status.ends_with(end))
+}
+
+/// The packages with such a status, sorted.
+fn named(host: &Host, is: &dyn Fn(&str) -> bool) -> HostResult<Vec<String>> {
+    let databases = databases(host)?;
+    let mut names: Vec<String> = databases
+        .iter()
+        .flat_map(|database| named_in(&database.content, is))
+        .collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn named_in(database: &[u8], is: &dyn Fn(&str) -> bool) -> Vec<String> {
     let mut names = Vec::new();
     for at in memmem::find_iter(database, b"\nStatus: ") {
         let (before, after) = database.split_at(at);
-        let line = after.strip_prefix(b"\n").unwrap_or(after);
-        let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
-        let (line, _) = line.split_at(end);
-        if settled.iter().any(|word| line.ends_with(word)) {
-            continue;
+        let status = first_line(after.strip_prefix(b"\nStatus: ").unwrap_or(after));
+        if is(&status) {
+            let start = memmem::rfind(before, b"Package: ").unwrap_or(0);
+            let name = first_line(before.split_at(start).1);
+            names.push(name.strip_prefix("Package: ").unwrap_or(&name).to_owned());
         }
-        let name = memmem::rfind(before, b"Package: ").map(|at| before.split_at(at).1);
-        let name = name.and_then(|n| n.split(|b| *b == b'\n').next());
-        let name = name.and_then(|n| n.strip_prefix(b"Package: "));
-        names.push(String::from_utf8_lossy(name.unwrap_or_default()).into_owned());
     }
     names
+}
+
+fn first_line(text: &[u8]) -> Cow<'_, str> {
+    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    String::from_utf8_lossy(text.split_at(end).0)
 }
 
 #[cfg(test)]
@@ -256,9 +276,10 @@ Version: 2.30
     #[test]
     fn unfinished_packages_are_named() {
         assert_eq!(
-            unfinished_in(DATABASE.as_bytes()),
+            named_in(DATABASE.as_bytes(), &is_unfinished),
             ["redis-server", "nftables"]
         );
+        assert!(is_unfinished("install reinstreq installed"));
     }
 
     #[test]

@@ -135,25 +135,37 @@ pub(super) fn recognise(messages: &str) -> &'static Trouble {
     TROUBLES.iter().find(fits).unwrap_or(&OTHER)
 }
 
-/// The lines that say what is wrong, at most three, without apt's and dpkg's prefixes.
+/// The lines that say what is wrong, at most four, without apt's prefix.
 pub(super) fn essence(messages: &str) -> String {
-    let lines = || {
-        messages
+    let mut errors: Vec<String> = Vec::new();
+    let mut lines = messages
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .peekable();
+    while let Some(line) = lines.next() {
+        if !(line.starts_with("E: ") || line.contains("error") || line.contains("cannot")) {
+            continue;
+        }
+        let mut error = line.strip_prefix("E: ").unwrap_or(line).trim().to_owned();
+        // dpkg gives the reason on the next line, indented.
+        if let Some(reason) = lines.next_if(|next| line.ends_with(':') && next.starts_with(' ')) {
+            error.push(' ');
+            error.push_str(reason.trim());
+        }
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+    if errors.is_empty() {
+        errors = messages
             .lines()
             .map(str::trim)
-            .filter(|line| !line.is_empty())
-    };
-    let is_error = |line: &&str| line.starts_with("E: ") || line.contains("error");
-    let mut errors: Vec<&str> = lines().filter(is_error).collect();
-    if errors.is_empty() {
-        errors = lines().collect();
+            .filter(|l| !l.is_empty())
+            .map(str::to_owned)
+            .collect();
     }
-    errors.dedup();
-    errors.truncate(3);
-    let bare = errors
-        .iter()
-        .map(|line| line.strip_prefix("E: ").unwrap_or(line));
-    bare.collect::<Vec<_>>().join("; ")
+    errors.truncate(4);
+    errors.join("; ")
 }
 
 #[cfg(test)]
@@ -216,5 +228,10 @@ mod tests {
             "W: Some index files failed to download.\n\nE: Unable to locate package redis-server\n";
         assert_eq!(essence(messages), "Unable to locate package redis-server");
         assert_eq!(essence("something else\n"), "something else");
+        let dpkg = "dpkg: error processing package redis-tools (--configure):\n installed redis-tools package post-installation script subprocess returned error exit status 1\nErrors were encountered while processing:\n redis-tools\n";
+        assert_eq!(
+            essence(dpkg),
+            "dpkg: error processing package redis-tools (--configure): installed redis-tools package post-installation script subprocess returned error exit status 1"
+        );
     }
 }
