@@ -85,16 +85,6 @@ const LEFT_BEHIND: &[Allowed] = &[
         "what the package's own postinst enabled",
     ),
     allow(
-        "/etc/systemd/system/multi-user.target.wants/redis-server.service",
-        What::Creation,
-        "the package's own postinst enables it",
-    ),
-    allow(
-        "/etc/systemd/system/redis.service",
-        What::Creation,
-        "the alias in the package's unit",
-    ),
-    allow(
         "/etc/rc?.d/*redis-server",
         What::Creation,
         "the package's own init script",

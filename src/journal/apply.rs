@@ -5,11 +5,12 @@ use super::log::{Entry, Outcome, Run};
 use super::revert::undo;
 use crate::audit::{Selection, audit};
 use crate::control::{Control, Phase};
-use crate::facts::Facts;
+use crate::facts::{Facts, Init};
 use crate::host::{Host, HostError, HostResult};
 use crate::plan::{Change, by_group, is_ready, of_phase, plan};
 use crate::policy::Policies;
-use crate::setting::{Setting, Sight};
+use crate::setting::package::Guard;
+use crate::setting::{Saved, Setting, Sight};
 use std::collections::BTreeSet;
 
 /// Rounds after which a plan that never becomes empty is given up: something undoes what we write.
@@ -152,7 +153,7 @@ impl Work<'_, '_> {
             undone: false,
         };
         self.entries.push(entry);
-        change.setting.write(sight, &change.target, say)?;
+        self.write(sight, group, change, say)?;
         let after = digest(&change.setting.save(sight)?);
         self.run.done(n, after.clone())?;
         if let Some(entry) = self.entries.last_mut() {
@@ -161,6 +162,32 @@ impl Work<'_, '_> {
         tracing::info!(setting = %change.setting, group, "changed");
         self.applied.changed.push(text);
         Ok(())
+    }
+
+    /// Writes the setting. A package's scripts run under a guard where no systemd does, and the guard is in the journal first.
+    fn write(
+        &mut self,
+        sight: Sight,
+        group: &str,
+        change: &Change,
+        say: &mut dyn FnMut(&str),
+    ) -> HostResult<()> {
+        let guarded = matches!(change.setting, Setting::Package(_)) && sight.facts.init != Init::Systemd;
+        if !guarded {
+            return change.setting.write(sight, &change.target, say);
+        }
+        let guard = Guard::plan(self.host)?;
+        let mut intents = Vec::new();
+        for write in guard.writes() {
+            let setting = Setting::File(write.path.into());
+            let text = format!("{setting}: deny the start of Redis while its package is installed");
+            intents.push(self.run.intent(group, &setting, Saved::Inode(write.before), text)?);
+        }
+        let written = change.setting.write(sight, &change.target, say);
+        for n in intents {
+            self.run.undone(n)?;
+        }
+        written
     }
 
     /// Undoes what this run did in the group, in reverse, and remembers why.

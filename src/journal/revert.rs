@@ -4,6 +4,7 @@ use super::apply::is_unit;
 use super::digest;
 use super::log::{Entry, Outcome, Run, Story, runs};
 use crate::host::{HostError, HostResult};
+use crate::setting::package::Guard;
 use crate::setting::{Saved, Setting, Sight, service};
 use std::collections::BTreeSet;
 
@@ -58,6 +59,10 @@ pub fn undo(
 
 /// Undoes the group in which an earlier run was interrupted, so that none is left half-done. Says which.
 pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    if let Some(guard) = Guard::left_over(sight.host)? {
+        say("taking down the guard over package scripts that an interrupted run left");
+        guard.take_down(sight.host)?;
+    }
     for story in runs(sight.host)? {
         if story.outcome.is_some() {
             continue;
