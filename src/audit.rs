@@ -88,9 +88,15 @@ impl Selection {
     ) -> Result<Selection, String> {
         let ids = ids(controls);
         let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
-            globs.iter().map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}"))).collect()
+            globs
+                .iter()
+                .map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}")))
+                .collect()
         };
-        Ok(Selection { only: compile(only, "--only")?, skip: compile(skip, "--skip")? })
+        Ok(Selection {
+            only: compile(only, "--only")?,
+            skip: compile(skip, "--skip")?,
+        })
     }
 
     /// Whether the control is asked for.

@@ -173,7 +173,7 @@ impl Setting {
             Setting::File(path) => file::read(host, path, sight.facts).into(),
             Setting::Dir(path) => file::read_dir(host, path, sight.facts).into(),
             Setting::Mode(path) => file::read_mode(host, path).into(),
-            Setting::ModesBelow(path) => file::read_modes_below(host, path).into(),
+            Setting::ModesBelow(path) => file::read_modes_below(host, path),
             Setting::Secret(path) => secret::read(host, path, sight.facts).into(),
             Setting::FileSystem(path) => file::read_file_system(host, path),
             Setting::FreeSpace(path) => file::read_free_space(host, path),

@@ -1,7 +1,7 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
 use super::{Context, Outcome, Trouble, must_be_root, print};
-use crate::audit::{ids, Finding, Judged, Selection, Status, Where, audit};
+use crate::audit::{Finding, Judged, Selection, Status, Where, audit, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;

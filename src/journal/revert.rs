@@ -32,7 +32,12 @@ pub fn undo(
         .collect();
     let ran = |e: &&Entry| installed.is_empty() && e.before == Saved::Text(Some("running".into()));
     let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
-        say(&format!("putting back: {}", entry.setting));
+        let stays = matches!(entry.setting, Setting::Package(_) | Setting::User(_));
+        say(&format!(
+            "{}: {}",
+            if stays { "keeping" } else { "putting back" },
+            entry.setting
+        ));
         let restored = entry
             .setting
             .restore(sight, &entry.before, say)
