@@ -221,7 +221,9 @@ impl Setting {
             (Setting::Package(name), Value::Present) => package::install_guarded(sight, name, say),
             (Setting::UnitEnabled(unit), Value::Flag(true)) => unit::enable(host, unit),
             (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
-            (Setting::Service(name), Value::Serving(_)) => service::restart(sight, name, say),
+            (Setting::Service(name), Value::Serving(generation)) => {
+                service::serve(sight, name, generation, say)
+            }
             (setting, target) => Err(HostError::refused(
                 format!("setting {setting} to {target}"),
                 "there is no way to write it",
