@@ -11,11 +11,13 @@ use std::path::Path;
 use std::process::Command;
 
 mod support {
+    pub mod disk;
     pub mod nspawn;
     pub mod tree;
 }
 
-use support::nspawn::{Machine, Ran};
+use support::disk::Ran;
+use support::nspawn::Machine;
 use support::tree::{Allowed, Tree, What, paths_of_new_packages};
 
 const BINARY: &str = "/usr/local/sbin/redis-harden";
