@@ -58,6 +58,16 @@ impl Plain {
         self.exec(&["sh", "-c", script])
     }
 
+    /// Leaves a shell command running in the machine, once it has printed `word` on its standard error.
+    pub fn background(&self, command: &str, word: &str) {
+        let script = format!(
+            "setsid sh -c \"$1\" >/dev/null 2>/tmp/background </dev/null &
+            for i in $(seq 200); do grep -q {word} /tmp/background && exit 0; sleep 0.02; done
+            cat /tmp/background; exit 1"
+        );
+        self.exec(&["sh", "-c", &script, "sh", command]).ok();
+    }
+
     /// Copies a file of this machine onto the disk of that one, owned by root.
     pub fn install(&self, from: &Path, to: &str, mode: u32) {
         self.disk.install(from, to, mode);
