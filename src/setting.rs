@@ -292,6 +292,7 @@ impl Setting {
             Setting::Sysctl(key) => kernel::obstacle(sight, &kernel::path(key)),
             Setting::HugePages => kernel::obstacle(sight, Path::new(kernel::HUGE_PAGES)),
             Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
+            Setting::Firewall => firewall::obstacle(sight),
             _ => None,
         }
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))

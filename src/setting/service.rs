@@ -70,6 +70,7 @@ pub fn serve(
     say: &mut dyn FnMut(&str),
 ) -> HostResult<()> {
     let known = known(sight.facts, name)?;
+    super::firewall::must_guard(sight.host, &known.policy)?;
     let started = known.report.as_ref().filter(|r| r.generation == generation);
     match started {
         Some(report) => {
