@@ -5,4 +5,5 @@
 
 pub mod host;
 pub mod policy;
+pub mod setting;
 pub mod supervise;

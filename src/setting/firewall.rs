@@ -1,0 +1,230 @@
+//! Our nftables table `inet redis_harden`: who may reach Redis's TCP ports. It only ever restricts, those ports and no other;
+//! a kernel table that is not wholly ours, to the last rule, never equals one that is.
+
+mod listing;
+mod networks;
+mod render;
+
+use crate::host::{Host, HostError, HostResult, Output, Run};
+use crate::policy::scalar::Cidr;
+use nix::errno::Errno;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// The file that the unit loads at boot: `Table::render` of what the policy wants.
+pub const FILE: &str = "/etc/redis-harden/firewall.nft";
+
+/// The unit that loads `FILE`, as installed in `/etc/systemd/system` or `/lib/systemd/system`.
+pub const UNIT_NAME: &str = "redis-harden-firewall.service";
+
+/// The text of that unit.
+pub const UNIT: &str = include_str!("../../packaging/systemd/redis-harden-firewall.service");
+
+/// A drop-in's path below a unit directory: Debian's `nftables.service` flushes every table, ours too, and puts ours back by this.
+pub const NFTABLES_DROP_IN_NAME: &str = "nftables.service.d/50-redis-harden.conf";
+
+/// The text of that drop-in.
+pub const NFTABLES_DROP_IN: &str =
+    include_str!("../../packaging/systemd/nftables.service.d/50-redis-harden.conf");
+
+const READING: &str = "reading the firewall table inet redis_harden";
+
+/// Our table in typed form. Networks are canonical: sorted, disjoint, as few prefixes as cover them,
+/// so that one set of addresses has one form, however it was written or listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The TCP ports that it guards; with none it holds no rule.
+    pub ports: BTreeSet<u16>,
+    /// The IPv4 networks that may reach them; loopback always may.
+    pub allow_v4: Vec<Cidr>,
+    /// The IPv6 networks that may reach them; loopback always may.
+    pub allow_v6: Vec<Cidr>,
+    /// What the kernel's table has and ours has not, or lacks: empty in a table that we made.
+    pub foreign: Vec<String>,
+}
+
+/// What the table has refused since it was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+impl Table {
+    /// The table that guards `ports` (0, Redis's "no port", is none) and lets loopback and `allow` in.
+    /// An IPv4-mapped network (`::ffff:10.0.0.0/104`) means the IPv4 one: that is how its clients arrive.
+    pub fn of(ports: impl IntoIterator<Item = u16>, allow: &[Cidr]) -> Table {
+        let ports: BTreeSet<u16> = ports.into_iter().filter(|port| *port != 0).collect();
+        if ports.is_empty() {
+            return Table::default();
+        }
+        let (v4, v6): (Vec<Cidr>, Vec<Cidr>) = allow
+            .iter()
+            .map(|cidr| networks::unmapped(*cidr))
+            .partition(Cidr::is_v4);
+        Table {
+            ports,
+            allow_v4: networks::cover_v4(v4.iter().map(Cidr::range).collect()),
+            allow_v6: networks::cover_v6(v6.iter().map(Cidr::range).collect()),
+            foreign: Vec::new(),
+        }
+    }
+
+    /// The file that makes it: loading it replaces the table in one transaction, whatever was there.
+    pub fn render(&self) -> String {
+        render::file(self)
+    }
+
+    /// The table in a listing of `nft -j list table inet redis_harden`; what is not ours goes to `foreign`.
+    pub fn parse(listing: &str) -> Result<Table, String> {
+        listing::parse(listing)
+    }
+}
+
+/// The kernel's table; `None` when there is none of our name.
+pub fn read(host: &Host) -> HostResult<Option<Table>> {
+    let Some(listing) = list(host, &["-j"])? else {
+        return Ok(None);
+    };
+    match Table::parse(&listing) {
+        Ok(table) => Ok(Some(table)),
+        Err(why) => match list(host, &["-t"])? {
+            None => Ok(None),
+            Some(text) => unlistable(&text, &why).map(Some),
+        },
+    }
+}
+
+/// Replaces the kernel's table, after a dry run that must succeed.
+pub fn load(host: &Host, table: &Table) -> HostResult<()> {
+    let file = table.render();
+    nft_ok(host, Run::new("nft").args(&["-c", "-f", "-"]), &file)?;
+    nft_ok(host, Run::new("nft").args(&["-f", "-"]), &file)
+}
+
+/// The kernel's table as text, for `restore`, whoever made it; `None` when there is none.
+pub fn save_text(host: &Host) -> HostResult<Option<String>> {
+    list(host, &[])
+}
+
+/// Puts back what `save_text` gave, in one transaction.
+pub fn restore(host: &Host, saved: Option<&str>) -> HostResult<()> {
+    let file = format!("{}{}", render::CLEAR, saved.unwrap_or_default());
+    nft_ok(host, Run::new("nft").args(&["-f", "-"]), &file)
+}
+
+/// Removes the table, if it is there.
+pub fn delete(host: &Host) -> HostResult<()> {
+    restore(host, None)
+}
+
+/// What the table has refused; `None` when there is no such table, or it guards no port.
+pub fn refused(host: &Host) -> HostResult<Option<Refused>> {
+    let run = Run::new("nft").args(&["-j", "list", "counter", "inet", render::TABLE, "refused"]);
+    let Some(listing) = found(nft(host, run.clone())?, &run)? else {
+        return Ok(None);
+    };
+    let counter = listing::counter(&listing)
+        .map_err(|why| HostError::refused("reading the firewall's counter", why))?;
+    Ok(Some(counter))
+}
+
+fn list(host: &Host, options: &[&str]) -> HostResult<Option<String>> {
+    let run = Run::new("nft")
+        .args(options)
+        .args(&["list", "table", "inet", render::TABLE]);
+    found(nft(host, run.clone())?, &run)
+}
+
+/// nft 1.0.6 breaks off its JSON at the flags of a table that has some, such as `dormant`: its rules do not run.
+fn unlistable(text: &str, why: &str) -> HostResult<Table> {
+    let flags = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.ends_with('{') || line.starts_with("table "))
+        .find(|line| line.starts_with("flags "));
+    match flags {
+        Some(flags) => Ok(Table {
+            foreign: vec![format!("the table has {flags}")],
+            ..Table::default()
+        }),
+        None => Err(HostError::refused(READING, why)),
+    }
+}
+
+/// What nft printed; `None` when it says that there is no such thing.
+fn found(output: Output, run: &Run) -> HostResult<Option<String>> {
+    if output.ok() {
+        return Ok(Some(output.stdout));
+    }
+    if output.code == Some(1) && output.stderr.starts_with("Error: No such file or directory") {
+        return Ok(None);
+    }
+    Err(failure(&output, run))
+}
+
+fn nft_ok(host: &Host, run: Run, file: &str) -> HostResult<()> {
+    let run = run.input(file);
+    let output = nft(host, run.clone())?;
+    if output.ok() {
+        Ok(())
+    } else {
+        Err(failure(&output, &run))
+    }
+}
+
+fn nft(host: &Host, run: Run) -> HostResult<Output> {
+    if host.is_running() && host.find_program("nft").is_none() {
+        return Err(HostError::refused(
+            format!("running `{}`", run.line()),
+            "nft is not installed (Debian's package nftables)",
+        ));
+    }
+    host.run(&run)
+}
+
+/// nft gives the kernel's answer in words only.
+fn failure(output: &Output, run: &Run) -> HostError {
+    let doing = format!("running `{}`", run.line());
+    let said = |words: &str| output.stderr.contains(words);
+    if said("Operation not permitted") {
+        HostError::errno(doing, Errno::EPERM)
+    } else if said("Protocol not supported") || said("Operation not supported") {
+        HostError {
+            doing,
+            errno: Some(Errno::EOPNOTSUPP),
+            cause: "the kernel has no nf_tables".into(),
+        }
+    } else {
+        let code = output
+            .code
+            .map_or("a signal".into(), |c| format!("exit code {c}"));
+        HostError::refused(doing, format!("{code}: {}", output.tail()))
+    }
+}
+
+/// How many networks a screen shows before "and N more".
+const SHOWN: usize = 6;
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ports.is_empty() {
+            f.write_str("no ports")?;
+        } else {
+            let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+            write!(f, "ports {} from loopback", ports.join(", "))?;
+        }
+        let networks = || self.allow_v4.iter().chain(&self.allow_v6);
+        for network in networks().take(SHOWN) {
+            write!(f, ", {network}")?;
+        }
+        match networks().count().saturating_sub(SHOWN) {
+            0 => {}
+            more => write!(f, " and {more} more networks")?,
+        }
+        if !self.foreign.is_empty() {
+            write!(f, "; not ours: {}", self.foreign.join("; "))?;
+        }
+        Ok(())
+    }
+}
