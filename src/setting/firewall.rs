@@ -83,15 +83,22 @@ impl Table {
 
 /// The kernel's table; `None` when there is none of our name.
 pub fn read(host: &Host) -> HostResult<Option<Table>> {
-    let Some(listing) = list(host, &["-j"])? else {
-        return Ok(None);
+    let run = list_table(&["-j"]);
+    let output = nft(host, run.clone())?;
+    let why = if let Some(signal) = output.signal {
+        format!("nft was ended by signal {signal}")
+    } else {
+        let Some(listing) = found(output, &run)? else {
+            return Ok(None);
+        };
+        match Table::parse(&listing) {
+            Ok(table) => return Ok(Some(table)),
+            Err(why) => why,
+        }
     };
-    match Table::parse(&listing) {
-        Ok(table) => Ok(Some(table)),
-        Err(why) => match list(host, &["-t"])? {
-            None => Ok(None),
-            Some(text) => unlistable(&text, &why).map(Some),
-        },
+    match list(host, &["-t"])? {
+        None => Ok(None),
+        Some(text) => unlistable(&text, why).map(Some),
     }
 }
 
@@ -130,26 +137,29 @@ pub fn refused(host: &Host) -> HostResult<Option<Refused>> {
 }
 
 fn list(host: &Host, options: &[&str]) -> HostResult<Option<String>> {
-    let run = Run::new("nft")
-        .args(options)
-        .args(&["list", "table", "inet", render::TABLE]);
+    let run = list_table(options);
     found(nft(host, run.clone())?, &run)
 }
 
-/// nft 1.0.6 breaks off its JSON at the flags of a table that has some, such as `dormant`: its rules do not run.
-fn unlistable(text: &str, why: &str) -> HostResult<Table> {
-    let flags = text
+fn list_table(options: &[&str]) -> Run {
+    Run::new("nft")
+        .args(options)
+        .args(&["list", "table", "inet", render::TABLE])
+}
+
+/// A table that has flags, which nft 1.0.6 lists as JSON that is broken off, or worse; another one that cannot be parsed is not judged.
+fn unlistable(text: &str, why: String) -> HostResult<Table> {
+    let mut head = text
         .lines()
         .map(str::trim)
-        .take_while(|line| !line.ends_with('{') || line.starts_with("table "))
-        .find(|line| line.starts_with("flags "));
-    match flags {
-        Some(flags) => Ok(Table {
-            foreign: vec![format!("the table has {flags}")],
+        .take_while(|line| !line.ends_with('{') || line.starts_with("table "));
+    if head.any(|line| line.starts_with("flags ")) {
+        return Ok(Table {
+            foreign: vec![listing::FLAGGED.into()],
             ..Table::default()
-        }),
-        None => Err(HostError::refused(READING, why)),
+        });
     }
+    Err(HostError::refused(READING, why))
 }
 
 /// What nft printed; `None` when it says that there is no such thing.
@@ -157,7 +167,11 @@ fn found(output: Output, run: &Run) -> HostResult<Option<String>> {
     if output.ok() {
         return Ok(Some(output.stdout));
     }
-    if output.code == Some(1) && output.stderr.starts_with("Error: No such file or directory") {
+    if output.code == Some(1)
+        && output
+            .stderr
+            .starts_with("Error: No such file or directory")
+    {
         return Ok(None);
     }
     Err(failure(&output, run))

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+/// Said of a table with flags, whatever nft lists them as (1.0.6 prints arbitrary bytes).
+pub(super) const FLAGGED: &str = "the table has flags (dormant: its rules do not run)";
+
 #[derive(Deserialize)]
 struct Listing {
     nftables: Vec<Map<String, Value>>,
@@ -34,7 +37,10 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
             parts.take(&kind, body);
         }
     }
-    if parts.objects == [render::table_object()] && parts.rules.is_empty() && parts.foreign.is_empty() {
+    if parts.objects == [render::table_object()]
+        && parts.rules.is_empty()
+        && parts.foreign.is_empty()
+    {
         return Ok(Table::default());
     }
     parts.compare_objects();
@@ -78,6 +84,7 @@ impl Parts {
             "metainfo" => return,
             "rule" => return self.take_rule(body),
             "set" => self.take_set(&mut body),
+            "table" if body.remove("flags").is_some() => self.foreign.push(FLAGGED.into()),
             "counter" => {
                 body.remove("packets");
                 body.remove("bytes");
@@ -146,7 +153,10 @@ impl Parts {
             self.foreign
                 .push(format!("unexpected {}: {}", named(object), clipped(object)));
         }
-        let absent = missing.iter().map(named).filter(|name| !names.contains(name));
+        let absent = missing
+            .iter()
+            .map(named)
+            .filter(|name| !names.contains(name));
         self.foreign.extend(absent.map(|name| format!("no {name}")));
     }
 
@@ -164,12 +174,15 @@ impl Parts {
             let ours = wanted.get(chain.as_str()).map_or(&[][..], Vec::as_slice);
             let others: Vec<&Value> = rules.iter().filter(|rule| !ours.contains(rule)).collect();
             for rule in &others {
-                self.foreign
-                    .push(format!("unexpected rule in chain {chain}: {}", clipped(rule)));
+                self.foreign.push(format!(
+                    "unexpected rule in chain {chain}: {}",
+                    clipped(rule)
+                ));
             }
             if others.is_empty() && rules.len() >= ours.len() && rules != ours {
-                self.foreign
-                    .push(format!("chain {chain} has its rules in another order, or twice"));
+                self.foreign.push(format!(
+                    "chain {chain} has its rules in another order, or twice"
+                ));
             }
         }
     }
@@ -200,7 +213,11 @@ fn range(element: &Value, family: fn(&IpAddr) -> bool) -> Option<Range> {
         return (ends.0 <= ends.1).then_some(ends);
     }
     let prefix = body.get("prefix")?.as_object().filter(|p| p.len() == 2)?;
-    let text = format!("{}/{}", address(prefix.get("addr")?)?, prefix.get("len")?.as_u64()?);
+    let text = format!(
+        "{}/{}",
+        address(prefix.get("addr")?)?,
+        prefix.get("len")?.as_u64()?
+    );
     text.parse::<Cidr>().ok().map(|cidr| cidr.range())
 }
 

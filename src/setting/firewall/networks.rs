@@ -85,7 +85,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn cidrs(texts: &[&str]) -> Vec<Cidr> {
-        texts.iter().map(|t| t.parse().expect("a network")).collect()
+        texts
+            .iter()
+            .map(|t| t.parse().expect("a network"))
+            .collect()
     }
 
     fn v4(texts: &[&str]) -> Vec<Cidr> {
@@ -100,7 +103,10 @@ mod tests {
     fn neighbours_and_overlaps_become_the_fewest_prefixes() {
         for (given, wanted) in [
             (&["10.0.0.0/24", "10.0.1.0/24"][..], &["10.0.0.0/23"][..]),
-            (&["10.0.1.0/24", "10.0.2.0/24"], &["10.0.1.0/24", "10.0.2.0/24"]),
+            (
+                &["10.0.1.0/24", "10.0.2.0/24"],
+                &["10.0.1.0/24", "10.0.2.0/24"],
+            ),
             (&["10.0.0.0/8", "10.9.8.7"], &["10.0.0.0/8"]),
             (&["128.0.0.0/1", "0.0.0.0/1"], &["0.0.0.0/0"]),
             (&["0.0.0.0/0", "255.255.255.255"], &["0.0.0.0/0"]),

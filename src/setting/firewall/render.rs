@@ -8,8 +8,7 @@ use std::fmt::{Display, Write};
 pub(super) const TABLE: &str = "redis_harden";
 
 /// Removes the table whether it is there or not; nft 1.0.6 has no `destroy`.
-pub(super) const CLEAR: &str =
-    "table inet redis_harden { }\ndelete table inet redis_harden\n";
+pub(super) const CLEAR: &str = "table inet redis_harden { }\ndelete table inet redis_harden\n";
 
 const HEADER: &str = "\
 # Made by redis-harden from its policy; edit the policy, not this file.
@@ -101,12 +100,24 @@ pub(super) fn table_object() -> Value {
 fn body(file: &mut String, table: &Table) {
     file.push_str("\tcounter refused {\n\t}\n\n");
     set(file, "ports", "type inet_service", &table.ports);
-    set(file, "allow4", "type ipv4_addr\n\t\tflags interval", &table.allow_v4);
-    set(file, "allow6", "type ipv6_addr\n\t\tflags interval", &table.allow_v6);
+    set(
+        file,
+        "allow4",
+        "type ipv4_addr\n\t\tflags interval",
+        &table.allow_v4,
+    );
+    set(
+        file,
+        "allow6",
+        "type ipv6_addr\n\t\tflags interval",
+        &table.allow_v6,
+    );
     file.push_str("\tchain clients {\n");
     chain(file, "clients");
     // Before the usual priority 0, so that its counter sees what the host's own filter would drop as well.
-    file.push_str("\tchain input {\n\t\ttype filter hook input priority filter - 5; policy accept;\n");
+    file.push_str(
+        "\tchain input {\n\t\ttype filter hook input priority filter - 5; policy accept;\n",
+    );
     chain(file, "input");
 }
 
@@ -119,7 +130,11 @@ fn set<'a, T: Display + 'a>(
     let elements: Vec<String> = elements.into_iter().map(T::to_string).collect();
     let _ = write!(file, "\tset {name} {{\n\t\t{kind}\n");
     if !elements.is_empty() {
-        let _ = writeln!(file, "\t\telements = {{\n\t\t\t{}\n\t\t}}", elements.join(",\n\t\t\t"));
+        let _ = writeln!(
+            file,
+            "\t\telements = {{\n\t\t\t{}\n\t\t}}",
+            elements.join(",\n\t\t\t")
+        );
     }
     file.push_str("\t}\n\n");
 }
