@@ -242,3 +242,71 @@ impl fmt::Display for Table {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cidrs(texts: &[&str]) -> Vec<Cidr> {
+        texts
+            .iter()
+            .map(|t| t.parse().expect("a network"))
+            .collect()
+    }
+
+    #[test]
+    fn a_table_is_shown_on_one_short_line() {
+        let table = Table::of([6379], &cidrs(&["10.0.0.0/8"]));
+        assert_eq!(table.to_string(), "ports 6379 from loopback, 10.0.0.0/8");
+        let hosts: Vec<String> = (0..9).map(|n| format!("10.0.0.{}", n * 2)).collect();
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let shown = Table::of([1, 2], &cidrs(&hosts)).to_string();
+        assert!(shown.starts_with("ports 1, 2 from loopback, 10.0.0.0/32, "));
+        assert!(shown.ends_with(" and 3 more networks"), "{shown}");
+        assert_eq!(
+            Table::of([0], &cidrs(&["10.0.0.0/8"])).to_string(),
+            "no ports"
+        );
+    }
+
+    #[test]
+    fn the_same_addresses_are_the_same_table() {
+        let one = Table::of(
+            [6379],
+            &cidrs(&["10.0.1.0/24", "10.0.0.0/24", "::ffff:10.0.0.9"]),
+        );
+        assert_eq!(one, Table::of([6379, 0], &cidrs(&["10.0.0.0/23"])));
+    }
+
+    #[test]
+    fn a_table_of_no_ports_renders_to_no_rule() {
+        let file = Table::of([0], &[]).render();
+        assert!(
+            file.ends_with("delete table inet redis_harden\ntable inet redis_harden {\n}\n"),
+            "{file}"
+        );
+    }
+
+    #[test]
+    fn an_unparsable_listing_is_judged_only_when_the_table_has_flags() {
+        let flagged = unlistable(
+            "table inet redis_harden {\n\tflags dormant\n\n\tset a {\n",
+            String::new(),
+        );
+        assert_eq!(flagged.map(|table| table.foreign.len()), Ok(1));
+        assert!(
+            unlistable(
+                "table inet redis_harden {\n\tset a {\n\t\tflags interval\n",
+                "why".into()
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn the_unit_loads_the_file_that_apply_writes() {
+        for text in [UNIT, NFTABLES_DROP_IN] {
+            assert!(text.contains(&format!("/usr/sbin/nft -f {FILE}\n")));
+        }
+    }
+}
