@@ -46,7 +46,9 @@ pub struct Table {
 /// What the table has refused since it was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// Packets dropped.
     pub packets: u64,
+    /// Their bytes.
     pub bytes: u64,
 }
 
