@@ -169,7 +169,7 @@ pub(super) fn table(policies: &Policies) -> Option<Table> {
 }
 
 fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
-    if policy.redis.port == 0 || policy.firewall.enabled && !policy.firewall.allow.is_empty() {
+    if policy.redis.port == 0 {
         return Vec::new();
     }
     let setting = Setting::Directive {
@@ -187,7 +187,12 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
         "-::*",
         "::*",
     ];
-    let rule = Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect());
+    // With networks that may reach it, any address will do.
+    let filtered = policy.firewall.enabled && !policy.firewall.allow.is_empty();
+    let rule = match filtered {
+        true => Rule::Present,
+        false => Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect()),
+    };
     vec![Want::by_restart(setting, rule)]
 }
 
