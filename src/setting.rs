@@ -173,7 +173,7 @@ impl Setting {
             Setting::File(path) => file::read(host, path, sight.facts).into(),
             Setting::Dir(path) => file::read_dir(host, path, sight.facts).into(),
             Setting::Mode(path) => file::read_mode(host, path).into(),
-            Setting::ModesBelow(path) => file::read_modes_below(host, path).into(),
+            Setting::ModesBelow(path) => file::read_modes_below(host, path),
             Setting::Secret(path) => secret::read(host, path, sight.facts).into(),
             Setting::FileSystem(path) => file::read_file_system(host, path),
             Setting::FreeSpace(path) => file::read_free_space(host, path),
@@ -290,6 +290,8 @@ impl Setting {
             Setting::Sysctl(key) => kernel::obstacle(sight, &kernel::path(key)),
             Setting::HugePages => kernel::obstacle(sight, Path::new(kernel::HUGE_PAGES)),
             Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
+            Setting::Package(name) => package::obstacle(sight, name),
+            Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
             _ => None,
         }
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))

@@ -37,7 +37,14 @@ pub fn read_mode(host: &Host, path: &Path) -> HostResult<Option<Value>> {
 }
 
 /// All permission bits that any file in the directory, or in a directory below it, has.
-pub fn read_modes_below(host: &Host, path: &Path) -> HostResult<Option<Value>> {
+pub fn read_modes_below(host: &Host, path: &Path) -> Reading {
+    match modes_below(host, path) {
+        Ok(None) => Reading::NotApplicable(format!("there is no {}", path.display())),
+        other => other.into(),
+    }
+}
+
+fn modes_below(host: &Host, path: &Path) -> HostResult<Option<Value>> {
     if host.stat(path)?.is_none() {
         return Ok(None);
     }
