@@ -213,10 +213,16 @@ pub fn finish(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(Trouble(text)) => {
-            let _ = writeln!(std::io::stderr(), "redis-harden: {text}");
+            complain(&text);
             ExitCode::from(2)
         }
     }
+}
+
+/// The one way in which trouble is told.
+fn complain(text: &str) {
+    // There is nowhere else to say that standard error is closed.
+    let _ = writeln!(std::io::stderr(), "redis-harden: {text}");
 }
 
 /// Root, or a clear word. A tree of one's own may be prepared by its owner.

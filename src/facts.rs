@@ -214,8 +214,8 @@ fn share(limit: u64, headroom: f64, instances: usize) -> u64 {
 fn digests(host: &Host, policy: &Policy) -> BTreeMap<PathBuf, String> {
     policy
         .acl_users()
-        .iter()
-        .filter_map(|(name, _)| {
+        .keys()
+        .filter_map(|name| {
             let path = policy.secret_file(name);
             // Not readable here is what the control on the password file reports.
             let digest = secret::digest(host, &path).ok()??;

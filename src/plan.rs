@@ -81,7 +81,9 @@ impl Change {
         match (&self.setting, &self.before, &self.target) {
             (_, before, Value::File(new)) => self.describe_file(before.as_ref(), new),
             (Setting::Package(name), _, _) => format!("install package {name}"),
-            (Setting::Binary { path, source }, _, _) => format!("copy {} to {}", source.display(), path.display()),
+            (Setting::Binary { path, source }, _, _) => {
+                format!("copy {} to {}", source.display(), path.display())
+            }
             (Setting::Service(name), None, _) => format!("start service {name}"),
             (Setting::Service(name), Some(_), _) => format!("restart service {name}"),
             (setting, Some(before), target) => format!("{setting}: {before} → {target}"),
@@ -152,7 +154,9 @@ pub fn is_ready(change: &Change, _sight: Sight) -> bool {
             let known = file.access.user.id.is_some() && file.access.group.id.is_some();
             known && std::str::from_utf8(&file.content).map_or(true, crate::redis::acl::is_complete)
         }
-        Value::Dir(access) | Value::Owned(access) => access.user.id.is_some() && access.group.id.is_some(),
+        Value::Dir(access) | Value::Owned(access) => {
+            access.user.id.is_some() && access.group.id.is_some()
+        }
         _ => true,
     }
 }

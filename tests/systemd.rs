@@ -290,7 +290,43 @@ fn two_instances_run_beside_each_other() {
     }
 }
 
+#[test]
+fn a_stock_redis_with_data_is_taken_over_and_given_back_without_losing_a_key() {
+    let machine = with_our_binary();
+    install(&machine, &["redis-server"]);
+    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
+    let fill = "for i in $(seq 1000); do echo SET key:$i $i; done | redis-cli --pipe";
+    machine.sh(fill).ok();
+    assert_eq!(machine.exec(&["redis-cli", "dbsize"]).ok(), "1000");
+
+    let apply = machine.exec(&[BINARY, "apply"]);
+    apply.ok();
+    serves_hardened(&machine);
+    assert_eq!(as_admin(&machine, &["dbsize"]), "1000", "{apply}");
+    as_admin(&machine, &["set", "written-under-us", "1"]);
+    machine.systemctl(&["restart", UNIT]).ok();
+    assert_eq!(as_admin(&machine, &["dbsize"]), "1001", "after a restart");
+
+    machine.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
+    let program = machine.command_line(&machine.property(UNIT, "MainPID"));
+    assert!(
+        program.iter().any(|word| word.contains("redis-server")),
+        "the stock server is back: {program:?}"
+    );
+    assert_eq!(machine.exec(&["redis-cli", "dbsize"]).ok(), "1001");
+}
+
 // What the tests above share.
+
+/// What the server answers root's own user.
+#[track_caller]
+fn as_admin(machine: &Machine, words: &[&str]) -> String {
+    let secret = machine.exec(&["cat", "/etc/redis-harden/secrets/admin"]);
+    let cli = ["redis-cli", "-s", SOCKET, "--user", "admin"];
+    let answer = machine.exec_with(&[("REDISCLI_AUTH", secret.ok())], &[&cli, words].concat());
+    answer.ok().to_owned()
+}
 
 /// A bare machine with the binary under test, as an administrator would have copied it there.
 fn with_our_binary() -> Machine {

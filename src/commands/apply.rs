@@ -1,7 +1,7 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
 use super::{Context, Outcome, Trouble, must_be_root, print};
-use crate::audit::{ids, Finding, Judged, Selection, Status, Where, audit};
+use crate::audit::{Finding, Judged, Selection, Status, Where, audit, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;
@@ -64,10 +64,10 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         &selection,
     );
     print(&summary(&applied, &judged, &policies, &facts, &host))?;
-    for (group, error) in &applied.failed {
-        return Err(Trouble(format!("{group} was put back as it was: {error}")));
+    match failures(&applied) {
+        Some(text) => Err(Trouble(text)),
+        None => Ok(exit_code(&judged, args.strict)),
     }
-    Ok(exit_code(&judged, args.strict))
 }
 
 /// The phases that this host and these flags allow.
@@ -80,6 +80,16 @@ fn phases(host: &Host, args: &Apply) -> Vec<Phase> {
         // dpkg holds its lock while a maintainer script runs.
         .filter(|p| !(in_dpkg && matches!(p, Phase::Tools | Phase::Package)))
         .collect()
+}
+
+/// What could not be done, each with its error, and that it was put back.
+fn failures(applied: &Applied) -> Option<String> {
+    let lines: Vec<String> = applied
+        .failed
+        .iter()
+        .map(|(group, error)| format!("{group} was put back as it was: {error}"))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\nredis-harden: "))
 }
 
 /// 0 when all that can be changed here holds, 1 when something is left that could, 2 when it could not be judged.

@@ -1,7 +1,7 @@
 //! `plan`: what apply would change, and nothing else.
 
 use super::{Context, Outcome, print};
-use crate::audit::{ids, Judged, Selection, audit};
+use crate::audit::{Judged, Selection, audit, ids};
 use crate::cli::{Format, Plan};
 use crate::plan::{Change, plan, render};
 use crate::policy::Trust;

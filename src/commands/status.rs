@@ -83,7 +83,7 @@ fn document(name: &str, instance: &Instance) -> Value {
         "instance": name,
         "running": is_running(instance),
         "supervised": instance.report.is_some(),
-        "state": instance.report.as_ref().map(|r| r.state.clone()),
+        "state": instance.report.as_ref().map(|r| r.state),
         "since": instance.report.as_ref().map(|r| r.since.clone()),
         "pid": instance.pid(),
         "restarts": instance.report.as_ref().map(|r| r.restarts),

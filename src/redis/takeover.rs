@@ -48,6 +48,41 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
     }
 }
 
+/// Saves the data of a running server to its snapshot, which every configuration can load, before another one takes over.
+/// A server that does not run, or holds nothing, has nothing to save.
+pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
+    let fail = |why: Silence| {
+        let doing = format!("saving the data of {}", known.policy.redis.name);
+        HostError::refused(doing, why.to_string())
+    };
+    if !matches!(known.view, View::Told(_)) {
+        return Ok(());
+    }
+    let login = crate::facts::admin(sight.host, &known.policy);
+    let login = if known.anonymous == Ok(true) {
+        None
+    } else {
+        login.as_ref()
+    };
+    let mut connection = connect(&known.endpoint, login).map_err(fail)?;
+    let keyspace: String = redis::cmd("INFO")
+        .arg("keyspace")
+        .query(&mut connection)
+        .map_err(|e| fail(silence(e)))?;
+    if fields(&keyspace).is_empty() {
+        return Ok(());
+    }
+    // The save of a large dataset takes its time; nothing is served meanwhile, and nothing is to be written any more.
+    let patience = known.policy.service.stop_timeout.std();
+    connection
+        .set_read_timeout(Some(patience))
+        .map_err(|e| fail(silence(e)))?;
+    let _: redis::Value = redis::cmd("SAVE")
+        .query(&mut connection)
+        .map_err(|e| fail(silence(e)))?;
+    Ok(())
+}
+
 /// A server that is down: its snapshot would be ignored if there is no AOF yet.
 fn refuse_ignored_snapshot(sight: Sight, known: &Instance) -> HostResult<()> {
     if !known.policy.persistence.appendonly {

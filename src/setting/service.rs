@@ -68,6 +68,27 @@ pub fn save(sight: Sight, name: &str) -> HostResult<String> {
     Ok(state.to_owned())
 }
 
+/// Makes the instance serve this generation of its files. One that was started from them and is still loading is waited for:
+/// a restart would only begin the loading again.
+pub fn serve(
+    sight: Sight,
+    name: &str,
+    generation: &str,
+    say: &mut dyn FnMut(&str),
+) -> HostResult<()> {
+    let known = known(sight.facts, name)?;
+    super::firewall::must_guard(sight.host, &known.policy)?;
+    let started = known.report.as_ref().filter(|r| r.generation == generation);
+    match started {
+        Some(report) => {
+            say(&format!("{name} is {}: waiting for it", report.state));
+            let limit = known.policy.service.start_timeout.std();
+            detach::wait_ready(sight.host, &Places::of(name), None, limit, say).map(drop)
+        }
+        None => restart(sight, name, say),
+    }
+}
+
 /// Starts or restarts the instance on its rendered files, and waits for an authenticated PING.
 pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let known = known(sight.facts, name)?;

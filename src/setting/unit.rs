@@ -49,11 +49,19 @@ pub fn read(sight: Sight, unit: &str, key: &str) -> Reading {
     if sight.facts.init != Init::Systemd {
         return Reading::NotApplicable("systemd does not run here".into());
     }
-    match directive(sight.host, unit, key) {
-        Ok(Some(value)) => Reading::Value(value, None),
-        Ok(None) => Reading::Absent,
-        Err(e) => Reading::Unknown(e.to_string()),
+    match (exists(sight.host, unit), directive(sight.host, unit, key)) {
+        (Ok(false), _) => Reading::NotApplicable(format!("there is no {unit} yet")),
+        (Ok(true), Ok(Some(value))) => Reading::Value(value, None),
+        (Ok(true), Ok(None)) => Reading::Absent,
+        (Err(e), _) | (_, Err(e)) => Reading::Unknown(e.to_string()),
     }
+}
+
+/// Whether the unit has a file of its own: drop-ins alone are no unit.
+fn exists(host: &Host, unit: &str) -> HostResult<bool> {
+    let template = template_of(unit);
+    let names: Vec<&str> = template.iter().map(String::as_str).chain([unit]).collect();
+    Ok(fragment(host, &names)?.is_some())
 }
 
 fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
@@ -61,7 +69,7 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
     for (_, text) in sources(host, unit)? {
         for (_, value) in assignments(&text)
             .into_iter()
-            .filter(|(name, _)| name == key)
+            .filter(|(name, _)| modern(name) == key)
         {
             found = Some(match found {
                 Some(Value::Words(words)) if LISTS.contains(&key) && !value.is_empty() => {
@@ -79,6 +87,16 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
         }
     }
     Ok(found)
+}
+
+/// Directives have kept their old names.
+fn modern(name: &str) -> &str {
+    match name {
+        "ReadWriteDirectories" => "ReadWritePaths",
+        "ReadOnlyDirectories" => "ReadOnlyPaths",
+        "InaccessibleDirectories" => "InaccessiblePaths",
+        other => other,
+    }
 }
 
 /// A resource limit: of `SOFT:HARD` the soft one. Source: systemd.exec(5).

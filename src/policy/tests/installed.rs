@@ -335,7 +335,7 @@ fn a_given_file_is_one_of_this_machine_and_alone() {
     let given = fake.dir.path().join("etc/redis-harden/other.toml");
     let policies = Policies::load(&fake.host, Some(&given), Trust::Reader).unwrap();
     assert_eq!(policies.instances[0].redis.port, 2);
-    assert_eq!(policies.files, [given.clone()]);
+    assert_eq!(policies.files, std::slice::from_ref(&given));
     let none = given.with_file_name("none.toml");
     let error = Policies::load(&fake.host, Some(&none), Trust::Reader)
         .unwrap_err()
