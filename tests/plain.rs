@@ -314,6 +314,8 @@ fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
         println!("{failed}");
         failed.exits(2);
         assert!(says(&failed, word), "its last words: {failed}");
+        assert!(!says(&failed, "and undoing it"), "{failed}");
+        assert!(guarded(&plain).contains(&6379), "{failed}");
         assert_eq!(plain.read("/etc/redis-harden/redis/default.conf"), conf);
         serves_hardened(&plain, "default", SOCKET, 6379);
         assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
@@ -327,6 +329,8 @@ fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
     policy(&plain, "[redis]\nport = 6401\n");
     apply(&plain).ok();
     serves_hardened(&plain, "default", SOCKET, 6401);
+    assert_eq!(guarded(&plain), [6401]);
+    assert!(apply(&plain).ok().starts_with("nothing to change\n"));
     assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
 }
 
@@ -601,6 +605,7 @@ fn a_full_or_read_only_disk_leaves_the_old_state() {
         println!("{what}: {failed}");
         failed.exits(2);
         assert!(says(&failed, word), "{what}: {failed}");
+        assert!(!says(&failed, "and undoing it"), "{what}: {failed}");
         assert_eq!(
             plain
                 .sh("cd /etc/redis-harden && find . -type f | sort | xargs sha256sum")
@@ -852,6 +857,17 @@ fn serves_hardened(plain: &Plain, instance: &str, socket: &str, port: u16) {
         assert!(says(&refused, "NOPERM"), "{user} {words:?}: {refused}");
     }
     assert!(says(&ask("agent", &["INFO", "server"]), "redis_version"));
+}
+
+/// The ports that our table in the kernel looks at.
+fn guarded(plain: &Plain) -> Vec<u16> {
+    let set = plain.exec(&["nft", "list", "set", "inet", "redis_harden", "ports"]);
+    let elements = set
+        .ok()
+        .split_once("elements = {")
+        .map_or("", |(_, rest)| rest);
+    let ports = elements.split('}').next().unwrap_or_default().split(',');
+    ports.filter_map(|port| port.trim().parse().ok()).collect()
 }
 
 fn says(ran: &Ran, word: &str) -> bool {
