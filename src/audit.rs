@@ -217,7 +217,10 @@ impl Finding {
         match remedy {
             Remedy::Write(group) => match self.setting.obstacle(sight) {
                 None => self.change = self.target(sight).map(|v| (v, group)),
-                Some(Obstacle::Root) => self.explain("run `redis-harden apply` as root"),
+                Some(Obstacle::Root) => {
+                    self.change = self.target(sight).map(|v| (v, group));
+                    self.explain("run `redis-harden apply` as root");
+                }
                 Some(Obstacle::Machine(why)) => {
                     self.place = Where::Host;
                     self.explain(&why);
@@ -304,40 +307,47 @@ impl Finding {
     }
 }
 
-/// Applies the first waiver that covers the control. One that has expired fails again, and says so.
+/// Applies a waiver that covers the control. One that has expired fails again, and says so.
+/// What concerns the whole host is waived only where every instance's policy waives it.
 fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jiff::Timestamp) {
-    let of_instance = |p: &&crate::policy::Policy| {
-        finding
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut reason = None;
+    for policy in &policies.instances {
+        let concerned = finding
             .instance
             .as_deref()
-            .is_none_or(|i| i == p.redis.name.as_str())
-    };
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let waivers: Vec<&Waiver> = policies
-        .instances
-        .iter()
-        .filter(of_instance)
-        .flat_map(|p| &p.waiver)
-        .collect();
-    for waiver in waivers {
-        if !waiver.covers(control.id) {
+            .is_none_or(|i| i == policy.redis.name.as_str());
+        if !concerned {
             continue;
         }
-        match &waiver.expires {
-            Some(day) if waiver.has_expired(today) => {
-                finding.explain(&format!("the waiver expired on {day}: {}", waiver.reason));
-            }
-            until => {
-                let until = until
-                    .as_ref()
-                    .map_or(String::new(), |day| format!(" until {day}"));
-                finding.status = Status::Waived;
-                finding.change = None;
-                finding.because = Some(format!("waived{until}: {}", waiver.reason));
+        let covering: Vec<&Waiver> = policy
+            .waiver
+            .iter()
+            .filter(|w| w.covers(control.id))
+            .collect();
+        match covering.iter().find(|w| !w.has_expired(today)) {
+            Some(waiver) => reason = Some(words_of(waiver)),
+            None => {
+                for waiver in covering {
+                    let day = waiver.expires.as_deref().unwrap_or_default();
+                    finding.explain(&format!("the waiver expired on {day}: {}", waiver.reason));
+                }
                 return;
             }
         }
     }
+    if let Some(reason) = reason {
+        finding.status = Status::Waived;
+        finding.change = None;
+        finding.because = Some(reason);
+    }
+}
+
+/// Why, and until when.
+fn words_of(waiver: &Waiver) -> String {
+    let until = waiver.expires.as_ref();
+    let until = until.map_or(String::new(), |day| format!(" until {day}"));
+    format!("waived{until}: {}", waiver.reason)
 }
 
 /// Counts by status, and the score.

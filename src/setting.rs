@@ -80,7 +80,7 @@ pub enum Setting {
     Info { instance: String, field: String },
     /// What a client that sends no password is answered. `Value::Text`: `refused`, or `open`.
     Anonymous(String),
-    /// A directive of a configuration file that is not ours. `Value::Words`, one for each line's arguments.
+    /// A directive of a configuration file that is not ours, and of its includes. `Value::Lines`.
     ConfigFile { path: PathBuf, name: String },
 }
 
@@ -139,7 +139,7 @@ impl From<HostResult<Option<Value>>> for Reading {
 
 impl Setting {
     /// Whether it exists only while a system runs; such a setting says nothing about an offline tree.
-    fn is_of_a_running_system(&self) -> bool {
+    pub fn is_of_a_running_system(&self) -> bool {
         !matches!(
             self,
             Setting::File(_)
@@ -197,7 +197,7 @@ impl Setting {
             Setting::Directive { instance, name } => server::read_directive(sight, instance, name),
             Setting::Info { instance, field } => server::read_info(sight, instance, field),
             Setting::Anonymous(instance) => server::read_anonymous(sight, instance),
-            Setting::ConfigFile { path, name } => server::read_config_file(host, path, name).into(),
+            Setting::ConfigFile { path, name } => server::read_config_file(host, path, name),
         }
     }
 
@@ -293,6 +293,7 @@ impl Setting {
             Setting::HugePages => kernel::obstacle(sight, Path::new(kernel::HUGE_PAGES)),
             Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
             Setting::Firewall => firewall::obstacle(sight),
+            Setting::User(name) => account::obstacle(sight, name),
             Setting::Package(name) => package::obstacle(sight, name),
             Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
             _ => None,

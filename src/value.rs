@@ -71,6 +71,8 @@ pub enum Value {
     User(UserValue),
     /// The existence of something that has no further value: a package, a group, a secret's password.
     Present,
+    /// So many lines, whose text is nobody's business.
+    Lines(i64),
     /// Whether something holds.
     Flag(bool),
     /// Our nftables table.
@@ -123,6 +125,8 @@ impl fmt::Display for Value {
                 u.home.display()
             ),
             Value::Present => f.write_str("present"),
+            Value::Lines(1) => f.write_str("there (1 line)"),
+            Value::Lines(n) => write!(f, "there ({n} lines)"),
             Value::Flag(true) => f.write_str("yes"),
             Value::Flag(false) => f.write_str("no"),
             Value::Firewall(table) => write!(f, "{table}"),

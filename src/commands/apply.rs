@@ -24,20 +24,17 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     }
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
-    let (host, policies, facts) = context.look_as_root("apply")?;
+    let (host, policies, _) = context.look_as_root("apply")?;
     policies.waivers_fit(&ids(&controls))?;
     let mut say = context.progress();
     if let Some(why) = super::check::files_only(&host) {
         say(&format!("files only: {why}"));
     }
     let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
-    journal::recover(
-        Sight {
-            host: &host,
-            facts: &facts,
-        },
-        &mut say,
-    )?;
+    // At boot, and in a tree that does not run, services are not ours to start: the next apply recovers.
+    if host.is_running() && !args.boot {
+        journal::recover(&host, &policies, &mut say)?;
+    }
     let mut run = Run::prepare(
         &host,
         (&policies.name, &policies.sha256),

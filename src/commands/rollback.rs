@@ -2,19 +2,22 @@
 
 use super::{Context, Outcome, Trouble, print};
 use crate::cli::Rollback;
+use crate::facts::Facts;
 use crate::journal::{self, Outcome as Ended, Story, runs};
 use crate::setting::Sight;
 
 /// Undoes the newest run in force, or the one named. 1 when somebody has changed something since: nothing is touched then.
 pub fn run(context: &Context, args: &Rollback) -> Outcome {
-    let (host, _, facts) = context.look_as_root("rollback")?;
+    let (host, policies, _) = context.look_as_root("rollback")?;
     let mut say = context.progress();
+    let _lock = journal::lock(&host, "rollback", args.lock_timeout.std())?;
+    // Looked at under the lock: an apply that we waited for has changed what there is.
+    journal::recover(&host, &policies, &mut say)?;
+    let facts = Facts::gather(&host, &policies)?;
     let sight = Sight {
         host: &host,
         facts: &facts,
     };
-    let _lock = journal::lock(&host, "rollback", args.lock_timeout.std())?;
-    journal::recover(sight, &mut say)?;
     let story = choose(runs(&host)?, args.run)?;
     let Some(story) = story else {
         print("nothing to roll back\n")?;

@@ -306,7 +306,15 @@ impl Host {
         )
         .map_err(|e| HostError::errno(doing(), e))?;
         let mut file = File::from(fd);
+        let length = file
+            .metadata()
+            .map_err(|e| HostError::new(doing(), e))?
+            .len();
         let written = file.write_all(text).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // A full disk must not leave half a line; where this fails too, the reader knows a torn line.
+            let _ = file.set_len(length);
+        }
         written.map_err(|e| HostError::new(doing(), e))
     }
 

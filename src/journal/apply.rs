@@ -5,12 +5,12 @@ use super::log::{Entry, Outcome, Run};
 use super::revert::undo;
 use crate::audit::{Selection, audit};
 use crate::control::{Control, Phase};
-use crate::facts::{Facts, Init};
+use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult};
 use crate::plan::{Change, by_group, is_ready, of_phase, plan};
 use crate::policy::Policies;
 use crate::setting::package::Guard;
-use crate::setting::{Saved, Setting, Sight};
+use crate::setting::{Reading, Saved, Setting, Sight};
 use std::collections::BTreeSet;
 
 /// Rounds after which a plan that never becomes empty is given up: something undoes what we write.
@@ -165,6 +165,7 @@ impl Work<'_, '_> {
         };
         self.entries.push(entry);
         self.write(sight, group, change, say)?;
+        verify(sight, change)?;
         let after = digest(&change.setting.save(sight)?);
         self.run.done(n, after.clone())?;
         if let Some(entry) = self.entries.last_mut() {
@@ -175,7 +176,7 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    /// Writes the setting. A package's scripts run under a guard where no systemd does, and the guard is in the journal first.
+    /// Writes the setting. A package's scripts run under a guard, and the guard is in the journal first.
     fn write(
         &mut self,
         sight: Sight,
@@ -183,9 +184,7 @@ impl Work<'_, '_> {
         change: &Change,
         say: &mut dyn FnMut(&str),
     ) -> HostResult<()> {
-        let guarded =
-            matches!(change.setting, Setting::Package(_)) && sight.facts.init != Init::Systemd;
-        if !guarded {
+        if !matches!(change.setting, Setting::Package(_)) {
             return change.setting.write(sight, &change.target, say);
         }
         let guard = Guard::plan(self.host)?;
@@ -235,6 +234,35 @@ impl Work<'_, '_> {
             .failed
             .push((group.clone(), HostError { cause, ..error }));
         self.broken.insert(group);
+    }
+}
+
+/// What was written must read back; a setting that somebody or something else holds is not ours to claim.
+/// Services and packages prove themselves: one by an answered PING, the other by dpkg's own database.
+fn verify(sight: Sight, change: &Change) -> HostResult<()> {
+    if matches!(
+        change.setting,
+        Setting::Service(_) | Setting::Package(_) | Setting::User(_)
+    ) {
+        return Ok(());
+    }
+    match change.setting.read(sight) {
+        Reading::Value(now, _) if now == change.target => Ok(()),
+        Reading::Value(now, source) => Err(HostError::refused(
+            format!("writing {}", change.setting),
+            format!(
+                "it reads back as {now}{}",
+                source.map_or(String::new(), |s| format!(" (from {s})"))
+            ),
+        )),
+        Reading::Absent => Err(HostError::refused(
+            format!("writing {}", change.setting),
+            "it is not there afterwards",
+        )),
+        Reading::NotApplicable(why) | Reading::Unknown(why) => Err(HostError::refused(
+            format!("reading {} back", change.setting),
+            why,
+        )),
     }
 }
 

@@ -124,15 +124,28 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Goes on writing the log of a run that has been told.
-    pub fn resume(host: &'a Host, story: &Story) -> Run<'a> {
+    /// Goes on writing the log of a run that has been told. A last line that was cut short is taken away first:
+    /// what is appended to it would be damaged with it.
+    pub fn resume(host: &'a Host, story: &Story) -> HostResult<Run<'a>> {
         let next = 1 + story.entries.iter().map(|e| e.n).max().unwrap_or(0);
-        Run {
+        let path = story.dir.join("log");
+        let log = host.read_untrusted(&path)?.unwrap_or_default();
+        if log.last().is_some_and(|byte| *byte != b'\n') {
+            let whole = log
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |n| n + 1);
+            let (uid, gid) = host
+                .stat(Path::new("/"))?
+                .map_or((0, 0), |s| (s.uid, s.gid));
+            host.write_file(&path, log.get(..whole).unwrap_or_default(), 0o600, uid, gid)?;
+        }
+        Ok(Run {
             host,
             dir: story.dir.clone(),
             next,
             header: None,
-        }
+        })
     }
 
     /// Whether anything has been written.
@@ -156,6 +169,11 @@ impl<'a> Run<'a> {
             self.host
                 .write_file(&image_path(&self.dir, n), content, 0o600, uid, gid)?;
         }
+        // The content is beside the log, whole; a line holds the rest.
+        let before = match before {
+            Saved::Inode(image) => Saved::Inode(super::without_content(&image)),
+            other => other,
+        };
         self.write(&Record::Intent {
             n,
             group: group.to_owned(),

@@ -3,7 +3,9 @@
 use super::apply::is_unit;
 use super::digest;
 use super::log::{Entry, Outcome, Run, Story, runs};
-use crate::host::{HostError, HostResult};
+use crate::facts::Facts;
+use crate::host::{Host, HostError, HostResult};
+use crate::policy::Policies;
 use crate::redis::takeover;
 use crate::setting::package::Guard;
 use crate::setting::{Saved, Setting, Sight, service};
@@ -83,11 +85,25 @@ fn ran_before(sight: Sight, entry: &Entry, entries: &[Entry]) -> bool {
 }
 
 /// Undoes the group in which an earlier run was interrupted, so that none is left half-done. Says which.
-pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
-    if let Some(guard) = Guard::left_over(sight.host)? {
+pub fn recover(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    if let Some(guard) = Guard::left_over(host)? {
         say("taking down the guard over package scripts that an interrupted run left");
-        guard.take_down(sight.host)?;
+        guard.take_down(host)?;
     }
+    if runs(host)?.iter().all(|story| story.outcome.is_some()) {
+        return Ok(());
+    }
+    let facts = Facts::gather(host, policies)?;
+    recover_runs(
+        Sight {
+            host,
+            facts: &facts,
+        },
+        say,
+    )
+}
+
+fn recover_runs(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     for story in runs(sight.host)? {
         if story.outcome.is_some() {
             continue;
@@ -104,7 +120,7 @@ pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
             .filter(|e| half.contains(e.group.as_str()))
             .cloned()
             .collect();
-        let mut run = Run::resume(sight.host, &story);
+        let mut run = Run::resume(sight.host, &story)?;
         let groups: Vec<&str> = half.into_iter().collect();
         if groups.is_empty() {
             say(&format!(
@@ -118,8 +134,9 @@ pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
                 groups.join(", ")
             ));
         }
-        if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
-            return Err(error);
+        for error in undo(sight, &mut run, &entries, say) {
+            // It stays in the journal as not put back; what is wrong with it now must not keep every later run from its work.
+            say(&format!("not put back: {error}"));
         }
         run.end(Outcome::Recovered)?;
     }
@@ -134,17 +151,40 @@ pub fn rollback(
     say: &mut dyn FnMut(&str),
 ) -> HostResult<Result<(), Vec<Conflict>>> {
     let entries: Vec<Entry> = story.in_force().into_iter().cloned().collect();
+    can_be_undone(sight, &entries)?;
     let conflicts = conflicts(sight, &entries)?;
     if !conflicts.is_empty() && !force {
         return Ok(Err(conflicts));
     }
     save_data(sight, &entries, say)?;
-    let mut run = Run::resume(sight.host, story);
+    let mut run = Run::resume(sight.host, story)?;
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
     }
     run.end(Outcome::RolledBack)?;
     Ok(Ok(()))
+}
+
+/// Refuses, before anything is touched, what could only be undone in part.
+fn can_be_undone(sight: Sight, entries: &[Entry]) -> HostResult<()> {
+    for entry in entries {
+        let refuse = |cause: String| {
+            let doing = format!("putting back: {}", entry.setting);
+            Err(HostError::refused(doing, cause))
+        };
+        if entry.setting.is_of_a_running_system() && !sight.host.is_running() {
+            return refuse("the run changed a running system: roll it back there".into());
+        }
+        match &entry.setting {
+            Setting::Service(name) if !sight.facts.instances.contains_key(name) => {
+                return refuse(format!(
+                    "the policy has no instance {name} any more: give the one that it was applied with (--policy FILE)"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A server that is stopped or changes its configuration saves first: a rollback that cannot keep the data is refused.

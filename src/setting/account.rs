@@ -3,7 +3,7 @@
 
 mod reading;
 
-pub use reading::{read_group, read_groups_of, read_password, read_user};
+pub use reading::{obstacle, read_group, read_groups_of, read_password, read_user};
 
 use crate::host::{Host, HostError, HostResult, Run};
 use std::path::{Path, PathBuf};

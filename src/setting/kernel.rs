@@ -106,7 +106,11 @@ pub fn obstacle(sight: Sight, path: &Path) -> Option<Obstacle> {
         return None;
     }
     match sight.host.may_write(path) {
-        Ok(()) | Err(Errno::ENOENT) => None,
+        Ok(()) => None,
+        Err(Errno::ENOENT) => Some(Obstacle::Hand(format!(
+            "this kernel has no {}: take it out of the policy",
+            path.display()
+        ))),
         Err(Errno::EROFS) => Some(Obstacle::Machine(format!(
             "{} is mounted read-only here; set it on the machine that runs this container",
             path.display()

@@ -21,14 +21,20 @@ pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>
     if stat.kind != Kind::File {
         return Ok(Some(Value::text("not a regular file")));
     }
-    Ok((stat.size > 0).then(|| Value::Owned(super::file::access(&stat, facts))))
+    let there = match password(host, path) {
+        Ok(password) => password.is_some(),
+        // Its owner and mode can be judged by whoever may not read it.
+        Err(e) if e.is_denied() => stat.size > 0,
+        Err(e) => return Err(e),
+    };
+    Ok(there.then(|| Value::Owned(super::file::access(&stat, facts))))
 }
 
 /// Generates the password where there is none, and sets the file's owner and mode.
 pub fn write(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
     let (uid, gid) = super::file::ids(path, access)?;
     match host.stat(path)? {
-        Some(stat) if stat.kind == Kind::File && stat.size > 0 => {
+        Some(stat) if stat.kind == Kind::File && password(host, path)?.is_some() => {
             host.set_access(path, access.mode, uid, gid)
         }
         _ if !host.is_running() => Err(HostError::refused(

@@ -2,13 +2,16 @@
 
 use super::{Reading, Sight};
 use crate::facts::{Instance, View};
-use crate::host::{Host, HostResult};
+use crate::host::{Host, HostError, HostResult};
 use crate::redis::config;
 use crate::value::Value;
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
+
+/// Deeper nesting of includes than any honest configuration has.
+const MAX_INCLUDES: usize = 8;
 
 /// Something of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -137,17 +140,53 @@ pub fn read_anonymous(sight: Sight, instance: &str) -> Reading {
     }
 }
 
-/// The arguments of every line of a directive in a configuration file, one word a line.
-pub fn read_config_file(host: &Host, path: &Path, name: &str) -> HostResult<Option<Value>> {
-    let Some(text) = host.read_text(path)? else {
-        return Ok(None);
+/// Lines of a directive in a configuration file that is not ours, and in the files that it includes: how many, and where.
+/// Never what they say: `requirepass` and `rename-command` are secrets. The file may be the server's own to write, so no link is followed.
+pub fn read_config_file(host: &Host, path: &Path, name: &str) -> Reading {
+    let mut found = Vec::new();
+    match search(host, path, name, 0, &mut found) {
+        Ok(false) => Reading::NotApplicable(format!("there is no {}", path.display())),
+        Ok(true) if found.is_empty() => Reading::Absent,
+        Ok(true) => {
+            let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+            Reading::Value(Value::Lines(count), Some(found.join(", ")))
+        }
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+/// Adds `FILE` for each line of the directive; false when there is no such file.
+fn search(
+    host: &Host,
+    path: &Path,
+    name: &str,
+    depth: usize,
+    found: &mut Vec<String>,
+) -> HostResult<bool> {
+    let doing = || format!("reading {}", path.display());
+    if depth > MAX_INCLUDES {
+        return Err(HostError::refused(
+            doing(),
+            "its includes go too deep to be followed",
+        ));
+    }
+    let Some(bytes) = host.read_untrusted(path)? else {
+        return Ok(false);
     };
-    let lines: Vec<String> = config::parse(&text)
-        .into_iter()
-        .filter(|(n, _)| n == name)
-        .map(|(_, arguments)| arguments.join(" "))
-        .collect();
-    Ok((!lines.is_empty()).then_some(Value::Words(lines)))
+    for (directive, arguments) in config::parse(&String::from_utf8_lossy(&bytes)) {
+        if directive == name {
+            found.push(path.display().to_string());
+        }
+        for included in arguments.iter().filter(|_| directive == "include") {
+            if included.contains(['*', '?', '[']) || !included.starts_with('/') {
+                let cause =
+                    format!("it includes {included}, which is not looked into: look at it by hand");
+                return Err(HostError::refused(doing(), cause));
+            }
+            search(host, Path::new(included), name, depth + 1, found)?;
+        }
+    }
+    Ok(true)
 }
 
 fn not_running(instance: &str) -> Reading {

@@ -3,6 +3,7 @@
 use super::{Reading, Sight, unit};
 use crate::facts::{Facts, Init, Instance, View};
 use crate::host::{Host, HostError, HostResult, Run};
+use crate::policy::Policy;
 use crate::redis::{Endpoint, Silence, ping};
 use crate::supervise::settings::generation;
 use crate::supervise::{Places, detach, state};
@@ -78,6 +79,12 @@ pub fn serve(
 ) -> HostResult<()> {
     let known = known(sight.facts, name)?;
     super::firewall::must_guard(sight.host, &known.policy)?;
+    if generation_of_files(sight.host, &known.policy)? != generation {
+        return Err(HostError::refused(
+            format!("starting {name}"),
+            "its files are not those of the policy (left out by --only, --skip or a waiver?): apply them first",
+        ));
+    }
     let started = known.report.as_ref().filter(|r| r.generation == generation);
     match started {
         Some(report) => {
@@ -131,10 +138,12 @@ pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str))
         _ => {}
     }
     let known = known(sight.facts, name)?;
+    // A restart that was refused before it began has stopped nothing.
+    if serves_these_files(sight.host, known)? {
+        return Ok(());
+    }
     match sight.facts.init {
         Init::Systemd => restart_unit(sight.host, known, say),
-        // A restart that was refused before it began has stopped nothing.
-        Init::Other if serves_these_files(sight.host, known)? => Ok(()),
         Init::Other => restart_detached(sight, known, say),
     }
 }
@@ -145,13 +154,17 @@ fn serves_these_files(host: &Host, known: &Instance) -> HostResult<bool> {
     let Some(report) = state::read(host, policy.redis.name.as_str())? else {
         return Ok(false);
     };
+    Ok(report.ready && report.generation == generation_of_files(host, policy)?)
+}
+
+/// The generation of what is rendered on the disk; a file that is not there counts as empty.
+fn generation_of_files(host: &Host, policy: &Policy) -> HostResult<String> {
     let read = |path: PathBuf| host.read(&path).map(Option::unwrap_or_default);
-    let files = generation(
+    Ok(generation(
         &read(policy.config_file())?,
         &read(policy.acl_file())?,
         &read(policy.settings_file())?,
-    );
-    Ok(report.ready && report.generation == files)
+    ))
 }
 
 /// Tells systemd that units have changed.

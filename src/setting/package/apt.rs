@@ -24,9 +24,11 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("UCF_FORCE_CONFFOLD", "1"),
 ];
 
-const APT_OPTIONS: [&str; 9] = [
+const APT_OPTIONS: [&str; 10] = [
     "-qy",
     "--no-install-recommends",
+    // A package that nobody named is never removed to make room.
+    "--no-remove",
     "-oDpkg::Options::=--force-confdef",
     "-oDpkg::Options::=--force-confold",
     "-oDpkg::Use-Pty=0",

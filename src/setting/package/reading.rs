@@ -48,11 +48,11 @@ pub fn put_to_rest(sight: Sight, name: &str) -> HostResult<()> {
         if known.policy.package() != name {
             continue;
         }
-        service::stop(sight, instance)?;
         if installed(sight.host, name)?.is_none() {
-            // Its installation is what failed: there is no unit to disable.
+            // Its installation is what failed: there is no unit to stop, nor to disable.
             continue;
         }
+        service::stop(sight, instance)?;
         let unit = known.policy.unit();
         // systemctl also takes the init script of the same name from its runlevels; it needs no systemd that runs.
         let disable = match sight.facts.init {
@@ -66,13 +66,10 @@ pub fn put_to_rest(sight: Sight, name: &str) -> HostResult<()> {
     Ok(())
 }
 
-/// Installs it; where no systemd runs, under the guard, so that its scripts start no stock Redis.
-/// Where systemd runs, our drop-in and configuration are in place already, and that is what the scripts start.
+/// Installs it under the guard, so that its scripts start no stock Redis. Under systemd our drop-in is in place before, as a
+/// rule; but a run may have been told to leave it out, or it may have failed.
 pub fn install_guarded(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let host = sight.host;
-    if sight.facts.init == Init::Systemd {
-        return super::install(host, &[name], Patience::default(), say);
-    }
     let guard = Guard::plan(host)?;
     guard.put_up(host)?;
     let done = super::install(host, &[name], Patience::default(), say);
