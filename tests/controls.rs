@@ -6,5 +6,7 @@ mod fake;
 
 #[path = "controls/cases.rs"]
 mod cases;
+#[path = "controls/converge.rs"]
+mod converge;
 #[path = "controls/words.rs"]
 mod words;

@@ -7,7 +7,7 @@ use redis_harden::controls::all;
 use redis_harden::policy::Policies;
 
 /// Controls with no passing case: their value is rendered, or not one of a fake host. Where it is tested instead.
-const NO_PASSING_CASE: &[(&str, &str)] = &[
+pub const NO_PASSING_CASE: &[(&str, &str)] = &[
     ("files.configuration", "rendered: converge::a_bare_host_converges sees it pass"),
     ("files.acl", "rendered: converge::a_bare_host_converges sees it pass"),
     ("service.settings", "rendered: converge::a_bare_host_converges sees it pass"),
@@ -16,14 +16,15 @@ const NO_PASSING_CASE: &[(&str, &str)] = &[
     ("network.firewall-at-boot", "rendered: converge::a_bare_host_converges sees it pass"),
     ("service.binary", "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again"),
     ("service.running", "a server under the supervisor: tests/systemd.rs"),
-    ("network.firewall", "the kernel's table: tests of network namespaces and tests/systemd.rs"),
+    ("service.persistent", "no host without systemd passes yet, and where systemd runs service.enabled says it: tests/plain.rs"),
+    ("network.firewall", "the kernel's table: tests/firewall/, in network namespaces"),
     ("kernel.clock-cost", "measured on the machine that runs: no fake host can make its clock slow"),
 ];
 
 /// And with no failing case.
 const NO_FAILING_CASE: &[(&str, &str)] = &[
     ("service.binary", "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again"),
-    ("network.firewall", "the kernel's table: tests of network namespaces and tests/systemd.rs"),
+    ("network.firewall", "the kernel's table: tests/firewall/, in network namespaces"),
     ("kernel.clock-cost", "measured on the machine that runs: no fake host can make its clock slow"),
 ];
 
