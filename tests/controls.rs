@@ -8,5 +8,7 @@ mod fake;
 mod cases;
 #[path = "controls/converge.rs"]
 mod converge;
+#[path = "controls/hosts.rs"]
+mod hosts;
 #[path = "controls/words.rs"]
 mod words;
