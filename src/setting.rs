@@ -294,6 +294,8 @@ impl Setting {
             Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
             Setting::Firewall => firewall::obstacle(sight),
             Setting::User(name) => account::obstacle(sight, name),
+            Setting::Package(name) => package::obstacle(sight, name),
+            Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
             _ => None,
         }
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))

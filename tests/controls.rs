@@ -1,5 +1,10 @@
 //! What holds for every control: its words, its cases, and that an apply of it converges and rolls back byte for byte, on fake hosts.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "a test may panic, and reads its fixtures")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and reads its fixtures"
+)]
 
 #[path = "support/fake.rs"]
 mod fake;
@@ -10,5 +15,7 @@ mod cases;
 mod converge;
 #[path = "controls/hosts.rs"]
 mod hosts;
+#[path = "controls/random.rs"]
+mod random;
 #[path = "controls/words.rs"]
 mod words;

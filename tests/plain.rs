@@ -26,6 +26,8 @@ const BINARY: &str = "/usr/local/sbin/redis-harden";
 const SOCKET: &str = "/run/redis/redis-server.sock";
 const POLICY: &str = "/etc/redis-harden/policy.toml";
 const POLICY_RC_D: &str = "/usr/sbin/policy-rc.d";
+const ALLOW: &[u8] = b"#!/bin/sh\n# the image's own\nexit 0\n";
+const DENY: &[u8] = b"#!/bin/sh\n# the image's own\nexit 101\n";
 const USERS: [&str; 3] = ["admin", "agent", "app"];
 
 // The environment itself.
@@ -33,6 +35,7 @@ const USERS: [&str; 3] = ["admin", "agent", "app"];
 #[test]
 fn the_witness_sees_what_the_package_itself_starts() {
     let plain = bare();
+    plain.write(POLICY_RC_D, ALLOW, 0o755);
     watch_redis(&plain);
     install(&plain, &["redis-server"]);
     let started = starts(&plain);
@@ -123,20 +126,30 @@ fn apply_on_a_bare_debian_leaves_a_hardened_redis_and_a_stock_one_never_ran() {
 #[test]
 fn a_policy_rc_d_that_denies_all_is_back_as_it_was() {
     let plain = bare();
-    plain.write(
-        POLICY_RC_D,
-        b"#!/bin/sh\n# the image's own\nexit 101\n",
-        0o750,
+    plain.write(POLICY_RC_D, DENY, 0o750);
+    keeps_the_policy_and_starts_no_stock_redis(&plain);
+}
+
+#[test]
+fn where_policy_rc_d_allows_all_a_stock_redis_never_ran_either() {
+    let plain = bare();
+    plain.write(POLICY_RC_D, ALLOW, 0o755);
+    keeps_the_policy_and_starts_no_stock_redis(&plain);
+}
+
+fn keeps_the_policy_and_starts_no_stock_redis(plain: &Plain) {
+    let look = format!("stat -c '%n %F %a %u:%g %h %Y %i' {POLICY_RC_D}*; cat {POLICY_RC_D}");
+    let before = plain.sh(&look).ok().to_owned();
+    watch_redis(plain);
+    apply(plain).ok();
+    assert_eq!(plain.sh(&look).ok(), before);
+    let started = starts(plain);
+    assert_eq!(started.len(), 1, "{started:?}");
+    assert!(
+        started[0].starts_with("/etc/redis-harden/redis/default.conf"),
+        "{started:?}"
     );
-    let look = [
-        "sh",
-        "-c",
-        "stat -c '%n %F %a %u:%g %h %Y %i' /usr/sbin/policy-rc.d*; cat /usr/sbin/policy-rc.d",
-    ];
-    let before = plain.exec(&look).ok().to_owned();
-    apply(&plain).ok();
-    assert_eq!(plain.exec(&look).ok(), before);
-    serves_hardened(&plain, "default", SOCKET, 6379);
+    serves_hardened(plain, "default", SOCKET, 6379);
 }
 
 #[test]
@@ -153,6 +166,11 @@ fn a_second_apply_changes_nothing() {
             "/var/lib/redis/**",
             support::tree::What::Anything,
             "a live Redis's data",
+        ),
+        support::left::allow(
+            "/var/lib/redis-harden/lock",
+            support::tree::What::Anything,
+            "says who held it last",
         ),
     ];
     let changed = before.unexplained(&plain.tree(), &moving, &BTreeSet::new());
@@ -279,7 +297,7 @@ fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
     redis(&plain, "app", &["SET", "kept", "1"]).ok();
     let conf = plain.read("/etc/redis-harden/redis/default.conf");
 
-    plain.background("perl -MIO::Socket::INET -e 'IO::Socket::INET->new(Listen=>1,LocalAddr=>\"127.0.0.1\",LocalPort=>6400) or die; print STDERR \"listening\\n\"; sleep 600'", "listening");
+    plain.background("perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen=>1,LocalAddr=>\"127.0.0.1\",LocalPort=>6400) or die; print STDERR \"listening\\n\"; sleep 600'", "listening");
     for (wrong, word) in [
         ("[redis]\nport = 6400\n", "Address already in use"),
         (
@@ -296,6 +314,8 @@ fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
         println!("{failed}");
         failed.exits(2);
         assert!(says(&failed, word), "its last words: {failed}");
+        assert!(!says(&failed, "and undoing it"), "{failed}");
+        assert!(guarded(&plain).contains(&6379), "{failed}");
         assert_eq!(plain.read("/etc/redis-harden/redis/default.conf"), conf);
         serves_hardened(&plain, "default", SOCKET, 6379);
         assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
@@ -309,6 +329,8 @@ fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
     policy(&plain, "[redis]\nport = 6401\n");
     apply(&plain).ok();
     serves_hardened(&plain, "default", SOCKET, 6401);
+    assert_eq!(guarded(&plain), [6401]);
+    assert!(apply(&plain).ok().starts_with("nothing to change\n"));
     assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
 }
 
@@ -350,11 +372,17 @@ fn two_instances_run_beside_each_other() {
             .parse()
             .expect("bytes")
     };
-    let memory: u64 = plain
-        .sh("awk '/^MemTotal/ {print $2 * 1024}' /proc/meminfo")
-        .ok()
-        .parse()
-        .expect("bytes");
+    let meminfo = plain.read("/proc/meminfo");
+    let total = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.trim().strip_suffix("kB"));
+    let memory = 1024
+        * kib
+            .expect("MemTotal in kB")
+            .trim()
+            .parse::<u64>()
+            .expect("a number");
     let sum = bytes("admin", SOCKET) + bytes("b.admin", b);
     assert!(sum > 0 && sum * 2 <= memory, "{sum} of {memory}");
 
@@ -372,7 +400,7 @@ fn two_instances_run_beside_each_other() {
 #[test]
 fn a_stock_redis_with_data_is_taken_over_without_losing_a_key() {
     let plain = bare();
-    plain.write(POLICY_RC_D, b"#!/bin/sh\nexit 101\n", 0o755);
+    plain.write(POLICY_RC_D, DENY, 0o755);
     install(&plain, &["redis-server"]);
     plain.sh("/etc/init.d/redis-server start >/dev/null").ok();
     let stock = |words: &[&str]| plain.exec(&[&["redis-cli"], words].concat());
@@ -456,7 +484,7 @@ fn without_packages_the_rest_is_applied_and_nothing_is_half_done() {
 fn a_held_dpkg_lock_is_waited_for_and_its_holder_named() {
     let plain = bare();
     plain.background(
-        "exec perl -e 'open F, \">>\", \"/var/lib/dpkg/lock-frontend\" or die; fcntl F, 6, pack(\"s s x4 q q i\", 1, 0, 0, 0, 0) or die; print STDERR \"held $$\\n\"; sleep 4'",
+        "exec perl -e 'open F, \">>\", \"/var/lib/dpkg/lock-frontend\" or die; $l = pack(\"s s x4 q q i\", 1, 0, 0, 0, 0); fcntl F, 6, $l or die; print STDERR \"held $$\\n\"; sleep 4'",
         "held",
     );
     let waited = apply(&plain);
@@ -577,6 +605,7 @@ fn a_full_or_read_only_disk_leaves_the_old_state() {
         println!("{what}: {failed}");
         failed.exits(2);
         assert!(says(&failed, word), "{what}: {failed}");
+        assert!(!says(&failed, "and undoing it"), "{what}: {failed}");
         assert_eq!(
             plain
                 .sh("cd /etc/redis-harden && find . -type f | sort | xargs sha256sum")
@@ -828,6 +857,17 @@ fn serves_hardened(plain: &Plain, instance: &str, socket: &str, port: u16) {
         assert!(says(&refused, "NOPERM"), "{user} {words:?}: {refused}");
     }
     assert!(says(&ask("agent", &["INFO", "server"]), "redis_version"));
+}
+
+/// The ports that our table in the kernel looks at.
+fn guarded(plain: &Plain) -> Vec<u16> {
+    let set = plain.exec(&["nft", "list", "set", "inet", "redis_harden", "ports"]);
+    let elements = set
+        .ok()
+        .split_once("elements = {")
+        .map_or("", |(_, rest)| rest);
+    let ports = elements.split('}').next().unwrap_or_default().split(',');
+    ports.filter_map(|port| port.trim().parse().ok()).collect()
 }
 
 fn says(ran: &Ran, word: &str) -> bool {

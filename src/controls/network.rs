@@ -1,7 +1,7 @@
 //! The network: where Redis listens, and who may reach it.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::Facts;
+use crate::facts::{Facts, View};
 use crate::policy::{Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -126,7 +126,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A password can leak; an address that cannot connect cannot use it.",
         references: &["nft(8)", "Redis security.md"],
         by_hand: "nft -f /etc/redis-harden/firewall.nft",
-        wants: Wants::Host(|p, _| match table(p) {
+        wants: Wants::Host(|p, f| match table(p, f) {
             Some(table) => vec![Want::write(
                 Phase::Firewall,
                 "firewall",
@@ -154,18 +154,32 @@ pub const CONTROLS: &[Control] = &[
 ];
 
 /// What the policy makes of the ports of all instances; nothing where no instance wants a firewall or listens on TCP.
-pub(super) fn table(policies: &Policies) -> Option<Table> {
+/// A port that a server of ours still listens on is guarded until it has moved, and stays so when the move fails.
+pub(super) fn table(policies: &Policies, facts: &Facts) -> Option<Table> {
     let wanted: Vec<&Policy> = policies
         .instances
         .iter()
         .filter(|p| p.firewall.enabled && p.redis.port != 0)
         .collect();
-    let ports = wanted.iter().map(|p| p.redis.port);
+    let ports = wanted
+        .iter()
+        .flat_map(|p| [Some(p.redis.port), port_of_running(p, facts)])
+        .flatten()
+        .filter(|port| *port != 0);
     let allow: Vec<_> = wanted
         .iter()
         .flat_map(|p| p.firewall.allow.iter().copied())
         .collect();
     (!wanted.is_empty()).then(|| Table::of(ports, &allow))
+}
+
+/// Where the supervised server of an instance listens now.
+fn port_of_running(policy: &Policy, facts: &Facts) -> Option<u16> {
+    let known = facts.instances.get(policy.redis.name.as_str())?;
+    match (&known.report, &known.view) {
+        (Some(_), View::Told(told)) => told.directives.get("port")?.parse().ok(),
+        _ => None,
+    }
 }
 
 fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
@@ -198,7 +212,7 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
 
 /// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
 fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
-    let Some(table) = table(policies) else {
+    let Some(table) = table(policies, facts) else {
         return Vec::new();
     };
     let file = |path: &str, mode, text: String| {

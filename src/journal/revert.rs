@@ -28,6 +28,10 @@ pub fn undo(
     let is_service = |e: &&Entry| matches!(e.setting, Setting::Service(_));
     let ran = |e: &&Entry| ran_before(sight, e, entries);
     let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
+        if is_back(sight, entry) {
+            errors.extend(run.undone(entry.n).err());
+            return;
+        }
         let stays = matches!(entry.setting, Setting::Package(_) | Setting::User(_));
         say(&format!(
             "{}: {}",
@@ -56,6 +60,13 @@ pub fn undo(
         put_back(entry, say);
     }
     errors
+}
+
+/// Whether an inode is as it was: a write that failed has changed nothing, and what could not be written cannot be put back either.
+fn is_back(sight: Sight, entry: &Entry) -> bool {
+    // What cannot be looked at is put back, and that says why it cannot.
+    matches!(entry.before, Saved::Inode(_))
+        && entry.setting.save(sight).ok().as_ref() == Some(&entry.before)
 }
 
 /// Whether a service ran before the run: not where the run itself installed it, whose package's script then started it.

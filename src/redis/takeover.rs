@@ -30,18 +30,18 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
                     ours.display()
                 ));
             }
-            if known.report.is_none() && sight.facts.init == Init::Other {
-                let pid = told.info.get("process_id").map_or("?", String::as_str);
-                return refuse(format!(
-                    "a redis-server that is not ours runs as pid {pid}: stop it (it saves its data), then apply again"
-                ));
-            }
             let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
             if known.policy.persistence.appendonly && off {
                 say(
                     "turning the append-only file on in the running server, so that it holds all data before the restart",
                 );
-                return turn_on_aof(sight, known);
+                turn_on_aof(sight, known)?;
+            }
+            if known.report.is_none() && sight.facts.init == Init::Other {
+                let pid = told.info.get("process_id").map_or("?", String::as_str);
+                return refuse(format!(
+                    "a redis-server that is not ours runs as pid {pid}: stop it (redis-cli SHUTDOWN saves its data), then apply again"
+                ));
             }
             Ok(())
         }

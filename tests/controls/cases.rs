@@ -8,29 +8,72 @@ use redis_harden::policy::Policies;
 
 /// Controls with no passing case: their value is rendered, or not one of a fake host. Where it is tested instead.
 pub const NO_PASSING_CASE: &[(&str, &str)] = &[
-    ("files.configuration", "rendered: converge::a_bare_host_converges sees it pass"),
-    ("files.acl", "rendered: converge::a_bare_host_converges sees it pass"),
-    ("service.settings", "rendered: converge::a_bare_host_converges sees it pass"),
-    ("service.unit", "rendered: converge::a_bare_host_converges sees it pass"),
-    ("service.boot-unit", "rendered: converge::a_bare_host_converges sees it pass"),
-    ("network.firewall-at-boot", "rendered: converge::a_bare_host_converges sees it pass"),
-    ("service.binary", "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again"),
-    ("service.running", "a server under the supervisor: tests/systemd.rs"),
-    ("service.persistent", "no host without systemd passes yet, and where systemd runs service.enabled says it: tests/plain.rs"),
-    ("network.firewall", "the kernel's table: tests/firewall/, in network namespaces"),
-    ("kernel.clock-cost", "measured on the machine that runs: no fake host can make its clock slow"),
+    (
+        "files.configuration",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "files.acl",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.settings",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.unit",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.boot-unit",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "network.firewall-at-boot",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.binary",
+        "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
+    ),
+    (
+        "service.running",
+        "a server under the supervisor: tests/systemd.rs",
+    ),
+    (
+        "service.persistent",
+        "no host without systemd passes yet, and where systemd runs service.enabled says it: tests/plain.rs",
+    ),
+    (
+        "network.firewall",
+        "the kernel's table: tests/firewall/, in network namespaces",
+    ),
+    (
+        "kernel.clock-cost",
+        "measured on the machine that runs: no fake host can make its clock slow",
+    ),
 ];
 
 /// And with no failing case.
 const NO_FAILING_CASE: &[(&str, &str)] = &[
-    ("service.binary", "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again"),
-    ("network.firewall", "the kernel's table: tests/firewall/, in network namespaces"),
-    ("kernel.clock-cost", "measured on the machine that runs: no fake host can make its clock slow"),
+    (
+        "service.binary",
+        "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
+    ),
+    (
+        "network.firewall",
+        "the kernel's table: tests/firewall/, in network namespaces",
+    ),
+    (
+        "kernel.clock-cost",
+        "measured on the machine that runs: no fake host can make its clock slow",
+    ),
 ];
 
 /// The policies of a case.
 pub fn policies(control: &Control, case: &Case) -> Policies {
-    Policies::parse(&format!("{}.toml", control.id), case.policy).unwrap_or_else(|e| panic!("{}: {e}", control.id))
+    Policies::parse(&format!("{}.toml", control.id), case.policy)
+        .unwrap_or_else(|e| panic!("{}: {e}", control.id))
 }
 
 fn verdict(expect: Expect) -> Status {
@@ -45,9 +88,17 @@ fn verdict(expect: Expect) -> Status {
 /// The findings of a verdict as a person reads them.
 pub fn findings(judged: &Judged) -> String {
     let line = |f: &redis_harden::audit::Finding| {
-        let observed = f.observed.as_ref().map_or("nothing".to_owned(), ToString::to_string);
+        let observed = f
+            .observed
+            .as_ref()
+            .map_or("nothing".to_owned(), ToString::to_string);
         let because = f.because.as_deref().unwrap_or("-");
-        format!("    {} {}: {observed}, wants {} ({because})\n", f.status.word(), f.setting, f.rule)
+        format!(
+            "    {} {}: {observed}, wants {} ({because})\n",
+            f.status.word(),
+            f.setting,
+            f.rule
+        )
     };
     judged.findings.iter().map(line).collect()
 }
@@ -73,28 +124,52 @@ fn every_case_gets_its_verdict() {
                     case.policy,
                 ));
             }
-            if seen.iter().any(|(expect, before)| *expect != case.expect && *before == saw) {
-                wrong.push_str(&format!("{} case {n}: on a host of another verdict it saw the same\n{saw}", control.id));
+            if seen
+                .iter()
+                .any(|(expect, before)| *expect != case.expect && *before == saw)
+            {
+                wrong.push_str(&format!(
+                    "{} case {n}: on a host of another verdict it saw the same\n{saw}",
+                    control.id
+                ));
             }
             seen.push((case.expect, saw));
         }
     }
-    let owners = if crate::fake::is_root() { "are told apart" } else { "are all the same: this is not root" };
+    let owners = if crate::fake::is_root() {
+        "are told apart"
+    } else {
+        "are all the same: this is not root"
+    };
     println!("{judged_cases} cases; owners {owners}");
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
 #[test]
 fn every_control_has_a_passing_and_a_failing_case_or_a_reason() {
-    for (expect, excused) in [(Expect::Pass, NO_PASSING_CASE), (Expect::Fail, NO_FAILING_CASE)] {
+    for (expect, excused) in [
+        (Expect::Pass, NO_PASSING_CASE),
+        (Expect::Fail, NO_FAILING_CASE),
+    ] {
         for control in all() {
             let has = control.cases.iter().any(|c| c.expect == expect);
             let excuse = excused.iter().find(|(id, _)| *id == control.id);
-            assert!(has || excuse.is_some(), "{} has no case that must {expect:?}", control.id);
-            assert!(!(has && excuse.is_some()), "{} has a case that must {expect:?}: it needs no excuse", control.id);
+            assert!(
+                has || excuse.is_some(),
+                "{} has no case that must {expect:?}",
+                control.id
+            );
+            assert!(
+                !(has && excuse.is_some()),
+                "{} has a case that must {expect:?}: it needs no excuse",
+                control.id
+            );
         }
         for (id, _) in excused {
-            assert!(all().iter().any(|c| c.id == *id), "{id} is excused and does not exist");
+            assert!(
+                all().iter().any(|c| c.id == *id),
+                "{id} is excused and does not exist"
+            );
         }
     }
 }

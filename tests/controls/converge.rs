@@ -27,7 +27,10 @@ pub fn production() -> Policies {
 
 /// All but the copy of the running program: a test's own is hundreds of times as large as anything else here.
 pub fn controls() -> Vec<&'static Control> {
-    all().into_iter().filter(|c| c.id != "service.binary").collect()
+    all()
+        .into_iter()
+        .filter(|c| c.id != "service.binary")
+        .collect()
 }
 
 /// A host that nobody has prepared for Redis: its package is not installed, its user is left from an earlier time.
@@ -36,14 +39,20 @@ pub fn bare() -> Fake {
     for path in ["/etc/redis", "/var/lib/redis", "/var/log/redis"] {
         fake.remove(path);
     }
-    fake.lay("/var/lib/dpkg/status", "Package: bash\nStatus: install ok installed\nVersion: 5.2.15-2+b7\n\n");
+    fake.lay(
+        "/var/lib/dpkg/status",
+        "Package: bash\nStatus: install ok installed\nVersion: 5.2.15-2+b7\n\n",
+    );
     fake
 }
 
 /// The controls that still have a finding that `apply` could fix by writing files.
 fn left(fake: &Fake, policies: &Policies) -> Vec<String> {
     let changes = fake.plan(policies, &controls());
-    changes.iter().map(|c| format!("{}: {}", c.controls.join(", "), c.setting)).collect()
+    changes
+        .iter()
+        .map(|c| format!("{}: {}", c.controls.join(", "), c.setting))
+        .collect()
 }
 
 #[test]
@@ -53,40 +62,85 @@ fn a_bare_host_converges() {
     let applied = fake.apply(&policies, &controls());
     assert!(applied.failed.is_empty(), "{:?}", applied.failed);
     assert!(applied.changed.len() > 20, "{:#?}", applied.changed);
-    assert_eq!(left(&fake, &policies), Vec::<String>::new(), "the plan after an apply");
-    assert!(fake.systemctl().lines().all(|l| l == "daemon-reload"), "{}", fake.systemctl());
+    assert_eq!(
+        left(&fake, &policies),
+        Vec::<String>::new(),
+        "the plan after an apply"
+    );
+    assert!(
+        fake.systemctl().lines().all(|l| l == "daemon-reload"),
+        "{}",
+        fake.systemctl()
+    );
 
     let package = ["package.nftables", "package.server", "package.version"];
     for judged in fake.audit(&policies, &controls()) {
         // An ordinary user's id is no system id, and redis has it here.
         let id = judged.control.id == "account.user" && !crate::fake::is_root();
-        let beyond = id || BEYOND.contains(&judged.control.id) || package.contains(&judged.control.id);
+        let beyond =
+            id || BEYOND.contains(&judged.control.id) || package.contains(&judged.control.id);
         let good = matches!(judged.status, Status::Pass | Status::NotApplicable);
-        assert!(good || beyond, "{} after an apply:\n{}", judged.control.id, findings(&judged));
+        assert!(
+            good || beyond,
+            "{} after an apply:\n{}",
+            judged.control.id,
+            findings(&judged)
+        );
     }
-    for (id, reason) in crate::cases::NO_PASSING_CASE.iter().filter(|(_, r)| r.contains("a_bare_host_converges")) {
+    for (id, reason) in crate::cases::NO_PASSING_CASE
+        .iter()
+        .filter(|(_, r)| r.contains("a_bare_host_converges"))
+    {
         let control = all().into_iter().find(|c| c.id == *id).expect("a control");
-        assert_eq!(fake.judge(&policies, control).status, Status::Pass, "{id}: {reason}");
+        assert_eq!(
+            fake.judge(&policies, control).status,
+            Status::Pass,
+            "{id}: {reason}"
+        );
     }
 
     let once = fake.tree();
     let again = fake.apply(&policies, &controls());
     assert_eq!(again.changed, Vec::<String>::new(), "the second apply");
-    assert_eq!(differences(&once, &fake.tree()), Vec::<String>::new(), "the second apply wrote");
-    assert_eq!(fake.runs().len(), 1, "an apply that changes nothing is no run");
+    assert_eq!(
+        differences(&once, &fake.tree()),
+        Vec::<String>::new(),
+        "the second apply wrote"
+    );
+    assert_eq!(
+        fake.runs().len(),
+        1,
+        "an apply that changes nothing is no run"
+    );
 
     fake.rollback(&policies, false).expect("no conflict");
-    assert_eq!(differences(&before, &fake.tree()).join("\n"), "", "after the rollback");
-    assert_eq!(fake.runs().iter().map(|r| r.outcome).collect::<Vec<_>>(), [Some(Outcome::RolledBack)]);
+    assert_eq!(
+        differences(&before, &fake.tree()).join("\n"),
+        "",
+        "after the rollback"
+    );
+    assert_eq!(
+        fake.runs().iter().map(|r| r.outcome).collect::<Vec<_>>(),
+        [Some(Outcome::RolledBack)]
+    );
 }
 
 #[test]
 fn what_debians_unit_lacks_is_in_our_drop_in() {
     let (fake, policies) = (Fake::new(), production());
     fake.apply(&policies, &controls());
-    for control in all().into_iter().filter(|c| c.id.starts_with("sandbox.") || c.id == "limits.nofile-unit") {
+    for control in all()
+        .into_iter()
+        .filter(|c| c.id.starts_with("sandbox.") || c.id == "limits.nofile-unit")
+    {
         let judged = fake.judge(&policies, control);
-        assert_eq!(judged.status, Status::Pass, "{}\n{}", control.id, findings(&judged));
+        assert_eq!(
+            judged.status,
+            Status::Pass,
+            "{}\n{}",
+            control.id,
+            findings(&judged)
+        );
     }
 }
 
@@ -104,7 +158,11 @@ fn a_host_without_systemd_converges_too() {
     assert_eq!(left(&fake, &policies), Vec::<String>::new());
     assert_eq!(fake.systemctl(), "");
     fake.rollback(&policies, false).expect("no conflict");
-    assert_eq!(differences(&before, &fake.tree()).join("\n"), "", "after the rollback");
+    assert_eq!(
+        differences(&before, &fake.tree()).join("\n"),
+        "",
+        "after the rollback"
+    );
 }
 
 #[test]
@@ -113,17 +171,32 @@ fn rollback_refuses_to_overwrite_an_edit_it_did_not_make() {
     let before = fake.tree();
     fake.apply(&policies, &controls());
     let edited = "/etc/redis-harden/redis/default.conf";
-    fake.lay("/etc/redis-harden/redis/default.conf 0640 root:redis", "port 7000\n");
+    fake.lay(
+        "/etc/redis-harden/redis/default.conf 0640 root:redis",
+        "port 7000\n",
+    );
     let seen = fake.tree();
 
     let conflicts = fake.rollback(&policies, false).expect_err("a conflict");
     let named: Vec<&str> = conflicts.iter().map(|c| c.setting.as_str()).collect();
     assert_eq!(named, [format!("file {edited}")]);
-    assert_eq!(differences(&seen, &fake.tree()).join("\n"), "", "a refused rollback wrote");
-    assert_eq!(fake.runs()[0].outcome, Some(Outcome::Complete), "a refused rollback is none");
+    assert_eq!(
+        differences(&seen, &fake.tree()).join("\n"),
+        "",
+        "a refused rollback wrote"
+    );
+    assert_eq!(
+        fake.runs()[0].outcome,
+        Some(Outcome::Complete),
+        "a refused rollback is none"
+    );
 
     fake.rollback(&policies, true).expect("forced");
-    assert_eq!(differences(&before, &fake.tree()).join("\n"), "", "after the forced rollback");
+    assert_eq!(
+        differences(&before, &fake.tree()).join("\n"),
+        "",
+        "after the forced rollback"
+    );
 }
 
 #[test]
@@ -140,11 +213,22 @@ fn what_somebody_put_into_a_directory_of_ours_survives_a_rollback() {
     let (mut fake, policies) = (bare(), production());
     let mut before = fake.tree();
     fake.apply(&policies, &controls());
-    fake.lay("/etc/redis-harden/policy.d/50-local.toml", "[redis]\nport = 6380\n");
+    fake.lay(
+        "/etc/redis-harden/policy.d/50-local.toml",
+        "[redis]\nport = 6380\n",
+    );
     fake.rollback(&policies, false).expect("no conflict");
     let after = fake.tree();
-    let kept: BTreeSet<&str> = after.keys().filter(|p| !before.contains_key(*p)).map(String::as_str).collect();
-    let expected = ["/etc/redis-harden", "/etc/redis-harden/policy.d", "/etc/redis-harden/policy.d/50-local.toml"];
+    let kept: BTreeSet<&str> = after
+        .keys()
+        .filter(|p| !before.contains_key(*p))
+        .map(String::as_str)
+        .collect();
+    let expected = [
+        "/etc/redis-harden",
+        "/etc/redis-harden/policy.d",
+        "/etc/redis-harden/policy.d/50-local.toml",
+    ];
     assert_eq!(kept, expected.into_iter().collect());
     for path in expected {
         before.insert(path.to_owned(), after[path].clone());
@@ -159,15 +243,25 @@ fn a_password_that_was_used_is_set_aside_and_not_lost() {
     let password = fs::read_to_string(fake.real("/etc/redis-harden/secrets/app")).unwrap();
     assert_eq!(password.trim_end().len(), 64, "256 bits");
     fake.rollback(&policies, false).expect("no conflict");
-    assert_eq!(fs::read_to_string(fake.real("/var/lib/redis-harden/set-aside/app")).unwrap(), password);
+    assert_eq!(
+        fs::read_to_string(fake.real("/var/lib/redis-harden/set-aside/app")).unwrap(),
+        password
+    );
 }
 
 #[test]
 fn the_binary_is_copied_and_taken_away_again() {
     let (fake, policies) = (Fake::new(), production());
-    let control = all().into_iter().find(|c| c.id == "service.binary").expect("a control");
+    let control = all()
+        .into_iter()
+        .find(|c| c.id == "service.binary")
+        .expect("a control");
     let before = fake.tree();
-    assert_eq!(fake.judge(&policies, control).status, Status::Fail, "nothing is there");
+    assert_eq!(
+        fake.judge(&policies, control).status,
+        Status::Fail,
+        "nothing is there"
+    );
     let applied = fake.apply(&policies, &[control]);
     assert!(applied.failed.is_empty(), "{:?}", applied.failed);
     assert_eq!(fake.judge(&policies, control).status, Status::Pass);
@@ -179,7 +273,11 @@ fn the_binary_is_copied_and_taken_away_again() {
 fn wants(control: &Control, policies: &Policies, facts: &Facts) -> Vec<Want> {
     match control.wants {
         Wants::Host(ask) => ask(policies, facts),
-        Wants::Instance(ask) => policies.instances.iter().flat_map(|p| ask(p, facts)).collect(),
+        Wants::Instance(ask) => policies
+            .instances
+            .iter()
+            .flat_map(|p| ask(p, facts))
+            .collect(),
     }
 }
 
@@ -195,7 +293,10 @@ fn each_control_mends_its_failing_cases_and_rolls_them_back() {
         for case in control.cases.iter().filter(|c| c.expect == Expect::Fail) {
             let policies = policies(control, case);
             let mut fake = Fake::new();
-            if !wants(control, &policies, &fake.facts(&policies)).iter().any(is_written) {
+            if !wants(control, &policies, &fake.facts(&policies))
+                .iter()
+                .any(is_written)
+            {
                 continue;
             }
             fake.apply(&policies, &controls());
@@ -208,10 +309,23 @@ fn each_control_mends_its_failing_cases_and_rolls_them_back() {
             let applied = fake.apply(&policies, &[control]);
             assert!(applied.failed.is_empty(), "{at}: {:?}", applied.failed);
             let after = fake.judge(&policies, control);
-            let here = |f: &&redis_harden::audit::Finding| f.status == Status::Fail && f.place == Where::Here;
-            assert!(!after.findings.iter().any(|f| here(&f)), "{at}: left\n{}", findings(&after));
-            let others = judged.findings.iter().any(|f| f.status == Status::Fail && f.place != Where::Here);
-            assert!(others || after.status == Status::Pass, "{at}: left\n{}", findings(&after));
+            let here = |f: &&redis_harden::audit::Finding| {
+                f.status == Status::Fail && f.place == Where::Here
+            };
+            assert!(
+                !after.findings.iter().any(|f| here(&f)),
+                "{at}: left\n{}",
+                findings(&after)
+            );
+            let others = judged
+                .findings
+                .iter()
+                .any(|f| f.status == Status::Fail && f.place != Where::Here);
+            assert!(
+                others || after.status == Status::Pass,
+                "{at}: left\n{}",
+                findings(&after)
+            );
             if applied.changed.is_empty() {
                 assert!(others, "{at}: nothing was changed");
                 assert_eq!(fake.runs().len(), runs, "{at}");
@@ -219,18 +333,37 @@ fn each_control_mends_its_failing_cases_and_rolls_them_back() {
                 continue;
             }
             let again = fake.apply(&policies, &[control]);
-            assert_eq!(again.changed, Vec::<String>::new(), "{at}: the second apply");
-            fake.rollback(&policies, false).unwrap_or_else(|c| panic!("{at}: {c:?}"));
-            assert_eq!(differences(&before, &fake.tree()).join("\n"), "", "{at}: after the rollback");
+            assert_eq!(
+                again.changed,
+                Vec::<String>::new(),
+                "{at}: the second apply"
+            );
+            fake.rollback(&policies, false)
+                .unwrap_or_else(|c| panic!("{at}: {c:?}"));
+            assert_eq!(
+                differences(&before, &fake.tree()).join("\n"),
+                "",
+                "{at}: after the rollback"
+            );
             mended.insert(control.id);
             cases += 1;
         }
     }
-    println!("{cases} cases of {} controls mended and put back", mended.len());
+    println!(
+        "{cases} cases of {} controls mended and put back",
+        mended.len()
+    );
     let (fake, policies) = (Fake::new(), production());
     let facts = fake.facts(&policies);
-    for control in controls().into_iter().filter(|c| wants(c, &policies, &facts).iter().any(is_written)) {
+    for control in controls()
+        .into_iter()
+        .filter(|c| wants(c, &policies, &facts).iter().any(is_written))
+    {
         // An account that is there is its owner's to change.
-        assert!(mended.contains(control.id) || control.id == "account.user", "{} was never mended", control.id);
+        assert!(
+            mended.contains(control.id) || control.id == "account.user",
+            "{} was never mended",
+            control.id
+        );
     }
 }

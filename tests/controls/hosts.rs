@@ -23,22 +23,36 @@ const OF_THIS_MACHINE: &[&str] = &["kernel.clock-cost", "files.free-space"];
 
 #[test]
 fn hosts_are_judged_and_applied_as_recorded() {
-    let mut names: Vec<PathBuf> = fs::read_dir(fixture("hosts")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut names: Vec<PathBuf> = fs::read_dir(fixture("hosts"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     names.sort();
     assert!(names.len() >= 5, "{names:?}");
     let wrong: Vec<String> = names.iter().flat_map(|dir| host(dir)).collect();
     if !is_root() {
-        println!("{} hosts: owners were not compared, this is not root", names.len());
+        println!(
+            "{} hosts: owners were not compared, this is not root",
+            names.len()
+        );
     }
-    assert!(wrong.is_empty(), "REDIS_HARDEN_BLESS=1 records what is so now:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "REDIS_HARDEN_BLESS=1 records what is so now:\n{}",
+        wrong.join("\n")
+    );
 }
 
 /// The differences of a host from its record.
 fn host(dir: &Path) -> Vec<String> {
     let mut fake = before(dir);
-    let policies = Policies::load(fake.host(), None, Trust::Root).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+    let policies = Policies::load(fake.host(), None, Trust::Root)
+        .unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     let text = fs::read_to_string(dir.join("root-before.txt")).unwrap_or_default();
-    for line in text.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+    for line in text
+        .lines()
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+    {
         match line {
             "apply" => drop(fake.apply(&policies, &controls())),
             line => fake.lay(line, &content(dir, line)),
@@ -47,15 +61,29 @@ fn host(dir: &Path) -> Vec<String> {
     let judged = findings(&fake, &policies);
     let old = fake.tree();
     let applied = fake.apply(&policies, &controls());
-    assert!(applied.failed.is_empty(), "{}: {:?}", dir.display(), applied.failed);
+    assert!(
+        applied.failed.is_empty(),
+        "{}: {:?}",
+        dir.display(),
+        applied.failed
+    );
     let new = fake.tree();
     let after = after(&fake, &old, &new);
-    let mut wrong = compare(dir, BTreeMap::from([("findings.txt".to_owned(), judged)]), |p| p == "findings.txt");
+    let mut wrong = compare(
+        dir,
+        BTreeMap::from([("findings.txt".to_owned(), judged)]),
+        |p| p == "findings.txt",
+    );
     wrong.extend(compare(dir, after, |p| p.starts_with("root-after")));
     if !applied.changed.is_empty() {
-        fake.rollback(&policies, false).unwrap_or_else(|c| panic!("{}: {c:?}", dir.display()));
+        fake.rollback(&policies, false)
+            .unwrap_or_else(|c| panic!("{}: {c:?}", dir.display()));
     }
-    wrong.extend(differences(&old, &fake.tree()).into_iter().map(|d| format!("{}: after the rollback: {d}", dir.display())));
+    wrong.extend(
+        differences(&old, &fake.tree())
+            .into_iter()
+            .map(|d| format!("{}: after the rollback: {d}", dir.display())),
+    );
     wrong
 }
 
@@ -64,7 +92,10 @@ fn before(dir: &Path) -> Fake {
     let mut fake = Fake::new();
     let root = dir.join("root-before");
     for path in files(&root, &root) {
-        fake.lay(&format!("/{path}"), &fs::read_to_string(root.join(&path)).unwrap());
+        fake.lay(
+            &format!("/{path}"),
+            &fs::read_to_string(root.join(&path)).unwrap(),
+        );
     }
     let policy = fs::read_to_string(dir.join("policy.toml")).unwrap();
     fake.lay("/etc/redis-harden/policy.toml", &policy);
@@ -73,10 +104,15 @@ fn before(dir: &Path) -> Fake {
 
 /// What `root-before/` has for a line of `root-before.txt`.
 fn content(dir: &Path, line: &str) -> String {
-    let path = line.split_whitespace().next().unwrap_or_default().trim_start_matches('/');
+    let path = line
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches('/');
     match path.ends_with('/') || line.contains(" -> ") || line.ends_with(" absent") {
         true => String::new(),
-        false => fs::read_to_string(dir.join("root-before").join(path)).unwrap_or_else(|e| panic!("root-before/{path}: {e}")),
+        false => fs::read_to_string(dir.join("root-before").join(path))
+            .unwrap_or_else(|e| panic!("root-before/{path}: {e}")),
     }
 }
 
@@ -91,7 +127,11 @@ fn findings(fake: &Fake, policies: &Policies) -> String {
             text.push_str(&format!("{} {id}\n", judged.status.word()));
         }
         for finding in &judged.findings {
-            text.push_str(&format!("{} {id} {}\n", finding.status.word(), finding.setting));
+            text.push_str(&format!(
+                "{} {id} {}\n",
+                finding.status.word(),
+                finding.setting
+            ));
         }
     }
     text
@@ -105,7 +145,10 @@ fn after(fake: &Fake, old: &Tree, new: &Tree) -> BTreeMap<String, String> {
     for path in old.keys().filter(|p| !new.contains_key(*p)) {
         list.push_str(&format!("absent {path}\n"));
     }
-    for (path, node) in new.iter().filter(|(path, node)| old.get(*path) != Some(node)) {
+    for (path, node) in new
+        .iter()
+        .filter(|(path, node)| old.get(*path) != Some(node))
+    {
         match &node.kind {
             Kind::Directory => list.push_str(&format!("{} {path}/\n", node.access())),
             Kind::Link(target) => list.push_str(&format!("link {path} -> {}\n", target.display())),
@@ -128,8 +171,14 @@ fn passwords(fake: &Fake) -> Vec<(String, String)> {
     let secrets = fake.real("/etc/redis-harden/secrets");
     let mut names = Vec::new();
     for name in files(&secrets, &secrets) {
-        let password = fs::read_to_string(secrets.join(&name)).unwrap().trim_end().to_owned();
-        names.push((hex(&Sha256::digest(&password)), format!("(SHA-256 of the password of {name})")));
+        let password = fs::read_to_string(secrets.join(&name))
+            .unwrap()
+            .trim_end()
+            .to_owned();
+        names.push((
+            hex(&Sha256::digest(&password)),
+            format!("(SHA-256 of the password of {name})"),
+        ));
         names.push((password, format!("(the password of {name})")));
     }
     names
@@ -155,12 +204,19 @@ fn compare(dir: &Path, now: BTreeMap<String, String>, of: impl Fn(&str) -> bool)
     let paths: std::collections::BTreeSet<&String> = recorded.keys().chain(now.keys()).collect();
     let mut wrong = Vec::new();
     for path in paths {
-        let (old, new) = (recorded.get(path).map(|t| seen(path, t)), now.get(path).map(|t| seen(path, t)));
+        let (old, new) = (
+            recorded.get(path).map(|t| seen(path, t)),
+            now.get(path).map(|t| seen(path, t)),
+        );
         if old != new {
             let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
             let diff = similar::TextDiff::from_lines(&old, &new);
             let shown = dir.join(path);
-            wrong.push(format!("{}\n{}", shown.display(), diff.unified_diff().context_radius(1)));
+            wrong.push(format!(
+                "{}\n{}",
+                shown.display(),
+                diff.unified_diff().context_radius(1)
+            ));
         }
     }
     wrong
@@ -173,7 +229,10 @@ fn seen(path: &str, text: &str) -> String {
     }
     let line = |l: &str| match l.split_once(' ') {
         Some((mode, rest)) if mode.starts_with('0') || mode.starts_with('2') => {
-            format!("{mode} {}\n", rest.split_once(' ').map_or(rest, |(_, path)| path))
+            format!(
+                "{mode} {}\n",
+                rest.split_once(' ').map_or(rest, |(_, path)| path)
+            )
         }
         _ => format!("{l}\n"),
     };
@@ -183,13 +242,20 @@ fn seen(path: &str, text: &str) -> String {
 /// The files below a directory, relative to `root`, sorted.
 fn files(root: &Path, dir: &Path) -> Vec<String> {
     // A fixture may lack root-before/ or root-after/, and a host its secrets.
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.unwrap().path();
         match path.is_dir() {
             true => found.extend(files(root, &path)),
-            false => found.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned()),
+            false => found.push(
+                path.strip_prefix(root)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned(),
+            ),
         }
     }
     found.sort();

@@ -47,28 +47,55 @@ const SELECTED: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 /// As Debian 12 with the packages redis-server and nftables, and the kernel as the production policy wants it.
 const BASE: &[(&str, &str)] = &[
     ("/etc/os-release", "@host/os-release"),
-    ("/etc/shadow 0640 root:root", "root:*:19700:0:99999:7:::\nredis:!:19700::::::\n"),
-    ("/etc/sysctl.conf", "# /etc/sysctl.conf - Configuration file for setting system variables\n"),
+    (
+        "/etc/shadow 0640 root:root",
+        "root:*:19700:0:99999:7:::\nredis:!:19700::::::\n",
+    ),
+    (
+        "/etc/sysctl.conf",
+        "# /etc/sysctl.conf - Configuration file for setting system variables\n",
+    ),
     ("/etc/sysctl.d/99-sysctl.conf -> ../sysctl.conf", ""),
     ("/etc/tmpfiles.d/", ""),
     ("/etc/systemd/system/multi-user.target.wants/", ""),
     ("/etc/redis/ 2770 redis:redis", ""),
-    ("/etc/redis/redis.conf 0640 redis:redis", "bind 127.0.0.1 -::1\nport 6379\n"),
+    (
+        "/etc/redis/redis.conf 0640 redis:redis",
+        "bind 127.0.0.1 -::1\nport 6379\n",
+    ),
     ("/usr/bin/", ""),
     ("/usr/sbin/", ""),
     ("/usr/local/sbin/", ""),
     ("/usr/lib/systemd/systemd 0755 root:root", ""),
-    ("/usr/lib/systemd/system/redis-server.service", "@units/redis-server.service"),
-    ("/usr/lib/systemd/system/redis-server@.service", "@units/redis-server@.service"),
+    (
+        "/usr/lib/systemd/system/redis-server.service",
+        "@units/redis-server.service",
+    ),
+    (
+        "/usr/lib/systemd/system/redis-server@.service",
+        "@units/redis-server@.service",
+    ),
     ("/lib -> usr/lib", ""),
     ("/run/systemd/system/", ""),
     ("/var/lib/dpkg/status", "@host/dpkg-status"),
     ("/var/lib/redis/ 0750 redis:redis", ""),
     ("/var/log/redis/ 2750 redis:adm", ""),
-    ("/proc/meminfo", "MemTotal:        2097152 kB\nMemFree:         1048576 kB\n"),
-    ("/proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
-    ("/proc/self/status", "Name:\tredis-harden\nCapEff:\t000001ffffffffff\n"),
-    ("/proc/self/mountinfo", "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"),
+    (
+        "/proc/meminfo",
+        "MemTotal:        2097152 kB\nMemFree:         1048576 kB\n",
+    ),
+    (
+        "/proc/swaps",
+        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
+    ),
+    (
+        "/proc/self/status",
+        "Name:\tredis-harden\nCapEff:\t000001ffffffffff\n",
+    ),
+    (
+        "/proc/self/mountinfo",
+        "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n",
+    ),
     ("/proc/sys/fs/nr_open", "1048576\n"),
     ("/proc/sys/kernel/yama/ptrace_scope", "1\n"),
     ("/proc/sys/net/core/somaxconn", "4096\n"),
@@ -76,7 +103,10 @@ const BASE: &[(&str, &str)] = &[
     ("/proc/sys/vm/overcommit_memory", "1\n"),
     ("/proc/sys/vm/swappiness", "10\n"),
     (SELECTED, "always [madvise] never\n"),
-    ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
+    (
+        "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+        "tsc\n",
+    ),
 ];
 
 /// Over the base: a kernel that nobody has tuned, as it boots on Debian 12, and no directory of Redis's yet.
@@ -103,19 +133,36 @@ impl Fake {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = dir.path().join("root");
         fs::create_dir(&root).expect("the fake root");
-        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("the fake root's mode");
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755))
+            .expect("the fake root's mode");
         let host = Host::at(&root, Reach::Running).expect("the fake root opens");
-        let mut fake = Fake { dir, host, told: Told::default(), runs: false, anonymous: None };
+        let mut fake = Fake {
+            dir,
+            host,
+            told: Told::default(),
+            runs: false,
+            anonymous: None,
+        };
         let (redis, group) = (uid("redis"), gid("redis"));
         let passwd = format!(
             "root:x:{}:{}:root:/root:/bin/bash\nredis:x:{redis}:{group}::/var/lib/redis:/usr/sbin/nologin\n",
             uid("root"),
             gid("root")
         );
-        let groups = format!("root:x:{}:\nadm:x:{}:\nredis:x:{group}:\n", gid("root"), gid("adm"));
+        let groups = format!(
+            "root:x:{}:\nadm:x:{}:\nredis:x:{group}:\n",
+            gid("root"),
+            gid("adm")
+        );
         fake.lay("/etc/passwd", &passwd);
         fake.lay("/etc/group", &groups);
-        fake.lay(&format!("/usr/bin/systemctl -> {}", fixture("bin/systemctl").display()), "");
+        fake.lay(
+            &format!(
+                "/usr/bin/systemctl -> {}",
+                fixture("bin/systemctl").display()
+            ),
+            "",
+        );
         fake.lay_all(BASE);
         fake
     }
@@ -138,7 +185,9 @@ impl Fake {
     pub fn lay(&mut self, place: &str, content: &str) {
         if let Some(name) = place.strip_prefix("CONFIG ") {
             self.runs = true;
-            self.told.directives.insert(name.to_owned(), content.to_owned());
+            self.told
+                .directives
+                .insert(name.to_owned(), content.to_owned());
         } else if let Some(field) = place.strip_prefix("INFO ") {
             self.runs = true;
             self.told.info.insert(field.to_owned(), content.to_owned());
@@ -152,8 +201,13 @@ impl Fake {
         } else {
             let mut words = place.split_whitespace();
             let path = words.next().unwrap_or_default();
-            let mode = words.next().map(|m| u32::from_str_radix(m, 8).unwrap_or_else(|_| panic!("{place}: no mode")));
-            let owner = words.next().map(|o| o.split_once(':').unwrap_or_else(|| panic!("{place}: no owner")));
+            let mode = words
+                .next()
+                .map(|m| u32::from_str_radix(m, 8).unwrap_or_else(|_| panic!("{place}: no mode")));
+            let owner = words.next().map(|o| {
+                o.split_once(':')
+                    .unwrap_or_else(|| panic!("{place}: no owner"))
+            });
             self.lay_inode(path, content, mode, owner.unwrap_or(("root", "root")));
         }
     }
@@ -177,7 +231,11 @@ impl Fake {
     /// Takes a file, a link or a directory with all in it away.
     pub fn remove(&mut self, path: &str) {
         let real = self.real(path);
-        let gone = if real.is_dir() && !real.is_symlink() { fs::remove_dir_all(&real) } else { fs::remove_file(&real) };
+        let gone = if real.is_dir() && !real.is_symlink() {
+            fs::remove_dir_all(&real)
+        } else {
+            fs::remove_file(&real)
+        };
         gone.unwrap_or_else(|e| panic!("{path}: {e}"));
     }
 
@@ -192,7 +250,11 @@ impl Fake {
 
     fn place_or_old(&self, path: &str) -> PathBuf {
         let real = self.real(path);
-        let mut missing: Vec<&Path> = real.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
+        let mut missing: Vec<&Path> = real
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| !dir.exists())
+            .collect();
         missing.reverse();
         for dir in missing {
             fs::create_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
@@ -221,7 +283,10 @@ impl Fake {
     pub fn facts(&self, policies: &Policies) -> Facts {
         let mut facts = Facts::gather(&self.host, policies).expect("the facts of a fake host");
         if let Some(instance) = facts.instances.get_mut("default") {
-            assert!(matches!(instance.view, View::NotRunning), "a fake host was told of a real server");
+            assert!(
+                matches!(instance.view, View::NotRunning),
+                "a fake host was told of a real server"
+            );
             if self.runs {
                 instance.view = View::Told(Box::new(self.told.clone()));
                 instance.anonymous = Ok(false);
@@ -236,7 +301,10 @@ impl Fake {
     /// The verdicts on some controls.
     pub fn audit(&self, policies: &Policies, controls: &[&'static Control]) -> Vec<Judged> {
         let facts = self.facts(policies);
-        let sight = Sight { host: &self.host, facts: &facts };
+        let sight = Sight {
+            host: &self.host,
+            facts: &facts,
+        };
         audit(sight, policies, controls, &Selection::default())
     }
 
@@ -254,10 +322,20 @@ impl Fake {
 
     /// Applies these controls, in the phases of a fake host.
     pub fn apply(&self, policies: &Policies, controls: &[&'static Control]) -> Applied {
-        let _lock = journal::lock(&self.host, "apply", std::time::Duration::ZERO).expect("the lock");
-        let mut run = Run::prepare(&self.host, (&policies.name, &policies.sha256), None).expect("a run");
+        let _lock =
+            journal::lock(&self.host, "apply", std::time::Duration::ZERO).expect("the lock");
+        let mut run =
+            Run::prepare(&self.host, (&policies.name, &policies.sha256), None).expect("a run");
         let every = Selection::default();
-        let applied = journal::apply(&self.host, policies, controls, &every, &PHASES, &mut run, &mut |_| {});
+        let applied = journal::apply(
+            &self.host,
+            policies,
+            controls,
+            &every,
+            &PHASES,
+            &mut run,
+            &mut |_| {},
+        );
         applied.expect("an apply")
     }
 
@@ -271,7 +349,10 @@ impl Fake {
         let runs = self.runs();
         let last = runs.last().expect("a run");
         let facts = self.facts(policies);
-        let sight = Sight { host: &self.host, facts: &facts };
+        let sight = Sight {
+            host: &self.host,
+            facts: &facts,
+        };
         journal::rollback(sight, last, force, &mut |_| {}).expect("a rollback")
     }
 
@@ -306,8 +387,13 @@ pub enum Kind {
 impl Node {
     /// `0640 root:redis`, and what it is.
     pub fn access(&self) -> String {
-        let user = ["root", "redis"].into_iter().find(|n| uid(n) == self.uid).map_or(self.uid.to_string(), str::to_owned);
-        let group = ["root", "adm", "redis"].into_iter().find(|n| gid(n) == self.gid);
+        let user = ["root", "redis"]
+            .into_iter()
+            .find(|n| uid(n) == self.uid)
+            .map_or(self.uid.to_string(), str::to_owned);
+        let group = ["root", "adm", "redis"]
+            .into_iter()
+            .find(|n| gid(n) == self.gid);
         let group = group.map_or(self.gid.to_string(), str::to_owned);
         format!("{:04o} {user}:{group}", self.mode)
     }
@@ -325,9 +411,20 @@ impl Node {
 /// The differences of two trees, a paragraph each.
 pub fn differences(before: &Tree, after: &Tree) -> Vec<String> {
     let paths: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let side = |tree: &Tree, path: &String| tree.get(path).map_or("nothing".to_owned(), Node::summary);
-    let differ = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
-    differ.map(|path| format!("{path}\n    was {}\n    is  {}", side(before, path), side(after, path))).collect()
+    let side =
+        |tree: &Tree, path: &String| tree.get(path).map_or("nothing".to_owned(), Node::summary);
+    let differ = paths
+        .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path));
+    differ
+        .map(|path| {
+            format!(
+                "{path}\n    was {}\n    is  {}",
+                side(before, path),
+                side(after, path)
+            )
+        })
+        .collect()
 }
 
 fn walk(root: &Path, below: &str, tree: &mut Tree) {
@@ -343,17 +440,31 @@ fn walk(root: &Path, below: &str, tree: &mut Tree) {
             Kind::Link(fs::read_link(entry.path()).unwrap_or_else(|e| panic!("{path}: {e}")))
         } else {
             let content = fs::read(entry.path()).unwrap_or_else(|e| panic!("{path}: {e}"));
-            Kind::File(if path == SELECTED { selected(&content) } else { content })
+            Kind::File(if path == SELECTED {
+                selected(&content)
+            } else {
+                content
+            })
         };
         let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
-        tree.insert(path, Node { kind, mode, uid, gid });
+        tree.insert(
+            path,
+            Node {
+                kind,
+                mode,
+                uid,
+                gid,
+            },
+        );
     }
 }
 
 /// A kernel shows all modes and brackets the one that was written; a plain file holds what was written. It is the mode that counts.
 fn selected(content: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(content);
-    let bracketed = text.split_whitespace().find_map(|w| w.strip_prefix('[')?.strip_suffix(']'));
+    let bracketed = text
+        .split_whitespace()
+        .find_map(|w| w.strip_prefix('[')?.strip_suffix(']'));
     bracketed.unwrap_or(text.trim()).as_bytes().to_vec()
 }
 
@@ -385,19 +496,24 @@ pub fn gid(name: &str) -> u32 {
 
 /// A file of tests/fixtures.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }
 
 fn content_of(content: &str) -> Vec<u8> {
     match content.strip_prefix('@') {
-        Some(name) => fs::read(fixture(name)).unwrap_or_else(|e| panic!("tests/fixtures/{name}: {e}")),
+        Some(name) => {
+            fs::read(fixture(name)).unwrap_or_else(|e| panic!("tests/fixtures/{name}: {e}"))
+        }
         None => content.as_bytes().to_vec(),
     }
 }
 
 fn set_access(path: &Path, mode: u32, (user, group): (&str, &str)) {
     // A chown clears the set-id bits, so the mode comes after.
-    std::os::unix::fs::chown(path, Some(uid(user)), Some(gid(group))).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    std::os::unix::fs::chown(path, Some(uid(user)), Some(gid(group)))
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mode = fs::Permissions::from_mode(mode);
     fs::set_permissions(path, mode).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }

@@ -3,7 +3,7 @@
 use super::{Guard, Patience, installed};
 use crate::facts::Init;
 use crate::host::{Host, HostResult, Run};
-use crate::setting::{Reading, Sight, service};
+use crate::setting::{Obstacle, Reading, Sight, service};
 use crate::value::Value;
 
 /// Present when dpkg has configured it.
@@ -30,6 +30,17 @@ pub fn save(host: &Host, name: &str) -> HostResult<Option<String>> {
     Ok(installed(host, name)?.map(|found| found.version))
 }
 
+/// No program is run on a tree: its packages are for whoever builds it.
+pub fn obstacle(sight: Sight, name: &str) -> Option<Obstacle> {
+    let hand = || {
+        let root = sight.host.root().display();
+        Obstacle::Hand(format!(
+            "no package is installed where only files can be reached: install {name} into {root} with its own package manager"
+        ))
+    };
+    sight.facts.offline.then(hand)
+}
+
 /// What a rollback does to a package that the run installed: it stays, and its services are stopped and do not start at boot,
 /// so that no stock Redis comes up in our place.
 pub fn put_to_rest(sight: Sight, name: &str) -> HostResult<()> {
@@ -38,10 +49,19 @@ pub fn put_to_rest(sight: Sight, name: &str) -> HostResult<()> {
             continue;
         }
         service::stop(sight, instance)?;
-        if sight.facts.init == Init::Systemd {
-            let disable = Run::new("systemctl").args(&["disable", "--quiet", &known.policy.unit()]);
-            sight.host.run_ok(&disable)?;
+        if installed(sight.host, name)?.is_none() {
+            // Its installation is what failed: there is no unit to disable.
+            continue;
         }
+        let unit = known.policy.unit();
+        // systemctl also takes the init script of the same name from its runlevels; it needs no systemd that runs.
+        let disable = match sight.facts.init {
+            Init::Other if sight.host.find_program("systemctl").is_none() => {
+                Run::new("update-rc.d").args(&[name, "disable"])
+            }
+            _ => Run::new("systemctl").args(&["disable", "--quiet", &unit]),
+        };
+        sight.host.run_ok(&disable)?;
     }
     Ok(())
 }
