@@ -301,6 +301,16 @@ impl Setting {
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))
     }
 
+    /// The file, directory or link that a write of it makes or changes; `None` for what is no file, and for files of the kernel.
+    pub fn written(&self) -> Option<PathBuf> {
+        match self {
+            Setting::Binary { path, .. } => Some(path.clone()),
+            Setting::SysctlAtBoot(_) => Some(sysctl_d::OURS.into()),
+            Setting::UnitEnabled(unit) => Some(unit::wants_link(unit)),
+            other => other.path().map(Path::to_path_buf),
+        }
+    }
+
     /// The setting's name without its kind, where it is a path.
     pub fn path(&self) -> Option<&Path> {
         match self {

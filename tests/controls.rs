@@ -11,5 +11,11 @@ mod fake;
 
 #[path = "controls/cases.rs"]
 mod cases;
+#[path = "controls/converge.rs"]
+mod converge;
+#[path = "controls/hosts.rs"]
+mod hosts;
+#[path = "controls/random.rs"]
+mod random;
 #[path = "controls/words.rs"]
 mod words;

@@ -19,7 +19,7 @@ pub const CONTROLS: &[Control] = &[
         severity: Severity::High,
         why: "Redis must run as a user of its own that owns nothing else and that nobody can log in as.",
         references: &["Debian redis-tools.postinst", "adduser(8)"],
-        by_hand: "adduser --system --home /var/lib/redis --group redis",
+        by_hand: "adduser --system --home /var/lib/redis --group redis; where it exists: usermod --home /var/lib/redis --shell /usr/sbin/nologin redis",
         wants: Wants::Instance(|p, f| {
             let user = Value::User(UserValue {
                 home: format!("/var/lib/{}", p.user()).into(),

@@ -141,8 +141,8 @@ pub const CONTROLS: &[Control] = &[
                 what,
             )]
         }),
-        // tests/plain.rs judges it on a Debian without systemd; a fake host has one.
-        cases: &[],
+        // No host without systemd passes yet: tests/plain.rs.
+        cases: &[fails(&[("/run/systemd/system absent", "")])],
     },
 ];
 

@@ -12,6 +12,7 @@ use crate::policy::Policies;
 use crate::setting::package::Guard;
 use crate::setting::{Reading, Saved, Setting, Sight};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Rounds after which a plan that never becomes empty is given up: something undoes what we write.
 const ROUNDS: usize = 3;
@@ -149,30 +150,51 @@ impl Work<'_, '_> {
         text: String,
         say: &mut dyn FnMut(&str),
     ) -> HostResult<()> {
-        let before = change.setting.save(sight)?;
+        for dir in missing_parents(sight.host, &change.setting)? {
+            let text = format!("directory {}: create", dir.display());
+            self.record(sight, group, Setting::Dir(dir.clone()), text, |_| {
+                let (uid, gid) = crate::setting::file::root_owner(sight.host)?;
+                sight.host.make_dir(&dir, 0o755, uid, gid)
+            })?;
+        }
+        self.record(sight, group, change.setting.clone(), text.clone(), |work| {
+            work.write(sight, group, change, say)?;
+            verify(sight, change)
+        })?;
+        tracing::info!(setting = %change.setting, group, "changed");
+        self.applied.changed.push(text);
+        Ok(())
+    }
+
+    /// Journals what is there, makes the change, and journals what is there then.
+    fn record(
+        &mut self,
+        sight: Sight,
+        group: &str,
+        setting: Setting,
+        text: String,
+        make: impl FnOnce(&mut Self) -> HostResult<()>,
+    ) -> HostResult<()> {
+        let before = setting.save(sight)?;
         let n = self
             .run
-            .intent(group, &change.setting, before.clone(), text.clone())?;
-        let entry = Entry {
+            .intent(group, &setting, before.clone(), text.clone())?;
+        self.entries.push(Entry {
             n,
             group: group.to_owned(),
-            setting: change.setting.clone(),
+            setting: setting.clone(),
             before,
-            text: text.clone(),
+            text,
             done: false,
             after: None,
             undone: false,
-        };
-        self.entries.push(entry);
-        self.write(sight, group, change, say)?;
-        verify(sight, change)?;
-        let after = digest(&change.setting.save(sight)?);
+        });
+        make(self)?;
+        let after = digest(&setting.save(sight)?);
         self.run.done(n, after.clone())?;
         if let Some(entry) = self.entries.last_mut() {
             (entry.done, entry.after) = (true, after);
         }
-        tracing::info!(setting = %change.setting, group, "changed");
-        self.applied.changed.push(text);
         Ok(())
     }
 
@@ -264,6 +286,20 @@ fn verify(sight: Sight, change: &Change) -> HostResult<()> {
             why,
         )),
     }
+}
+
+/// The directories above what the change writes that this host does not have, the highest first: a rollback takes them away again.
+fn missing_parents(host: &Host, setting: &Setting) -> HostResult<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    let written = setting.written();
+    for dir in written.iter().flat_map(|path| path.ancestors().skip(1)) {
+        if host.stat(dir)?.is_some() {
+            break;
+        }
+        missing.push(dir.to_path_buf());
+    }
+    missing.reverse();
+    Ok(missing)
 }
 
 /// Whether systemd has to be told of the change.

@@ -3,8 +3,9 @@
 
 mod reading;
 
-pub use reading::{obstacle, read_group, read_groups_of, read_password, read_user};
+pub use reading::{read_group, read_groups_of, read_password, read_user};
 
+use super::{Obstacle, Sight};
 use crate::host::{Host, HostError, HostResult, Run};
 use std::path::{Path, PathBuf};
 
@@ -178,6 +179,17 @@ pub fn create_service_user(host: &Host, name: &str, home: &Path) -> HostResult<(
         return host.run_ok(&adduser).map(drop);
     }
     add_user(host, &accounts, name, home)
+}
+
+/// An account that exists is its owner's to change: other things may depend on its shell, home and id.
+pub fn obstacle(sight: Sight, name: &str) -> Option<Obstacle> {
+    // Where the name service does not answer, the write says why.
+    let exists = matches!(sight.facts.accounts.user(name), Ok(Some(_)));
+    exists.then(|| {
+        Obstacle::Hand(format!(
+            "{name} exists already, and no account that exists is changed here; see usermod(8)"
+        ))
+    })
 }
 
 /// As adduser does it itself, where only `useradd` is there; but the home directory is left to its own setting.

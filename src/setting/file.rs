@@ -63,6 +63,14 @@ fn modes_below(host: &Host, path: &Path, depth: u32) -> HostResult<u32> {
     Ok(bits)
 }
 
+/// Where nothing is, nobody can be allowed too much.
+pub fn of_what_is_there(path: &Path, read: HostResult<Option<Value>>) -> Reading {
+    match read {
+        Ok(None) => Reading::NotApplicable(format!("{} does not exist", path.display())),
+        other => other.into(),
+    }
+}
+
 /// The kind of the file system that holds `path`, or its nearest existing parent.
 pub fn read_file_system(host: &Host, path: &Path) -> Reading {
     let mounts = match host.read_text(Path::new("/proc/self/mountinfo")) {
@@ -110,7 +118,7 @@ pub fn read_free_space(host: &Host, path: &Path) -> Reading {
     Reading::Absent
 }
 
-/// Writes a rendered file, making the directories of ours that it needs.
+/// Writes a rendered file.
 pub fn write(host: &Host, path: &Path, value: &FileValue) -> HostResult<()> {
     let (uid, gid) = ids(path, &value.access)?;
     host.write_file(path, &value.content, value.access.mode, uid, gid)

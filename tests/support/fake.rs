@@ -6,6 +6,7 @@
 //! ("/path 0640 root:redis", "content")    with this mode, owner and group
 //! ("/dir/ 0750 redis:redis", "")          a directory
 //! ("/link -> target", "")                 a symbolic link
+//! ("/path absent", "")                    nothing: what the base has there is taken away
 //! ("/path", "@proc/status-resident")      with the content of that file of tests/fixtures
 //! ("CONFIG name", "value")                what the running default instance tells
 //! ("INFO field", "value")
@@ -192,6 +193,8 @@ impl Fake {
             self.told.info.insert(field.to_owned(), content.to_owned());
         } else if place == "ANONYMOUS" {
             self.anonymous = Some(content == "open");
+        } else if let Some(path) = place.strip_suffix(" absent") {
+            self.remove(path);
         } else if let Some((path, target)) = place.split_once(" -> ") {
             let path = self.place_for(path);
             symlink(target, &path).unwrap_or_else(|e| panic!("{place}: {e}"));

@@ -2,7 +2,7 @@
 
 use super::{Accounts, Password};
 use crate::host::HostResult;
-use crate::setting::{Obstacle, Reading, Sight};
+use crate::setting::{Reading, Sight};
 use crate::value::{UserValue, Value};
 use std::path::Path;
 
@@ -64,14 +64,4 @@ pub fn read_password(sight: Sight, name: &str) -> Reading {
         Ok(None) => Reading::NotApplicable(format!("/etc/passwd has no user {name}")),
         Err(e) => Reading::Unknown(e.to_string()),
     }
-}
-
-/// An account that exists is its owner's to change: we only make one that is missing.
-pub fn obstacle(sight: Sight, name: &str) -> Option<Obstacle> {
-    let exists = sight.facts.accounts.uid(name).is_some();
-    exists.then(|| {
-        Obstacle::Hand(format!(
-            "the user {name} exists and is left as it is: usermod --shell /usr/sbin/nologin --home /var/lib/{name} {name}"
-        ))
-    })
 }
