@@ -92,7 +92,17 @@ impl Selection {
         let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
             globs.iter().map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}"))).collect()
         };
-        Ok(Selection { only: compile(only, "--only")?, skip: compile(skip, "--skip")? })
+        let selection = Selection { only: compile(only, "--only")?, skip: compile(skip, "--skip")? };
+        match ids.iter().any(|id| selection.has(id)) {
+            true => Ok(selection),
+            false => Err("--only and --skip together leave no control to judge".into()),
+        }
+    }
+
+    /// One control, or those of a glob, as `explain` is asked for them.
+    pub fn named(glob: &str, controls: &[&'static Control]) -> Result<Selection, String> {
+        let only = vec![selection(glob, &ids(controls)).map_err(|e| e.to_string())?];
+        Ok(Selection { only, skip: Vec::new() })
     }
 
     /// Whether the control is asked for.

@@ -74,10 +74,12 @@ impl Context {
     /// The host that is asked about.
     pub fn host(&self) -> Result<Host, Trouble> {
         match &self.root {
-            Some(dir) => Ok(Host::at(
-                dir,
-                Reach::FilesOnly(format!("{} is a tree that does not run", dir.display())),
-            )?),
+            Some(dir) => {
+                let why = format!("{} is a tree that does not run", dir.display());
+                Host::at(dir, Reach::FilesOnly(why)).map_err(|e| {
+                    Trouble(format!("{e}\n  = --root names a directory with a system's files"))
+                })
+            }
             None => Ok(live()?),
         }
     }

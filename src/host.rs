@@ -70,6 +70,9 @@ impl Host {
         let root = root
             .canonicalize()
             .map_err(|e| HostError::new(doing(), e))?;
+        if !root.is_dir() {
+            return Err(HostError::errno(doing(), Errno::ENOTDIR));
+        }
         let root_fd = File::open(&root)
             .map_err(|e| HostError::new(doing(), e))?
             .into();
