@@ -152,16 +152,27 @@ fn live() -> Result<Host, HostError> {
     Ok(host)
 }
 
+const CHROOT: &str = "this is a chroot: the system that runs has another root";
+
 /// Why only files are reached, where this is a chroot: PID 1 has another root than we, or there is no /proc at all.
-/// Not root, one cannot tell, and cannot change anything either.
+/// Where PID 1 may not be looked at (not root, or a root with fewer rights than it), a root that is no mount is one.
 fn chroot(host: &Host) -> Option<&'static str> {
     match host.same_inode(Path::new("/proc/1/root/."), Path::new("/")) {
         Ok(true) => None,
-        Ok(false) => Some("this is a chroot: the system that runs has another root"),
+        Ok(false) => Some(CHROOT),
         Err(e) if e.errno == Some(Errno::ENOENT) => {
             Some("this is a chroot, or half a system: no /proc is mounted")
         }
-        Err(_) => None,
+        Err(_) => (!is_mount(host)).then_some(CHROOT),
+    }
+}
+
+/// Whether our root is a mount, as that of a machine or a container is. Source: proc_pid_mountinfo(5), field 5.
+fn is_mount(host: &Host) -> bool {
+    match host.read_text(Path::new("/proc/self/mountinfo")) {
+        Ok(Some(mounts)) => mounts.lines().any(|l| l.split(' ').nth(4) == Some("/")),
+        // Without that file there is no evidence of a chroot.
+        _ => true,
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::audit::{Finding, Judged, Status};
 use crate::control::{Group, Phase};
 use crate::setting::Setting;
-use crate::value::{Access, FileValue, Value};
+use crate::value::{Access, Account, FileValue, Value};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// One setting to be written.
 #[derive(Clone, Debug)]
@@ -51,6 +52,25 @@ impl Change {
             target: target.clone(),
             group: group.clone(),
             controls: vec![control],
+        }
+    }
+
+    /// A directory of root's, for another change.
+    pub fn directory(path: PathBuf, (uid, gid): (u32, u32), of: &Change) -> Change {
+        let root = |id| Account {
+            name: "root".into(),
+            id: Some(id),
+        };
+        Change {
+            setting: Setting::Dir(path),
+            before: None,
+            target: Value::Dir(Access {
+                user: root(uid),
+                group: root(gid),
+                mode: 0o755,
+            }),
+            group: of.group.clone(),
+            controls: of.controls.clone(),
         }
     }
 

@@ -308,6 +308,18 @@ impl Setting {
         }
     }
 
+    /// The file or link that a write creates, whose directory must be there.
+    pub fn creates(&self) -> Option<PathBuf> {
+        match self {
+            Setting::File(path) | Setting::Secret(path) | Setting::Binary { path, .. } => {
+                Some(path.clone())
+            }
+            Setting::SysctlAtBoot(_) => Some(sysctl_d::OURS.into()),
+            Setting::UnitEnabled(unit) => Some(unit::wants_link(unit)),
+            _ => None,
+        }
+    }
+
     /// Whether its content must never be shown.
     pub fn is_secret(&self) -> bool {
         matches!(self, Setting::Secret(_))

@@ -138,6 +138,7 @@ impl Work<'_, '_> {
         text: String,
         say: &mut dyn FnMut(&str),
     ) -> HostResult<()> {
+        self.directories(sight, group, change, say)?;
         let before = change.setting.save(sight)?;
         let n = self
             .run
@@ -161,6 +162,32 @@ impl Work<'_, '_> {
         }
         tracing::info!(setting = %change.setting, group, "changed");
         self.applied.changed.push(text);
+        Ok(())
+    }
+
+    /// Makes the directories that a minimal system lacks (`/etc/tmpfiles.d` without systemd): journalled, so that they go again.
+    fn directories(
+        &mut self,
+        sight: Sight,
+        group: &str,
+        change: &Change,
+        say: &mut dyn FnMut(&str),
+    ) -> HostResult<()> {
+        let Some(path) = change.setting.creates() else {
+            return Ok(());
+        };
+        let mut missing = Vec::new();
+        for dir in path.ancestors().skip(1) {
+            if self.host.stat(dir)?.is_some() {
+                break;
+            }
+            missing.push(dir.to_path_buf());
+        }
+        for dir in missing.into_iter().rev() {
+            let made = Change::directory(dir, crate::setting::file::root_owner(self.host)?, change);
+            let text = made.describe();
+            self.change(sight, group, &made, text, say)?;
+        }
         Ok(())
     }
 

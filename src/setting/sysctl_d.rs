@@ -96,10 +96,6 @@ pub fn write(host: &Host, key: &str, value: &str) -> HostResult<()> {
         .iter()
         .map(|(key, value)| format!("{key} = {value}\n"))
         .collect();
-    let dir = Path::new("/etc/sysctl.d");
-    if host.stat(dir)?.is_none() {
-        host.make_dir(dir, 0o755, uid, gid)?;
-    }
     host.write_file(path, format!("{HEADER}{body}").as_bytes(), 0o644, uid, gid)
 }
 

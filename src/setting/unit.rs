@@ -210,13 +210,6 @@ pub fn enable(host: &Host, unit: &str) -> HostResult<()> {
     let fragment = fragment_of(host, unit)?
         .ok_or_else(|| HostError::refused(format!("enabling {unit}"), "there is no such unit"))?;
     let link = wants_link(unit);
-    let dir = link.parent().unwrap_or(Path::new("/"));
-    if host.stat(dir)?.is_none() {
-        let owner = host
-            .stat(Path::new("/"))?
-            .map_or((0, 0), |s| (s.uid, s.gid));
-        host.make_dir(dir, 0o755, owner.0, owner.1)?;
-    }
     host.make_link(&link, &fragment)
 }
 
