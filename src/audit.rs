@@ -90,9 +90,15 @@ impl Selection {
     ) -> Result<Selection, String> {
         let ids = ids(controls);
         let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
-            globs.iter().map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}"))).collect()
+            globs
+                .iter()
+                .map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}")))
+                .collect()
         };
-        let selection = Selection { only: compile(only, "--only")?, skip: compile(skip, "--skip")? };
+        let selection = Selection {
+            only: compile(only, "--only")?,
+            skip: compile(skip, "--skip")?,
+        };
         match ids.iter().any(|id| selection.has(id)) {
             true => Ok(selection),
             false => Err("--only and --skip together leave no control to judge".into()),
@@ -102,7 +108,10 @@ impl Selection {
     /// One control, or those of a glob, as `explain` is asked for them.
     pub fn named(glob: &str, controls: &[&'static Control]) -> Result<Selection, String> {
         let only = vec![selection(glob, &ids(controls)).map_err(|e| e.to_string())?];
-        Ok(Selection { only, skip: Vec::new() })
+        Ok(Selection {
+            only,
+            skip: Vec::new(),
+        })
     }
 
     /// Whether the control is asked for.
@@ -220,7 +229,11 @@ impl Finding {
         match remedy {
             Remedy::Write(group) => match self.setting.obstacle(sight) {
                 None => self.change = self.target(sight).map(|v| (v, group)),
-                Some(Obstacle::Root) => self.explain("run `redis-harden apply` as root"),
+                // An ordinary user's plan is root's.
+                Some(Obstacle::Root) => {
+                    self.change = self.target(sight).map(|v| (v, group));
+                    self.explain("run `redis-harden apply` as root");
+                }
                 Some(Obstacle::Machine(why)) => {
                     self.place = Where::Host;
                     self.explain(&why);
@@ -255,8 +268,7 @@ impl Finding {
     /// In a tree that does not run, what is not there and cannot be made there is no fault of the tree's.
     fn leave_to_first_boot(&mut self) {
         if let Some(why) = self.waits_for() {
-            self.explain(&why);
-            self.at_first_boot = true;
+            (self.because, self.at_first_boot) = (Some(why), true);
         }
         if self.at_first_boot {
             self.status = Status::NotApplicable;
@@ -267,9 +279,10 @@ impl Finding {
     /// Why the host has to make it itself.
     fn waits_for(&self) -> Option<String> {
         match (&self.setting, &self.change) {
-            (Setting::Secret(_), _) => {
-                Some("passwords are generated on the host itself: copies of this tree would share them".into())
-            }
+            (Setting::Secret(_), _) => Some(
+                "passwords are generated on the host itself: copies of this tree would share them"
+                    .into(),
+            ),
             (Setting::User(_) | Setting::Group(_), _) => {
                 Some("made at first boot, or by the package: no program is run here".into())
             }

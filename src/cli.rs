@@ -84,12 +84,20 @@ impl FromStr for ReportTo {
 
     fn from_str(text: &str) -> Result<ReportTo, String> {
         let formats: Vec<String> = Format::value_variants().iter().map(|f| f.word()).collect();
-        let wrong = || format!("write it as FORMAT=PATH, with {} for FORMAT", formats.join(" or "));
+        let wrong = || {
+            format!(
+                "write it as FORMAT=PATH, with {} for FORMAT",
+                formats.join(" or ")
+            )
+        };
         let (format, path) = text.split_once('=').ok_or_else(wrong)?;
         let format = <Format as ValueEnum>::from_str(format, false).map_err(|_| wrong())?;
         match path {
             "" => Err(wrong()),
-            path => Ok(ReportTo { format, path: path.into() }),
+            path => Ok(ReportTo {
+                format,
+                path: path.into(),
+            }),
         }
     }
 }

@@ -77,7 +77,9 @@ impl Context {
             Some(dir) => {
                 let why = format!("{} is a tree that does not run", dir.display());
                 Host::at(dir, Reach::FilesOnly(why)).map_err(|e| {
-                    Trouble(format!("{e}\n  = --root names a directory with a system's files"))
+                    Trouble(format!(
+                        "{e}\n  = --root names a directory with a system's files"
+                    ))
                 })
             }
             None => Ok(live()?),
@@ -225,6 +227,12 @@ pub fn print(text: &str) -> Result<(), Trouble> {
         Err(e) => Err(Trouble(format!("writing to standard output: {e}"))),
         Ok(()) => Ok(()),
     }
+}
+
+/// `1 change`, `2 changes`.
+pub fn count(n: usize, thing: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {thing}{s}")
 }
 
 /// clap's errors: help and version are 0, a wrong use is 2.

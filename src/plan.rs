@@ -101,7 +101,9 @@ impl Change {
         match (&self.setting, &self.before, &self.target) {
             (_, before, Value::File(new)) => self.describe_file(before.as_ref(), new),
             (Setting::Package(name), _, _) => format!("install package {name}"),
-            (Setting::Binary { path, source }, _, _) => format!("copy {} to {}", source.display(), path.display()),
+            (Setting::Binary { path, source }, _, _) => {
+                format!("copy {} to {}", source.display(), path.display())
+            }
             (Setting::Service(name), None, _) => format!("start service {name}"),
             (Setting::Service(name), Some(_), _) => format!("restart service {name}"),
             (setting, Some(before), target) => format!("{setting}: {before} → {target}"),
@@ -178,7 +180,8 @@ pub fn waits_for(target: &Value) -> Option<String> {
         Value::File(file) => account(&file.access).or_else(|| {
             let text = std::str::from_utf8(&file.content).unwrap_or_default();
             let complete = crate::redis::acl::is_complete(text);
-            (!complete).then(|| "it holds the hashes of passwords that are not generated yet".into())
+            (!complete)
+                .then(|| "it holds the hashes of passwords that are not generated yet".into())
         }),
         Value::Dir(access) | Value::Owned(access) => account(access),
         _ => None,

@@ -1,7 +1,7 @@
 //! `check`: audit, report, and say by the exit code what was found.
 
 use super::{Context, Outcome, Trouble, print};
-use crate::audit::{ids, Selection, audit, exit_code};
+use crate::audit::{Selection, audit, exit_code, ids};
 use crate::cli::{Check, Format, ReportTo};
 use crate::host::{Host, Reach};
 use crate::policy::Trust;

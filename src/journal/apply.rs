@@ -91,7 +91,10 @@ impl Work<'_, '_> {
             return Ok(false);
         }
         let facts = Facts::gather(self.host, self.policies)?;
-        let sight = Sight { host: self.host, facts: &facts };
+        let sight = Sight {
+            host: self.host,
+            facts: &facts,
+        };
         let mut changed = false;
         for (group, changes) in by_group(of_phase(pending, phase)) {
             if self.broken.contains(&group.name) {
@@ -108,8 +111,16 @@ impl Work<'_, '_> {
 
     fn judge(&self) -> HostResult<Vec<Change>> {
         let facts = Facts::gather(self.host, self.policies)?;
-        let sight = Sight { host: self.host, facts: &facts };
-        Ok(plan(&audit(sight, self.policies, self.controls, self.selection)))
+        let sight = Sight {
+            host: self.host,
+            facts: &facts,
+        };
+        Ok(plan(&audit(
+            sight,
+            self.policies,
+            self.controls,
+            self.selection,
+        )))
     }
 
     fn group(
@@ -199,7 +210,8 @@ impl Work<'_, '_> {
         change: &Change,
         say: &mut dyn FnMut(&str),
     ) -> HostResult<()> {
-        let guarded = matches!(change.setting, Setting::Package(_)) && sight.facts.init != Init::Systemd;
+        let guarded =
+            matches!(change.setting, Setting::Package(_)) && sight.facts.init != Init::Systemd;
         if !guarded {
             return change.setting.write(sight, &change.target, say);
         }
@@ -208,7 +220,10 @@ impl Work<'_, '_> {
         for write in guard.writes() {
             let setting = Setting::File(write.path.into());
             let text = format!("{setting}: deny the start of Redis while its package is installed");
-            intents.push(self.run.intent(group, &setting, Saved::Inode(write.before), text)?);
+            intents.push(
+                self.run
+                    .intent(group, &setting, Saved::Inode(write.before), text)?,
+            );
         }
         let written = change.setting.write(sight, &change.target, say);
         for n in intents {

@@ -155,7 +155,10 @@ impl<'a> Reader<'a> {
         }
         let names: Vec<&str> = files.iter().map(|s| s.name.as_str()).collect();
         let body = toml::to_string(&merged.policy).expect("a policy is tables, texts and numbers");
-        format!("# Merged by redis-harden from {}.\n{body}", names.join(", "))
+        format!(
+            "# Merged by redis-harden from {}.\n{body}",
+            names.join(", ")
+        )
     }
 
     /// A file with all that it extends.

@@ -75,7 +75,7 @@ fn plan_is_1_for_pending_changes_and_0_for_none() {
     let only = ["plan", "--only", "kernel.somaxconn"];
     let ran = tree.run(&only);
     assert!(
-        ran.exits(1).ends_with("1 changes; next: redis-harden apply\n"),
+        ran.exits(1).ends_with("1 change; next: redis-harden apply\n"),
         "{ran}"
     );
     tree.file("etc/sysctl.d/50.conf", "net.core.somaxconn = 65535\n");
@@ -126,7 +126,7 @@ fn rollback_over_an_edit_is_1_and_touches_nothing() {
             && ran.out.contains("rollback --force"),
         "{ran}"
     );
-    tree.is_untouched(&before);
+    tree.is_untouched_but_the_lock(&before);
     tree.run(&["rollback", "--force"]).exits(0);
     tree.run(&["rollback", "1"]).refuses_with(&["run 1 is rolled back already"]);
 }

@@ -103,16 +103,23 @@ pub fn run(args: &[&str]) -> Ran {
 
 /// A directory that everybody may enter, gone after the test.
 pub fn scratch() -> TempDir {
+    let dir = directory_in(&std::env::temp_dir());
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("our own");
+    dir
+}
+
+/// A directory in which nobody but root could have written: root trusts a policy there.
+pub fn of_root() -> TempDir {
+    directory_in(Path::new("/root"))
+}
+
+fn directory_in(parent: &Path) -> TempDir {
     assert!(
         nix::unistd::geteuid().is_root(),
         "this test needs root: run tests/run, or cargo test as root"
     );
-    let dir = tempfile::Builder::new()
-        .prefix("redis-harden-cli-")
-        .tempdir()
-        .expect("a temporary directory");
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("our own");
-    dir
+    let named = tempfile::Builder::new().prefix("redis-harden-cli-").tempdir_in(parent);
+    named.expect("a directory of the test's own")
 }
 
 /// A tree with a Debian in it, as far as redis-harden looks.
@@ -214,6 +221,17 @@ impl Fake {
     #[track_caller]
     pub fn is_untouched(&self, before: &Tree) {
         same(before, &self.snapshot(), &[]);
+    }
+
+    /// Nothing but the lock, which says who held it last, differs.
+    #[track_caller]
+    pub fn is_untouched_but_the_lock(&self, before: &Tree) {
+        let lock = [Allowed {
+            glob: "/var/lib/redis-harden/lock",
+            what: What::Anything,
+            because: "it says who held it",
+        }];
+        same(before, &self.snapshot(), &lock);
     }
 
     /// Nothing but our own journal differs.

@@ -1,6 +1,6 @@
 //! Trees that do not run: judged by their files, prepared without anything that copies of them must not share.
 
-use super::harness::{FIXED, Fake, scratch};
+use super::harness::{FIXED, Fake, of_root};
 use crate::support::tree::{Allowed, Tree, What};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -114,7 +114,7 @@ fn apply_again_changes_nothing() {
         let before = tree.snapshot();
         let ran = tree.run(&["apply"]);
         assert!(ran.exits(0).starts_with("nothing to change\n"), "{ran}");
-        tree.is_untouched(&before);
+        tree.is_untouched_but_the_lock(&before);
     }
 }
 
@@ -208,7 +208,7 @@ fn a_tree_of_a_host_that_has_run_is_judged_by_its_passwords() {
 #[test]
 fn a_policy_from_outside_is_the_trees_own_afterwards() {
     let tree = Fake::debian();
-    let dir = scratch();
+    let dir = of_root();
     let (base, policy) = (dir.path().join("base.toml"), dir.path().join("p.toml"));
     fs::write(&base, "[redis]\nport = 6380\n").expect("our own");
     let text = "# ours\n[redis]\nport = 6390\n";
