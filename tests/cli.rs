@@ -7,6 +7,10 @@
     reason = "a test drives this machine itself; the boundary is for src/"
 )]
 
+#[path = "support/tree.rs"]
+#[expect(dead_code, reason = "tests/systemd.rs uses the rest")]
+mod tree;
+
 mod cli {
     mod bad_input;
     mod chroot;
@@ -17,9 +21,4 @@ mod cli {
     mod offline;
     mod output;
     mod unprivileged;
-}
-
-mod support {
-    #[expect(dead_code, reason = "tests/systemd.rs uses the rest")]
-    pub mod tree;
 }

@@ -59,7 +59,10 @@ fn a_syntax_error_has_file_line_and_column() {
         message.starts_with("redis-harden: /etc/redis-harden/policy.toml:"),
         "{message}"
     );
-    assert!(message.contains("\n   | ") && message.contains('^'), "{message}");
+    assert!(
+        message.contains("\n   | ") && message.contains('^'),
+        "{message}"
+    );
 }
 
 #[test]
@@ -69,7 +72,10 @@ fn what_it_extends_must_exist_and_not_go_round() {
     let message = refused("extends = \"durabel\"\n");
     assert!(message.contains("did you mean \"durable\"?"), "{message}");
     let message = refused("extends = \"policy.toml\"\n");
-    assert!(message.contains("policy.toml") && message.contains("extends"), "{message}");
+    assert!(
+        message.contains("policy.toml") && message.contains("extends"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -87,7 +93,8 @@ fn globs_of_no_control_are_refused() {
         tree.run(&[command, "--only", "kernel.overcomit-memory"]).refuses(
             "redis-harden: --only: \"kernel.overcomit-memory\" fits no control\n  = did you mean \"kernel.overcommit-memory\"?",
         );
-        tree.run(&[command, "--skip", "sandox.*"]).refuses_with(&["--skip: \"sandox.*\" fits no control"]);
+        tree.run(&[command, "--skip", "sandox.*"])
+            .refuses_with(&["--skip: \"sandox.*\" fits no control"]);
     }
     tree.run(&["explain", "kernel.overcomit-memory"]).refuses(
         "redis-harden: \"kernel.overcomit-memory\" fits no control\n  = did you mean \"kernel.overcommit-memory\"?",
@@ -99,9 +106,7 @@ fn globs_of_no_control_are_refused() {
 fn a_policy_that_others_could_have_written_is_refused() {
     let tree = Fake::debian();
     tree.file("etc/redis-harden/policy.toml", "");
-    let say = |why: &str| {
-        format!("redis-harden: trusting /etc/redis-harden/policy.toml: {why}")
-    };
+    let say = |why: &str| format!("redis-harden: trusting /etc/redis-harden/policy.toml: {why}");
     let path = tree.at("etc/redis-harden/policy.toml");
     tree.mode("etc/redis-harden/policy.toml", 0o666);
     let before = tree.snapshot();

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/schema").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("packaging/schema")
+        .join(name)
 }
 
 /// The shipped file is what the code generates; `UPDATE_SCHEMAS=1` writes it.
@@ -54,11 +56,20 @@ fn reports_fit_the_shipped_schema() {
     let of_machine = run(&["check", "--format", "json"]).out;
     for text in [of_tree, of_machine] {
         let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let errors: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
+        let errors: Vec<String> = validator
+            .iter_errors(&report)
+            .map(|e| e.to_string())
+            .collect();
         assert!(errors.is_empty(), "{errors:?} in {text}");
         let statuses = ["pass", "fail", "waived", "unknown", "not-applicable"];
-        let summed: u64 = statuses.iter().filter_map(|s| report["summary"][s].as_u64()).sum();
-        assert_eq!(Some(summed as usize), report["controls"].as_array().map(Vec::len));
+        let summed: u64 = statuses
+            .iter()
+            .filter_map(|s| report["summary"][s].as_u64())
+            .sum();
+        assert_eq!(
+            Some(summed as usize),
+            report["controls"].as_array().map(Vec::len)
+        );
     }
     let nonsense = serde_json::json!({"schema": 1});
     assert!(!validator.is_valid(&nonsense));
@@ -70,7 +81,10 @@ fn the_starter_policy_is_valid_and_fits_the_schema() {
     let starter = run(&["policy", "init"]).out;
     tree.file("etc/redis-harden/policy.toml", &starter);
     let ran = tree.run(&["policy", "validate"]);
-    assert_eq!(ran.exits(0), "valid: /etc/redis-harden/policy.toml (1 instance)\n");
+    assert_eq!(
+        ran.exits(0),
+        "valid: /etc/redis-harden/policy.toml (1 instance)\n"
+    );
     let policy: toml::Value = toml::from_str(&starter).expect("TOML");
     let policy = serde_json::to_value(policy).expect("JSON");
     assert!(validator("policy.schema.json").is_valid(&policy));
@@ -87,7 +101,9 @@ fn what_policy_show_prints_is_a_policy() {
 /// The subcommands, by the help's own list.
 fn subcommands() -> Vec<String> {
     let help = run(&["--help"]).out;
-    let (_, list) = help.split_once("\nCommands:\n").expect("a list of commands");
+    let (_, list) = help
+        .split_once("\nCommands:\n")
+        .expect("a list of commands");
     let (list, _) = list.split_once("\n\n").expect("its end");
     let indented = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
     list.lines()
@@ -108,8 +124,15 @@ fn every_help_has_an_example() {
     for mut args in commands {
         args.push("--help");
         let ran = run(&args);
-        let (_, example) = ran.exits(0).split_once("Example:\n").unwrap_or_else(|| panic!("no example in {ran}"));
-        assert!(example.trim_start().starts_with("redis-harden") || example.contains("sudo redis-harden"), "{ran}");
+        let (_, example) = ran
+            .exits(0)
+            .split_once("Example:\n")
+            .unwrap_or_else(|| panic!("no example in {ran}"));
+        assert!(
+            example.trim_start().starts_with("redis-harden")
+                || example.contains("sudo redis-harden"),
+            "{ran}"
+        );
     }
 }
 
@@ -117,13 +140,21 @@ fn every_help_has_an_example() {
 fn manual_pages_are_written_for_every_command_and_pass_man() {
     let dir = scratch();
     run(&["man", dir.path().to_str().expect("UTF-8")]).exits(0);
-    let mut expected: Vec<String> =
-        subcommands().iter().map(|name| format!("redis-harden-{name}.1")).collect();
+    let mut expected: Vec<String> = subcommands()
+        .iter()
+        .map(|name| format!("redis-harden-{name}.1"))
+        .collect();
     expected.push("redis-harden.1".into());
     expected.sort();
     let mut written: Vec<String> = fs::read_dir(dir.path())
         .expect("our own")
-        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("readable")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     written.sort();
     assert_eq!(written, expected);
@@ -181,12 +212,23 @@ fn controls_are_listed_whole() {
     let json: serde_json::Value = serde_json::from_str(json.exits(0)).expect("JSON");
     let controls = json["controls"].as_array().expect("a list");
     assert!(controls.len() >= 45, "{}", controls.len());
-    assert!(text.exits(0).ends_with(&format!("{} controls\n", controls.len())));
+    assert!(
+        text.exits(0)
+            .ends_with(&format!("{} controls\n", controls.len()))
+    );
     for control in controls {
         for field in ["id", "title", "severity", "why", "fix"] {
-            assert!(control[field].as_str().is_some_and(|t| !t.is_empty()), "{control}");
+            assert!(
+                control[field].as_str().is_some_and(|t| !t.is_empty()),
+                "{control}"
+            );
         }
-        assert!(control["references"].as_array().is_some_and(|r| !r.is_empty()), "{control}");
+        assert!(
+            control["references"]
+                .as_array()
+                .is_some_and(|r| !r.is_empty()),
+            "{control}"
+        );
         run(&["explain", control["id"].as_str().expect("text")]).exits(0);
     }
 }
@@ -194,15 +236,37 @@ fn controls_are_listed_whole() {
 #[test]
 fn history_tells_the_runs() {
     let tree = Fake::debian();
-    assert_eq!(tree.run(&["history"]).exits(0), "no run has changed anything yet\n");
+    assert_eq!(
+        tree.run(&["history"]).exits(0),
+        "no run has changed anything yet\n"
+    );
     tree.run(&["apply", "--message", "ticket 42"]).exits(0);
     tree.run(&["apply"]).exits(0);
     let ran = tree.run(&["history"]);
-    assert_eq!(ran.exits(0).lines().count(), 1, "a run that changes nothing is none: {ran}");
-    assert!(ran.out.starts_with("   1  ") && ran.out.contains("  uid 0"), "{ran}");
-    assert!(ran.out.ends_with("changes, complete  \"ticket 42\"\n"), "{ran}");
+    assert_eq!(
+        ran.exits(0).lines().count(),
+        1,
+        "a run that changes nothing is none: {ran}"
+    );
+    assert!(
+        ran.out.starts_with("   1  ") && ran.out.contains("  uid 0"),
+        "{ran}"
+    );
+    assert!(
+        ran.out.ends_with("changes, complete  \"ticket 42\"\n"),
+        "{ran}"
+    );
     tree.run(&["rollback"]).exits(0);
-    assert!(tree.run(&["history"]).exits(0).contains("changes, rolled back"));
+    assert!(
+        tree.run(&["history"])
+            .exits(0)
+            .contains("changes, rolled back")
+    );
     let verbose = tree.run(&["history", "-v"]);
-    assert!(verbose.exits(0).contains("sysctl vm.swappiness at boot: create, 10"), "{verbose}");
+    assert!(
+        verbose
+            .exits(0)
+            .contains("sysctl vm.swappiness at boot: create, 10"),
+        "{verbose}"
+    );
 }

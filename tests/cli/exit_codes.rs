@@ -50,9 +50,11 @@ fn check_counts_failures_from_a_severity_on() {
     let shown = tree.run(&low);
     assert!(shown.exits(0).starts_with("files only: "), "{shown}");
     assert!(shown.out.contains("\nfail "), "{shown}");
-    tree.run(&[&low[..], &["--fail-on", "low"]].concat()).exits(1);
+    tree.run(&[&low[..], &["--fail-on", "low"]].concat())
+        .exits(1);
     let high = ["check", "--only", "kernel.overcommit-memory"];
-    tree.run(&[&high[..], &["--fail-on", "critical"]].concat()).exits(0);
+    tree.run(&[&high[..], &["--fail-on", "critical"]].concat())
+        .exits(0);
     tree.run(&[&high[..], &["--exit-zero"]].concat()).exits(0);
 }
 
@@ -64,7 +66,8 @@ fn nothing_evaluated_is_2() {
         let ran = tree.run(&[command, "--only", "network.bind"]);
         ran.exits(2);
     }
-    tree.run(&["check", "--only", "network.bind", "--exit-zero"]).exits(2);
+    tree.run(&["check", "--only", "network.bind", "--exit-zero"])
+        .exits(2);
     tree.run(&["check", "--only", "kernel.*", "--skip", "kernel.*"])
         .refuses("redis-harden: --only and --skip together leave no control to judge");
 }
@@ -75,7 +78,8 @@ fn plan_is_1_for_pending_changes_and_0_for_none() {
     let only = ["plan", "--only", "kernel.somaxconn"];
     let ran = tree.run(&only);
     assert!(
-        ran.exits(1).ends_with("1 change; next: redis-harden apply\n"),
+        ran.exits(1)
+            .ends_with("1 change; next: redis-harden apply\n"),
         "{ran}"
     );
     tree.file("etc/sysctl.d/50.conf", "net.core.somaxconn = 65535\n");
@@ -121,14 +125,16 @@ fn rollback_over_an_edit_is_1_and_touches_nothing() {
     let ran = tree.run(&["rollback"]);
     ran.exits(1);
     assert!(
-        ran.out.starts_with("run 1 cannot be rolled back, and nothing was touched:\n")
+        ran.out
+            .starts_with("run 1 cannot be rolled back, and nothing was touched:\n")
             && ran.out.contains("/etc/tmpfiles.d/redis-harden.conf")
             && ran.out.contains("rollback --force"),
         "{ran}"
     );
     tree.is_untouched_but_the_lock(&before);
     tree.run(&["rollback", "--force"]).exits(0);
-    tree.run(&["rollback", "1"]).refuses_with(&["run 1 is rolled back already"]);
+    tree.run(&["rollback", "1"])
+        .refuses_with(&["run 1 is rolled back already"]);
 }
 
 #[test]
@@ -157,7 +163,8 @@ fn policy_commands_are_0_or_2() {
     }
     tree.file("etc/redis-harden/policy.toml", "[redis]\nport = 70000\n");
     for command in ["show", "validate"] {
-        tree.run(&["policy", command]).refuses_with(&["redis.port is 70000"]);
+        tree.run(&["policy", command])
+            .refuses_with(&["redis.port is 70000"]);
     }
     for command in ["schema", "init"] {
         tree.run(&["policy", command]).exits(0);

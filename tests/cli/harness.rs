@@ -1,6 +1,6 @@
 //! Runs the binary, and builds small trees for it: a Debian with redis-server installed, as far as redis-harden looks.
 
-use crate::support::tree::{Allowed, Tree, What};
+use crate::tree::{Allowed, Tree, What};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -76,7 +76,10 @@ impl std::fmt::Display for Ran {
             out,
             err,
         } = self;
-        write!(f, "{command}: exit {code}\n--- stdout\n{out}--- stderr\n{err}---")
+        write!(
+            f,
+            "{command}: exit {code}\n--- stdout\n{out}--- stderr\n{err}---"
+        )
     }
 }
 
@@ -93,7 +96,9 @@ pub fn command(args: &[&str]) -> Command {
 /// The same for another program in front of it.
 pub fn clean(mut command: Command, args: &[&str]) -> Command {
     command.args(args).env_remove("NO_COLOR");
-    command.env_remove("DPKG_ROOT").env_remove("DPKG_MAINTSCRIPT_NAME");
+    command
+        .env_remove("DPKG_ROOT")
+        .env_remove("DPKG_MAINTSCRIPT_NAME");
     command
 }
 
@@ -118,7 +123,9 @@ fn directory_in(parent: &Path) -> TempDir {
         nix::unistd::geteuid().is_root(),
         "this test needs root: run tests/run, or cargo test as root"
     );
-    let named = tempfile::Builder::new().prefix("redis-harden-cli-").tempdir_in(parent);
+    let named = tempfile::Builder::new()
+        .prefix("redis-harden-cli-")
+        .tempdir_in(parent);
     named.expect("a directory of the test's own")
 }
 
@@ -134,12 +141,18 @@ impl Fake {
         for dir in ["etc", "etc/systemd", "usr", "var", "var/lib"] {
             fake.dir(dir, 0o755, 0, 0);
         }
-        fake.file("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/usr/sbin/nologin\n");
+        fake.file(
+            "etc/passwd",
+            "root:x:0:0:root:/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/usr/sbin/nologin\n",
+        );
         fake.file("etc/group", "root:x:0:\nadm:x:4:\nredis:x:998:\n");
         fake.file("etc/shadow", "root:*:19000::::::\nredis:!:19000::::::\n");
         fake.mode("etc/shadow", 0o640);
         fake.file("etc/hostname", "image\n");
-        fake.file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n");
+        fake.file(
+            "etc/os-release",
+            "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n",
+        );
         fake.file("usr/lib/systemd/systemd", "");
         fake.file("lib/systemd/system/redis-server.service", UNIT);
         fake.file("var/lib/dpkg/status", STATUS);

@@ -76,7 +76,10 @@ fn a_killed_holder_leaves_no_lock_and_its_half_is_undone() {
     ran.exits(0);
     assert!(ran.err.contains("run 1 was interrupted"), "{ran}");
     let history = tree.run(&["history"]);
-    assert!(history.exits(0).contains("interrupted, recovered"), "{history}");
+    assert!(
+        history.exits(0).contains("interrupted, recovered"),
+        "{history}"
+    );
     for _ in 0..2 {
         tree.run(&["rollback"]).exits(0);
     }

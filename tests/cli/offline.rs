@@ -1,7 +1,7 @@
 //! Trees that do not run: judged by their files, prepared without anything that copies of them must not share.
 
 use super::harness::{FIXED, Fake, of_root};
-use crate::support::tree::{Allowed, Tree, What};
+use crate::tree::{Allowed, Tree, What};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
@@ -25,7 +25,10 @@ fn files_of_ours(tree: &Fake) -> Vec<String> {
 fn check_judges_files_and_says_that_it_does() {
     let tree = Fake::debian();
     let ran = tree.run(&["check"]);
-    let first = format!("files only: {} is a tree that does not run\n", tree.root().display());
+    let first = format!(
+        "files only: {} is a tree that does not run\n",
+        tree.root().display()
+    );
     assert!(ran.exits(1).starts_with(&first), "{ran}");
     assert_eq!(ran.out.matches("files only: ").count(), 1, "{ran}");
     let json = tree.run(&["check", "--format", "json"]);
@@ -40,7 +43,10 @@ fn check_judges_files_and_says_that_it_does() {
     let bind = of("network.bind");
     assert_eq!(bind["status"], "not-applicable");
     assert!(
-        bind["findings"][0]["because"].as_str().expect("a reason").ends_with("is a tree that does not run")
+        bind["findings"][0]["because"]
+            .as_str()
+            .expect("a reason")
+            .ends_with("is a tree that does not run")
     );
     let passwords = of("files.passwords");
     assert_eq!(passwords["status"], "not-applicable");
@@ -67,7 +73,8 @@ fn apply_makes_nothing_that_copies_must_not_share() {
         let ran = tree.run(&["apply"]);
         ran.exits(0);
         assert!(
-            ran.out.contains("settings are generated at first boot, and Redis cannot start before"),
+            ran.out
+                .contains("settings are generated at first boot, and Redis cannot start before"),
             "{ran}"
         );
         for path in HOSTS_OWN {
@@ -90,7 +97,10 @@ fn the_boot_unit_is_enabled_and_would_make_it() {
     let tree = Fake::debian();
     tree.run(&["apply"]).exits(0);
     let unit = tree.text(BOOT_UNIT);
-    assert!(unit.contains("\nExecStart=/usr/local/sbin/redis-harden apply --boot\n"), "{unit}");
+    assert!(
+        unit.contains("\nExecStart=/usr/local/sbin/redis-harden apply --boot\n"),
+        "{unit}"
+    );
     assert!(unit.contains("\nBefore=redis-server.service"), "{unit}");
     let link = tree.at("etc/systemd/system/multi-user.target.wants/redis-harden.service");
     assert_eq!(
@@ -100,7 +110,10 @@ fn the_boot_unit_is_enabled_and_would_make_it() {
     assert!(tree.has("usr/local/sbin/redis-harden"));
     // Redis comes after it, and not without its password.
     let drop_in = tree.text("etc/systemd/system/redis-server.service.d/50-redis-harden.conf");
-    assert!(drop_in.contains("\nAfter=redis-harden.service\n"), "{drop_in}");
+    assert!(
+        drop_in.contains("\nAfter=redis-harden.service\n"),
+        "{drop_in}"
+    );
     assert!(
         drop_in.contains("\nLoadCredential=agent:/etc/redis-harden/secrets/agent\n"),
         "{drop_in}"
@@ -121,7 +134,10 @@ fn apply_again_changes_nothing() {
 #[test]
 fn rollback_restores_the_tree_byte_for_byte() {
     for tree in [Fake::debian(), Fake::bare()] {
-        tree.file("etc/sysctl.d/99-zz-redis-harden.conf", "# an older one\nvm.swappiness = 60\n");
+        tree.file(
+            "etc/sysctl.d/99-zz-redis-harden.conf",
+            "# an older one\nvm.swappiness = 60\n",
+        );
         tree.mode("etc/sysctl.d/99-zz-redis-harden.conf", 0o600);
         let before = tree.snapshot();
         tree.run(&["apply"]).exits(0);
@@ -157,9 +173,15 @@ fn fixed_sizes_are_rendered_where_the_accounts_exist() {
     let tree = Fake::debian();
     tree.file("etc/redis-harden/policy.toml", FIXED);
     tree.run(&["apply"]).exits(0);
-    assert!(tree.text("etc/redis-harden/redis/default.conf").contains("\nmaxmemory 67108864\n"));
+    assert!(
+        tree.text("etc/redis-harden/redis/default.conf")
+            .contains("\nmaxmemory 67108864\n")
+    );
     let stat = fs::metadata(tree.at("etc/redis-harden/redis/default.conf")).expect("rendered");
-    assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o640, 0, 998));
+    assert_eq!(
+        (stat.mode() & 0o7777, stat.uid(), stat.gid()),
+        (0o640, 0, 998)
+    );
     assert!(!tree.has("etc/redis-harden/secrets/agent"));
     assert!(!tree.has("etc/redis-harden/redis/default.acl"));
 
@@ -170,7 +192,9 @@ fn fixed_sizes_are_rendered_where_the_accounts_exist() {
     assert!(!tree.has("etc/redis-harden/redis"), "{ran}");
     let plan = tree.run(&["plan"]);
     assert!(
-        plan.exits(0).contains("/default.conf: generated at first boot\n    the group redis does not exist yet\n"),
+        plan.exits(0).contains(
+            "/default.conf: generated at first boot\n    the group redis does not exist yet\n"
+        ),
         "{plan}"
     );
 }
@@ -218,15 +242,24 @@ fn a_policy_from_outside_is_the_trees_own_afterwards() {
     tree.run(&["--policy", named, "apply"]).exits(0);
     assert_eq!(tree.text("etc/redis-harden/policy.toml"), text);
     let stat = fs::metadata(tree.at("etc/redis-harden/policy.toml")).expect("written");
-    assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o644, 0, 0));
-    assert!(tree.text(BOOT_UNIT).contains("/redis-harden apply --boot\n"));
+    assert_eq!(
+        (stat.mode() & 0o7777, stat.uid(), stat.gid()),
+        (0o644, 0, 0)
+    );
+    assert!(
+        tree.text(BOOT_UNIT)
+            .contains("/redis-harden apply --boot\n")
+    );
     // The boot, which reads the tree's own policy, finds nothing else to do.
     tree.run(&["plan"]).exits(0);
     // One that extends another file is merged into one.
     fs::write(&policy, "extends = \"base.toml\"\n").expect("our own");
     tree.run(&["--policy", named, "apply"]).exits(0);
     let merged = tree.text("etc/redis-harden/policy.toml");
-    assert!(merged.starts_with("# Merged by redis-harden from "), "{merged}");
+    assert!(
+        merged.starts_with("# Merged by redis-harden from "),
+        "{merged}"
+    );
     let ran = tree.run(&["policy", "show"]);
     assert!(ran.exits(0).contains("port = 6380"), "{ran}");
     tree.run(&["plan"]).exits(0);
@@ -241,10 +274,14 @@ fn no_program_of_the_tree_or_of_this_machine_is_run() {
     let tree = Fake::bare();
     for program in ["adduser", "useradd", "systemctl", "apt-get", "nft"] {
         let path = format!("usr/sbin/{program}");
-        tree.file(&path, "#!/bin/sh\ntouch /ran-a-program \"$(dirname \"$0\")/ran\"\n");
+        tree.file(
+            &path,
+            "#!/bin/sh\ntouch /ran-a-program \"$(dirname \"$0\")/ran\"\n",
+        );
         tree.mode(&path, 0o755);
     }
     tree.run(&["apply"]).exits(0);
     assert!(!tree.has("usr/sbin/ran") && !std::path::Path::new("/ran-a-program").exists());
-    tree.run(&["start"]).refuses_with(&["programs are not run on a tree"]);
+    tree.run(&["start"])
+        .refuses_with(&["programs are not run on a tree"]);
 }

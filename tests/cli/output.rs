@@ -38,7 +38,10 @@ fn a_pipe_gets_no_colour_unless_it_is_asked_for() {
     let tree = Fake::debian();
     for args in [&["check"][..], &["plan"], &["apply"], &["history", "-v"]] {
         let ran = tree.run(args);
-        assert!(!ran.out.contains(ESCAPE) && !ran.err.contains(ESCAPE), "{ran}");
+        assert!(
+            !ran.out.contains(ESCAPE) && !ran.err.contains(ESCAPE),
+            "{ran}"
+        );
     }
     let ran = tree.run(&["--color", "always", "check"]);
     assert!(ran.out.contains(ESCAPE), "{ran}");
@@ -58,7 +61,9 @@ fn a_report_in_a_file_has_no_colour() {
         format!("text={}", text.display()),
         format!("json={}", json.display()),
     );
-    let args = ["--color", "always", "check", "--report", &to_text, "--report", &to_json];
+    let args = [
+        "--color", "always", "check", "--report", &to_text, "--report", &to_json,
+    ];
     tree.run(&args).exits(1);
     let text = fs::read_to_string(text).expect("written");
     assert!(text.contains("fail") && !text.contains(ESCAPE), "{text}");
@@ -78,7 +83,14 @@ fn a_report_that_cannot_be_written_is_2() {
 fn a_reader_that_goes_away_is_no_panic() {
     let tree = Fake::debian();
     let root = tree.root().display();
-    for args in ["check", "plan", "controls", "policy schema", "completions bash", "--help"] {
+    for args in [
+        "check",
+        "plan",
+        "controls",
+        "policy schema",
+        "completions bash",
+        "--help",
+    ] {
         let line = format!("{} --root {root} {args} | head -c 1 >/dev/null", binary());
         let ran = Ran::of(&mut clean(Command::new("sh"), &["-c", &line]));
         assert_eq!(ran.err, "", "{ran}");
@@ -114,7 +126,9 @@ fn progress_goes_to_standard_error() {
     ran.exits(0);
     let root = tree.root().display();
     assert!(
-        ran.err.starts_with(&format!("· files only: {root} is a tree that does not run\n")),
+        ran.err.starts_with(&format!(
+            "· files only: {root} is a tree that does not run\n"
+        )),
         "{ran}"
     );
     assert!(!ran.out.contains('·'), "{ran}");

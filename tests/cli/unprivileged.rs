@@ -54,14 +54,28 @@ fn what_may_not_be_read_is_unknown_and_2() {
     assert!(
         ran.out.contains("unknown         account.no-password")
             && ran.out.contains("password of redis could not be read")
-            && ran.out.contains("/etc/shadow: permission denied (EACCES; run as root?)"),
+            && ran
+                .out
+                .contains("/etc/shadow: permission denied (EACCES; run as root?)"),
         "{ran}"
     );
-    nobody.run_on(&tree, &[&only[..], &["--exit-zero"]].concat()).exits(2);
-    nobody.run_on(&tree, &[&only[..], &["--allow-unknown"]].concat()).exits(0);
-    let with_a_failure = ["check", "--only", "account.no-password", "--only", "kernel.somaxconn"];
+    nobody
+        .run_on(&tree, &[&only[..], &["--exit-zero"]].concat())
+        .exits(2);
+    nobody
+        .run_on(&tree, &[&only[..], &["--allow-unknown"]].concat())
+        .exits(0);
+    let with_a_failure = [
+        "check",
+        "--only",
+        "account.no-password",
+        "--only",
+        "kernel.somaxconn",
+    ];
     nobody.run_on(&tree, &with_a_failure).exits(2);
-    nobody.run_on(&tree, &[&with_a_failure[..], &["--allow-unknown"]].concat()).exits(1);
+    nobody
+        .run_on(&tree, &[&with_a_failure[..], &["--allow-unknown"]].concat())
+        .exits(1);
 }
 
 #[test]
@@ -72,7 +86,8 @@ fn rendered_files_that_only_redis_may_read_are_unknown() {
     let ran = nobody.run_on(&tree, &["check", "--only", "files.configuration"]);
     ran.exits(2);
     assert!(
-        ran.out.contains("file /etc/redis-harden/redis/default.conf could not be read")
+        ran.out
+            .contains("file /etc/redis-harden/redis/default.conf could not be read")
             && ran.out.contains("EACCES; run as root?"),
         "{ran}"
     );
@@ -83,7 +98,11 @@ fn plan_shows_what_it_can_and_says_what_it_could_not() {
     let (nobody, tree) = (Nobody::new(), Fake::debian());
     let ran = nobody.run_on(&tree, &["plan"]);
     ran.exits(2);
-    assert!(ran.out.contains("settings could not be read: redis-harden check\n"), "{ran}");
+    assert!(
+        ran.out
+            .contains("settings could not be read: redis-harden check\n"),
+        "{ran}"
+    );
     nobody.run_on(&tree, &["plan", "--only", "kernel.*", "--allow-unknown"]);
 }
 
@@ -91,7 +110,11 @@ fn plan_shows_what_it_can_and_says_what_it_could_not() {
 fn this_machine_is_judged_without_a_panic() {
     let nobody = Nobody::new();
     for command in ["check", "plan", "status", "policy"] {
-        let args: &[&str] = if command == "policy" { &["policy", "validate"] } else { &[command] };
+        let args: &[&str] = if command == "policy" {
+            &["policy", "validate"]
+        } else {
+            &[command]
+        };
         let ran = nobody.run(args);
         assert!((0..=3).contains(&ran.code), "{ran}");
         assert!(!ran.err.contains("panicked"), "{ran}");
@@ -134,10 +157,14 @@ fn an_unreadable_policy_is_an_error_and_never_the_default() {
     for command in ["check", "plan"] {
         let ran = nobody.run_on(&tree, &[command]);
         assert_eq!(ran.exits(2), "", "{ran}");
-        ran.refuses_with(&["/etc/redis-harden/policy.toml: permission denied (EACCES; run as root?)"]);
+        ran.refuses_with(&[
+            "/etc/redis-harden/policy.toml: permission denied (EACCES; run as root?)",
+        ]);
     }
     tree.mode("etc/redis-harden", 0o700);
-    nobody.run_on(&tree, &["check"]).refuses_with(&["permission denied (EACCES; run as root?)"]);
+    nobody
+        .run_on(&tree, &["check"])
+        .refuses_with(&["permission denied (EACCES; run as root?)"]);
 }
 
 #[test]
