@@ -2,6 +2,7 @@
 
 use crate::control::{Control, Group, Remedy, Severity, Want, Wants};
 use crate::policy::{Policies, Waiver, selection};
+use crate::redis::config;
 use crate::rule::Rule;
 use crate::setting::{Obstacle, Reading, Setting, Sight};
 use crate::value::Value;
@@ -243,7 +244,10 @@ impl Finding {
                     self.explain(&why);
                 }
             },
-            Remedy::Restart => self.place = Where::Restart,
+            Remedy::Restart => match self.set_by_policy(sight) {
+                Some(what) => (self.place, self.fix) = (Where::Hand, what),
+                None => self.place = Where::Restart,
+            },
             Remedy::FirstBoot(why) => {
                 (self.place, self.at_first_boot) = (Where::Hand, true);
                 self.explain(&why);
@@ -251,6 +255,23 @@ impl Finding {
             Remedy::Machine(what) => (self.place, self.fix) = (Where::Host, what),
             Remedy::Hand(what) => (self.place, self.fix) = (Where::Hand, what),
         }
+    }
+
+    /// Whether the policy itself renders a value that violates the rule: a restart would only bring it back.
+    fn set_by_policy(&self, sight: Sight) -> Option<String> {
+        let Setting::Directive { instance, name } = &self.setting else {
+            return None;
+        };
+        let policy = &sight.facts.instances.get(instance)?.policy;
+        let maxmemory = sight.facts.maxmemory.get(instance)?;
+        let rendered = config::directives(policy, *maxmemory);
+        let mut values = rendered.iter().filter(|(n, _)| n == name);
+        let (Some((_, value)), None) = (values.next(), values.next()) else {
+            return None;
+        };
+        let words = config::split(value)?.join(" ");
+        let violates = !self.rule.holds(Some(&Value::Text(words)));
+        violates.then(|| format!("the policy sets {name} {value}: change it there"))
     }
 
     /// What to write. A value for the next boot is never worse than the one that the running kernel has and that holds:

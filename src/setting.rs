@@ -221,7 +221,9 @@ impl Setting {
             (Setting::Package(name), Value::Present) => package::install_guarded(sight, name, say),
             (Setting::UnitEnabled(unit), Value::Flag(true)) => unit::enable(host, unit),
             (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
-            (Setting::Service(name), Value::Serving(_)) => service::restart(sight, name, say),
+            (Setting::Service(name), Value::Serving(generation)) => {
+                service::serve(sight, name, generation, say)
+            }
             (setting, target) => Err(HostError::refused(
                 format!("setting {setting} to {target}"),
                 "there is no way to write it",
@@ -290,6 +292,7 @@ impl Setting {
             Setting::Sysctl(key) => kernel::obstacle(sight, &kernel::path(key)),
             Setting::HugePages => kernel::obstacle(sight, Path::new(kernel::HUGE_PAGES)),
             Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
+            Setting::Firewall => firewall::obstacle(sight),
             Setting::Package(name) => package::obstacle(sight, name),
             Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
             _ => None,

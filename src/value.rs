@@ -42,7 +42,8 @@ pub struct FileValue {
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserValue {
     pub home: PathBuf,
-    pub shell: PathBuf,
+    /// Whether its shell lets somebody in.
+    pub login: bool,
     /// True when the uid is below the host's first regular uid (1000, as Debian's `adduser`).
     pub system: bool,
 }
@@ -116,10 +117,10 @@ impl fmt::Display for Value {
             Value::Link(target) => write!(f, "link to {}", target.display()),
             Value::User(u) => write!(
                 f,
-                "{} user, home {}, shell {}",
-                if u.system { "system" } else { "login" },
-                u.home.display(),
-                u.shell.display()
+                "{} user {} login, home {}",
+                if u.system { "system" } else { "regular" },
+                if u.login { "with" } else { "without" },
+                u.home.display()
             ),
             Value::Present => f.write_str("present"),
             Value::Flag(true) => f.write_str("yes"),

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 mod support {
+    pub mod disk;
     #[expect(dead_code, reason = "tests/systemd.rs uses the rest")]
     pub mod nspawn;
     #[expect(dead_code, reason = "tests/systemd.rs uses the rest")]

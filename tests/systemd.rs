@@ -11,129 +11,20 @@ use std::path::Path;
 use std::process::Command;
 
 mod support {
+    pub mod disk;
+    pub mod left;
     pub mod nspawn;
     pub mod tree;
 }
 
-use support::nspawn::{Machine, Ran};
-use support::tree::{Allowed, Tree, What, paths_of_new_packages};
+use support::disk::Ran;
+use support::left::{self, allow};
+use support::nspawn::Machine;
+use support::tree::{Tree, What};
 
 const BINARY: &str = "/usr/local/sbin/redis-harden";
 const SOCKET: &str = "/run/redis/redis-server.sock";
 const UNIT: &str = "redis-server.service";
-
-/// What an apply and its rollback may leave behind, beside the files of the packages that apply installed.
-const LEFT_BEHIND: &[Allowed] = &[
-    allow(
-        "/var/log/**",
-        What::Anything,
-        "logs are the record of what happened",
-    ),
-    allow(
-        "/var/lib/redis",
-        What::Creation,
-        "the package's postinst makes it",
-    ),
-    allow(
-        "/var/lib/redis/**",
-        What::Creation,
-        "Redis's data is never removed",
-    ),
-    allow(
-        "/var/lib/redis-harden",
-        What::Creation,
-        "the journal stays, so that history can show the run",
-    ),
-    allow(
-        "/var/lib/redis-harden/**",
-        What::Creation,
-        "the journal stays, so that history can show the run",
-    ),
-    allow(
-        "/var/lib/dpkg/**",
-        What::Anything,
-        "the package database knows the new packages",
-    ),
-    allow(
-        "/var/lib/apt/**",
-        What::Anything,
-        "apt-get update and install",
-    ),
-    allow(
-        "/var/cache/**",
-        What::Anything,
-        "caches of apt, debconf, ldconfig",
-    ),
-    allow(
-        "/etc/ld.so.cache",
-        What::Anything,
-        "ldconfig, for the new packages' libraries",
-    ),
-    allow(
-        "/etc/alternatives/**",
-        What::Creation,
-        "the new packages' alternatives",
-    ),
-    allow(
-        "/var/lib/systemd/deb-systemd-helper-*/**",
-        What::Creation,
-        "what the package's own postinst enabled",
-    ),
-    allow(
-        "/var/lib/systemd/deb-systemd-helper-*",
-        What::Creation,
-        "what the package's own postinst enabled",
-    ),
-    allow(
-        "/etc/rc?.d/*redis-server",
-        What::Creation,
-        "the package's own init script",
-    ),
-    allow(
-        "/etc/passwd",
-        What::LinesWith("redis"),
-        "the package's own user owns the data",
-    ),
-    allow(
-        "/etc/group",
-        What::LinesWith("redis"),
-        "the package's own group owns the data",
-    ),
-    allow(
-        "/etc/shadow",
-        What::LinesWith("redis"),
-        "the package's own user owns the data",
-    ),
-    allow(
-        "/etc/gshadow",
-        What::LinesWith("redis"),
-        "the package's own group owns the data",
-    ),
-    allow(
-        "/etc/{passwd,group,shadow,gshadow}-",
-        What::Anything,
-        "the backup that adduser keeps of the file before",
-    ),
-    allow(
-        "/etc/.pwd.lock",
-        What::Creation,
-        "the lock of the account tools",
-    ),
-    allow(
-        "/var/lib/systemd/{random-seed,timers/*}",
-        What::Anything,
-        "systemd's own clockwork",
-    ),
-    allow("/root/.rediscli_history", What::Creation, "redis-cli's own"),
-];
-
-const fn allow(glob: &'static str, what: What, because: &'static str) -> Allowed {
-    Allowed {
-        glob,
-        what,
-        because,
-    }
-}
 
 // The machine itself.
 
@@ -399,7 +290,43 @@ fn two_instances_run_beside_each_other() {
     }
 }
 
+#[test]
+fn a_stock_redis_with_data_is_taken_over_and_given_back_without_losing_a_key() {
+    let machine = with_our_binary();
+    install(&machine, &["redis-server"]);
+    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
+    let fill = "for i in $(seq 1000); do echo SET key:$i $i; done | redis-cli --pipe";
+    machine.sh(fill).ok();
+    assert_eq!(machine.exec(&["redis-cli", "dbsize"]).ok(), "1000");
+
+    let apply = machine.exec(&[BINARY, "apply"]);
+    apply.ok();
+    serves_hardened(&machine);
+    assert_eq!(as_admin(&machine, &["dbsize"]), "1000", "{apply}");
+    as_admin(&machine, &["set", "written-under-us", "1"]);
+    machine.systemctl(&["restart", UNIT]).ok();
+    assert_eq!(as_admin(&machine, &["dbsize"]), "1001", "after a restart");
+
+    machine.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
+    let program = machine.command_line(&machine.property(UNIT, "MainPID"));
+    assert!(
+        program.iter().any(|word| word.contains("redis-server")),
+        "the stock server is back: {program:?}"
+    );
+    assert_eq!(machine.exec(&["redis-cli", "dbsize"]).ok(), "1001");
+}
+
 // What the tests above share.
+
+/// What the server answers root's own user.
+#[track_caller]
+fn as_admin(machine: &Machine, words: &[&str]) -> String {
+    let secret = machine.exec(&["cat", "/etc/redis-harden/secrets/admin"]);
+    let cli = ["redis-cli", "-s", SOCKET, "--user", "admin"];
+    let answer = machine.exec_with(&[("REDISCLI_AUTH", secret.ok())], &[&cli, words].concat());
+    answer.ok().to_owned()
+}
 
 /// A bare machine with the binary under test, as an administrator would have copied it there.
 fn with_our_binary() -> Machine {
@@ -499,9 +426,7 @@ fn network_values(machine: &Machine) -> String {
 }
 
 fn left_behind(machine: &Machine, before: &Tree) -> Vec<String> {
-    let after = machine.tree();
-    let packages = paths_of_new_packages(before, &after, |list| {
+    left::left_behind(before, &machine.tree(), |list| {
         machine.exec(&["cat", list]).ok().to_owned()
-    });
-    before.unexplained(&after, LEFT_BEHIND, &packages)
+    })
 }

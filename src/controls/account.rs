@@ -20,46 +20,26 @@ pub const CONTROLS: &[Control] = &[
         why: "Redis must run as a user of its own that owns nothing else and that nobody can log in as.",
         references: &["Debian redis-tools.postinst", "adduser(8)"],
         by_hand: "adduser --system --home /var/lib/redis --group redis",
-        wants: Wants::Instance(|p, _| {
-            let user = UserValue {
-                home: "/var/lib/redis".into(),
-                shell: "/usr/sbin/nologin".into(),
+        wants: Wants::Instance(|p, f| {
+            let user = Value::User(UserValue {
+                home: format!("/var/lib/{}", p.user()).into(),
+                login: false,
                 system: true,
-            };
-            let home = if p.user() == "redis" {
-                user.home
-            } else {
-                format!("/var/lib/{}", p.user()).into()
-            };
-            let shells = [
-                "/usr/sbin/nologin",
-                "/bin/false",
-                "/usr/bin/false",
-                "/sbin/nologin",
-            ];
-            let any = shells
-                .iter()
-                .map(|s| {
-                    Value::User(UserValue {
-                        home: home.clone(),
-                        shell: (*s).into(),
-                        system: true,
-                    })
-                })
-                .collect();
-            vec![
-                Want::write(
-                    Phase::Account,
-                    "account",
-                    Setting::User(p.user().to_owned()),
-                    Rule::OneOf(any),
-                ),
-                Want::by_hand(
-                    Setting::Group(p.group().to_owned()),
-                    Rule::Present,
-                    format!("addgroup --system {}", p.group()),
-                ),
-            ]
+            });
+            let setting = Setting::User(p.user().to_owned());
+            let mut wants = vec![Want::write(
+                Phase::Account,
+                "account",
+                setting,
+                Rule::Is(user),
+            )];
+            // A missing user's group is made with it.
+            if f.accounts.uid(p.user()).is_some() {
+                let what = format!("addgroup --system {}", p.group());
+                let group = Setting::Group(p.group().to_owned());
+                wants.push(Want::by_hand(group, Rule::Present, what));
+            }
+            wants
         }),
         cases: &[
             passes(&[PASSWD]),

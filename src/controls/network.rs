@@ -1,15 +1,15 @@
 //! The network: where Redis listens, and who may reach it.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::Facts;
+use crate::facts::{Facts, View};
 use crate::policy::{Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
-use crate::setting::firewall::{Table, UNIT, UNIT_TEXT};
+use crate::setting::firewall::{
+    FILE, NFTABLES_DROP_IN, NFTABLES_DROP_IN_NAME, Table, UNIT, UNIT_NAME,
+};
 use crate::value::Value;
-
-/// The file that the firewall unit loads at boot.
-const RULES: &str = "/etc/redis-harden/firewall.nft";
+use std::path::PathBuf;
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -126,7 +126,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A password can leak; an address that cannot connect cannot use it.",
         references: &["nft(8)", "Redis security.md"],
         by_hand: "nft -f /etc/redis-harden/firewall.nft",
-        wants: Wants::Host(|p, _| match table(p) {
+        wants: Wants::Host(|p, f| match table(p, f) {
             Some(table) => vec![Want::write(
                 Phase::Firewall,
                 "firewall",
@@ -154,13 +154,18 @@ pub const CONTROLS: &[Control] = &[
 ];
 
 /// What the policy makes of the ports of all instances; nothing where no instance wants a firewall or listens on TCP.
-pub(super) fn table(policies: &Policies) -> Option<Table> {
+/// A port that a server of ours still listens on is guarded until it has moved, and stays so when the move fails.
+pub(super) fn table(policies: &Policies, facts: &Facts) -> Option<Table> {
     let wanted: Vec<&Policy> = policies
         .instances
         .iter()
         .filter(|p| p.firewall.enabled && p.redis.port != 0)
         .collect();
-    let ports = wanted.iter().map(|p| p.redis.port).collect();
+    let ports = wanted
+        .iter()
+        .flat_map(|p| [Some(p.redis.port), port_of_running(p, facts)])
+        .flatten()
+        .filter(|port| *port != 0);
     let allow: Vec<_> = wanted
         .iter()
         .flat_map(|p| p.firewall.allow.iter().copied())
@@ -168,8 +173,17 @@ pub(super) fn table(policies: &Policies) -> Option<Table> {
     (!wanted.is_empty()).then(|| Table::of(ports, &allow))
 }
 
+/// Where the supervised server of an instance listens now.
+fn port_of_running(policy: &Policy, facts: &Facts) -> Option<u16> {
+    let known = facts.instances.get(policy.redis.name.as_str())?;
+    match (&known.report, &known.view) {
+        (Some(_), View::Told(told)) => told.directives.get("port")?.parse().ok(),
+        _ => None,
+    }
+}
+
 fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
-    if policy.redis.port == 0 || policy.firewall.enabled && !policy.firewall.allow.is_empty() {
+    if policy.redis.port == 0 {
         return Vec::new();
     }
     let setting = Setting::Directive {
@@ -187,30 +201,47 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
         "-::*",
         "::*",
     ];
-    let rule = Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect());
+    // With networks that may reach it, any address will do.
+    let filtered = policy.firewall.enabled && !policy.firewall.allow.is_empty();
+    let rule = match filtered {
+        true => Rule::Present,
+        false => Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect()),
+    };
     vec![Want::by_restart(setting, rule)]
 }
 
 /// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
 fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
-    let Some(table) = table(policies) else {
+    let Some(table) = table(policies, facts) else {
         return Vec::new();
     };
     let file = |path: &str, mode, text: String| {
         let rule = super::files::rendered(facts, "root", mode, text);
         Want::write(Phase::Files, "firewall", Setting::File(path.into()), rule)
     };
-    let mut wants = vec![file(RULES, 0o644, table.render())];
+    let mut wants = vec![file(FILE, 0o644, table.render())];
     if facts.init == crate::facts::Init::Systemd {
-        wants.push(file(
-            &format!("/etc/systemd/system/{UNIT}"),
-            0o644,
-            UNIT_TEXT.to_owned(),
+        let unit = |name: &str| format!("/etc/systemd/system/{name}");
+        let drop_in = PathBuf::from(unit(NFTABLES_DROP_IN_NAME));
+        let dir = drop_in.parent().map(PathBuf::from).unwrap_or_default();
+        let access = super::files::access(facts, "root", "root", 0o755);
+        let dir_rule = Rule::Is(Value::Dir(access));
+        wants.push(Want::write(
+            Phase::Files,
+            "firewall",
+            Setting::Dir(dir),
+            dir_rule,
         ));
+        wants.push(file(
+            &drop_in.to_string_lossy(),
+            0o644,
+            NFTABLES_DROP_IN.to_owned(),
+        ));
+        wants.push(file(&unit(UNIT_NAME), 0o644, UNIT.to_owned()));
         wants.push(Want::write(
             Phase::Files,
             "firewall unit",
-            Setting::UnitEnabled(UNIT.into()),
+            Setting::UnitEnabled(UNIT_NAME.into()),
             Rule::Is(Value::Flag(true)),
         ));
     } else {

@@ -129,7 +129,11 @@ pub const CONTROLS: &[Control] = &[
         why: "Without an init system that starts it, a reboot is the end of it, or the beginning of a stock Redis.",
         references: &["systemd.unit(5)"],
         by_hand: "have this host's init run `redis-harden start` at boot, and remove the package's init script from it (update-rc.d redis-server disable)",
-        wants: Wants::Instance(|p, _| {
+        wants: Wants::Instance(|p, f| {
+            // Where systemd runs, service.enabled says it.
+            if f.init == Init::Systemd {
+                return Vec::new();
+            }
             let what = "not persistent over a reboot: have this host's init run `redis-harden start` at boot, and `update-rc.d redis-server disable`";
             vec![Want::by_hand(
                 Setting::Reboot(p.redis.name.to_string()),
@@ -137,13 +141,8 @@ pub const CONTROLS: &[Control] = &[
                 what,
             )]
         }),
-        cases: &[
-            passes(&[(
-                "/etc/systemd/system/multi-user.target.wants/redis-server.service -> /lib/systemd/system/redis-server.service",
-                "",
-            )]),
-            fails(&[]),
-        ],
+        // tests/plain.rs judges it on a Debian without systemd; a fake host has one.
+        cases: &[],
     },
 ];
 

@@ -4,6 +4,7 @@ use super::apply::is_unit;
 use super::digest;
 use super::log::{Entry, Outcome, Run, Story, runs};
 use crate::host::{HostError, HostResult};
+use crate::redis::takeover;
 use crate::setting::package::Guard;
 use crate::setting::{Saved, Setting, Sight, service};
 use std::collections::BTreeSet;
@@ -25,14 +26,18 @@ pub fn undo(
 ) -> Vec<HostError> {
     let mut errors = Vec::new();
     let is_service = |e: &&Entry| matches!(e.setting, Setting::Service(_));
-    // What the run itself installed was not there before: its server is stopped, not started again.
-    let installed: Vec<&Entry> = entries
-        .iter()
-        .filter(|e| matches!(e.setting, Setting::Package(_)) && e.before == Saved::Text(None))
-        .collect();
-    let ran = |e: &&Entry| installed.is_empty() && e.before == Saved::Text(Some("running".into()));
+    let ran = |e: &&Entry| ran_before(sight, e, entries);
     let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
-        say(&format!("putting back: {}", entry.setting));
+        if is_back(sight, entry) {
+            errors.extend(run.undone(entry.n).err());
+            return;
+        }
+        let stays = matches!(entry.setting, Setting::Package(_) | Setting::User(_));
+        say(&format!(
+            "{}: {}",
+            if stays { "keeping" } else { "putting back" },
+            entry.setting
+        ));
         let restored = entry
             .setting
             .restore(sight, &entry.before, say)
@@ -55,6 +60,26 @@ pub fn undo(
         put_back(entry, say);
     }
     errors
+}
+
+/// Whether an inode is as it was: a write that failed has changed nothing, and what could not be written cannot be put back either.
+fn is_back(sight: Sight, entry: &Entry) -> bool {
+    // What cannot be looked at is put back, and that says why it cannot.
+    matches!(entry.before, Saved::Inode(_))
+        && entry.setting.save(sight).ok().as_ref() == Some(&entry.before)
+}
+
+/// Whether a service ran before the run: not where the run itself installed it, whose package's script then started it.
+fn ran_before(sight: Sight, entry: &Entry, entries: &[Entry]) -> bool {
+    let Setting::Service(name) = &entry.setting else {
+        return false;
+    };
+    let package = sight.facts.instances.get(name).map(|i| i.policy.package());
+    let installed = entries.iter().any(|e| {
+        let ours = matches!(&e.setting, Setting::Package(p) if Some(p.as_str()) == package);
+        ours && e.before == Saved::Text(None)
+    });
+    !installed && entry.before == Saved::Text(Some("running".into()))
 }
 
 /// Undoes the group in which an earlier run was interrupted, so that none is left half-done. Says which.
@@ -113,12 +138,29 @@ pub fn rollback(
     if !conflicts.is_empty() && !force {
         return Ok(Err(conflicts));
     }
+    save_data(sight, &entries, say)?;
     let mut run = Run::resume(sight.host, story);
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
     }
     run.end(Outcome::RolledBack)?;
     Ok(Ok(()))
+}
+
+/// A server that is stopped or changes its configuration saves first: a rollback that cannot keep the data is refused.
+fn save_data(sight: Sight, entries: &[Entry], say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    for (name, known) in &sight.facts.instances {
+        let touched = entries.iter().any(|e| match &e.setting {
+            Setting::Service(service) => service == name,
+            Setting::Package(package) => *package == known.policy.package(),
+            _ => false,
+        });
+        if touched {
+            say(&format!("saving the data of {name}"));
+            takeover::save(sight, known)?;
+        }
+    }
+    Ok(())
 }
 
 /// What is no longer as the run left it. Of several changes to one place, the last one counts.

@@ -30,22 +30,57 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
                     ours.display()
                 ));
             }
-            if known.report.is_none() && sight.facts.init == Init::Other {
-                let pid = told.info.get("process_id").map_or("?", String::as_str);
-                return refuse(format!(
-                    "a redis-server that is not ours runs as pid {pid}: stop it (it saves its data), then apply again"
-                ));
-            }
             let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
             if known.policy.persistence.appendonly && off {
                 say(
                     "turning the append-only file on in the running server, so that it holds all data before the restart",
                 );
-                return turn_on_aof(sight, known);
+                turn_on_aof(sight, known)?;
+            }
+            if known.report.is_none() && sight.facts.init == Init::Other {
+                let pid = told.info.get("process_id").map_or("?", String::as_str);
+                return refuse(format!(
+                    "a redis-server that is not ours runs as pid {pid}: stop it (redis-cli SHUTDOWN saves its data), then apply again"
+                ));
             }
             Ok(())
         }
     }
+}
+
+/// Saves the data of a running server to its snapshot, which every configuration can load, before another one takes over.
+/// A server that does not run, or holds nothing, has nothing to save.
+pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
+    let fail = |why: Silence| {
+        let doing = format!("saving the data of {}", known.policy.redis.name);
+        HostError::refused(doing, why.to_string())
+    };
+    if !matches!(known.view, View::Told(_)) {
+        return Ok(());
+    }
+    let login = crate::facts::admin(sight.host, &known.policy);
+    let login = if known.anonymous == Ok(true) {
+        None
+    } else {
+        login.as_ref()
+    };
+    let mut connection = connect(&known.endpoint, login).map_err(fail)?;
+    let keyspace: String = redis::cmd("INFO")
+        .arg("keyspace")
+        .query(&mut connection)
+        .map_err(|e| fail(silence(e)))?;
+    if fields(&keyspace).is_empty() {
+        return Ok(());
+    }
+    // The save of a large dataset takes its time; nothing is served meanwhile, and nothing is to be written any more.
+    let patience = known.policy.service.stop_timeout.std();
+    connection
+        .set_read_timeout(Some(patience))
+        .map_err(|e| fail(silence(e)))?;
+    let _: redis::Value = redis::cmd("SAVE")
+        .query(&mut connection)
+        .map_err(|e| fail(silence(e)))?;
+    Ok(())
 }
 
 /// A server that is down: its snapshot would be ignored if there is no AOF yet.

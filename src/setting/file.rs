@@ -38,43 +38,29 @@ pub fn read_mode(host: &Host, path: &Path) -> HostResult<Option<Value>> {
 
 /// All permission bits that any file in the directory, or in a directory below it, has.
 pub fn read_modes_below(host: &Host, path: &Path) -> Reading {
-    match modes_below(host, path) {
-        Ok(None) => Reading::NotApplicable(format!("there is no {}", path.display())),
-        other => other.into(),
+    match host.stat(path) {
+        Ok(Some(_)) => {}
+        Ok(None) => return Reading::NotApplicable(format!("there is no {}", path.display())),
+        Err(e) => return Reading::Unknown(e.to_string()),
     }
+    modes_below(host, path, 2)
+        .map(|bits| Some(Value::Mode(bits)))
+        .into()
 }
 
-fn modes_below(host: &Host, path: &Path) -> HostResult<Option<Value>> {
-    if host.stat(path)?.is_none() {
-        return Ok(None);
-    }
+fn modes_below(host: &Host, path: &Path, depth: u32) -> HostResult<u32> {
     let mut bits = 0;
     for name in host.list(path)? {
         let below = path.join(&name);
         match host.stat(&below)? {
-            Some(Stat {
-                kind: Kind::File,
-                mode,
-                ..
-            }) => bits |= mode,
-            Some(Stat {
-                kind: Kind::Dir, ..
-            }) => {
-                for name in host.list(&below)? {
-                    if let Some(Stat {
-                        kind: Kind::File,
-                        mode,
-                        ..
-                    }) = host.stat(&below.join(name))?
-                    {
-                        bits |= mode;
-                    }
-                }
+            Some(stat) if stat.kind == Kind::File => bits |= stat.mode & 0o777,
+            Some(stat) if stat.kind == Kind::Dir && depth > 1 => {
+                bits |= modes_below(host, &below, depth - 1)?
             }
             _ => {}
         }
     }
-    Ok(Some(Value::Mode(bits & 0o777)))
+    Ok(bits)
 }
 
 /// The kind of the file system that holds `path`, or its nearest existing parent.

@@ -4,12 +4,16 @@ use super::{Reading, Sight, unit};
 use crate::facts::{Facts, Init, Instance, View};
 use crate::host::{Host, HostError, HostResult, Run};
 use crate::redis::{Endpoint, Silence, ping};
-use crate::supervise::{Places, detach};
+use crate::supervise::settings::generation;
+use crate::supervise::{Places, detach, state};
 use crate::value::Value;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const STOPPED: &str = "stopped";
 const RUNNING: &str = "running";
+/// A server that no service manager and no supervisor of ours runs: it is never touched.
+const STRANGER: &str = "stranger";
 
 /// The digest of the files that the running server was started from; absent when it is not running.
 pub fn read(sight: Sight, name: &str) -> Reading {
@@ -51,14 +55,38 @@ pub fn read_reboot(sight: Sight, name: &str) -> Reading {
     Reading::Value(Value::Flag(false), Some(because))
 }
 
-/// `running` or `stopped`, for the journal.
+/// `running`, `stopped` or `stranger`, for the journal.
 pub fn save(sight: Sight, name: &str) -> HostResult<String> {
-    let running = sight
-        .facts
-        .instances
-        .get(name)
-        .is_some_and(|i| i.report.is_some() || !matches!(i.view, View::NotRunning));
-    Ok(if running { RUNNING } else { STOPPED }.to_owned())
+    let known = sight.facts.instances.get(name);
+    let state = match known {
+        Some(i) if i.report.is_some() => RUNNING,
+        Some(i) if matches!(i.view, View::NotRunning) => STOPPED,
+        Some(_) if sight.facts.init == Init::Other => STRANGER,
+        Some(_) => RUNNING,
+        None => STOPPED,
+    };
+    Ok(state.to_owned())
+}
+
+/// Makes the instance serve this generation of its files. One that was started from them and is still loading is waited for:
+/// a restart would only begin the loading again.
+pub fn serve(
+    sight: Sight,
+    name: &str,
+    generation: &str,
+    say: &mut dyn FnMut(&str),
+) -> HostResult<()> {
+    let known = known(sight.facts, name)?;
+    super::firewall::must_guard(sight.host, &known.policy)?;
+    let started = known.report.as_ref().filter(|r| r.generation == generation);
+    match started {
+        Some(report) => {
+            say(&format!("{name} is {}: waiting for it", report.state));
+            let limit = known.policy.service.start_timeout.std();
+            detach::wait_ready(sight.host, &Places::of(name), None, limit, say).map(drop)
+        }
+        None => restart(sight, name, say),
+    }
 }
 
 /// Starts or restarts the instance on its rendered files, and waits for an authenticated PING.
@@ -97,14 +125,33 @@ pub fn stop(sight: Sight, name: &str) -> HostResult<()> {
 
 /// Brings it back to what it was: stopped, or running on the files that are there again.
 pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
-    if state == STOPPED {
-        return stop(sight, name);
+    match state {
+        STRANGER => return Ok(()),
+        STOPPED => return stop(sight, name),
+        _ => {}
     }
     let known = known(sight.facts, name)?;
     match sight.facts.init {
         Init::Systemd => restart_unit(sight.host, known, say),
+        // A restart that was refused before it began has stopped nothing.
+        Init::Other if serves_these_files(sight.host, known)? => Ok(()),
         Init::Other => restart_detached(sight, known, say),
     }
+}
+
+/// Whether a supervisor of ours serves what the files now say.
+fn serves_these_files(host: &Host, known: &Instance) -> HostResult<bool> {
+    let policy = &known.policy;
+    let Some(report) = state::read(host, policy.redis.name.as_str())? else {
+        return Ok(false);
+    };
+    let read = |path: PathBuf| host.read(&path).map(Option::unwrap_or_default);
+    let files = generation(
+        &read(policy.config_file())?,
+        &read(policy.acl_file())?,
+        &read(policy.settings_file())?,
+    );
+    Ok(report.ready && report.generation == files)
 }
 
 /// Tells systemd that units have changed.

@@ -17,7 +17,7 @@ const DIRS: [&str; 5] = [
 ];
 
 /// Directives that accumulate, and that an empty assignment clears. The others keep the last assignment.
-const LISTS: [&str; 24] = [
+const LISTS: [&str; 23] = [
     "After",
     "Before",
     "Requires",
@@ -28,7 +28,6 @@ const LISTS: [&str; 24] = [
     "ExecStop",
     "Environment",
     "ReadWritePaths",
-    "ReadWriteDirectories",
     "ReadOnlyPaths",
     "InaccessiblePaths",
     "ExecPaths",
@@ -66,7 +65,7 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
     for (_, text) in sources(host, unit)? {
         for (_, value) in assignments(&text)
             .into_iter()
-            .filter(|(name, _)| name == key)
+            .filter(|(name, _)| current_name(name) == key)
         {
             found = Some(match found {
                 Some(Value::Words(words)) if LISTS.contains(&key) && !value.is_empty() => {
@@ -84,6 +83,16 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
         }
     }
     Ok(found)
+}
+
+/// Directives that systemd still reads under an older name: Debian's unit for Redis uses one. Source: systemd's load-fragment-gperf.gperf.
+fn current_name(name: &str) -> &str {
+    match name {
+        "ReadWriteDirectories" => "ReadWritePaths",
+        "ReadOnlyDirectories" => "ReadOnlyPaths",
+        "InaccessibleDirectories" => "InaccessiblePaths",
+        current => current,
+    }
 }
 
 /// A resource limit: of `SOFT:HARD` the soft one. Source: systemd.exec(5).

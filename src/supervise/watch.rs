@@ -289,7 +289,7 @@ impl<'a> Watch<'a> {
             _ => {}
         }
         self.notifier
-            .status(&format!("{phase} {}", self.machine.note()));
+            .status(format!("{phase} {}", self.machine.note()).trim_end());
         if let Err(e) = state::write(self.inputs.host, self.inputs.settings, &self.report()) {
             // Redis serves all the same; only `status` is blind.
             tracing::warn!(error = %e, "the state was not written");

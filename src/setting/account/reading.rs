@@ -4,6 +4,16 @@ use super::{Accounts, Password};
 use crate::host::HostResult;
 use crate::setting::{Reading, Sight};
 use crate::value::{UserValue, Value};
+use std::path::Path;
+
+/// Shells that let nobody in.
+const NO_LOGIN: [&str; 5] = [
+    "/usr/sbin/nologin",
+    "/sbin/nologin",
+    "/usr/bin/nologin",
+    "/bin/false",
+    "/usr/bin/false",
+];
 
 /// A user's home, shell and kind. Read anew: a facts' list may be older than the user.
 pub fn read_user(sight: Sight, name: &str) -> Reading {
@@ -12,7 +22,7 @@ pub fn read_user(sight: Sight, name: &str) -> Reading {
         Ok(user.map(|u| {
             Value::User(UserValue {
                 home: u.home.clone(),
-                shell: u.shell.clone(),
+                login: !NO_LOGIN.iter().any(|shell| u.shell == Path::new(shell)),
                 system: u.is_system(),
             })
         }))

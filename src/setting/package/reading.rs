@@ -49,10 +49,19 @@ pub fn put_to_rest(sight: Sight, name: &str) -> HostResult<()> {
             continue;
         }
         service::stop(sight, instance)?;
-        if sight.facts.init == Init::Systemd {
-            let disable = Run::new("systemctl").args(&["disable", "--quiet", &known.policy.unit()]);
-            sight.host.run_ok(&disable)?;
+        if installed(sight.host, name)?.is_none() {
+            // Its installation is what failed: there is no unit to disable.
+            continue;
         }
+        let unit = known.policy.unit();
+        // systemctl also takes the init script of the same name from its runlevels; it needs no systemd that runs.
+        let disable = match sight.facts.init {
+            Init::Other if sight.host.find_program("systemctl").is_none() => {
+                Run::new("update-rc.d").args(&[name, "disable"])
+            }
+            _ => Run::new("systemctl").args(&["disable", "--quiet", &unit]),
+        };
+        sight.host.run_ok(&disable)?;
     }
     Ok(())
 }

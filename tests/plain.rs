@@ -1,0 +1,906 @@
+//! The main job on a real Debian that no systemd runs: in a container whose first process only reaps.
+//!
+//! Needs root and `tests/install-deps`; without them every test here fails and says so.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test drives this machine itself; the boundary is for src/"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+mod support {
+    pub mod disk;
+    pub mod left;
+    pub mod plain;
+    pub mod tree;
+}
+
+use support::disk::Ran;
+use support::left::left_behind;
+use support::plain::Plain;
+
+const BINARY: &str = "/usr/local/sbin/redis-harden";
+const SOCKET: &str = "/run/redis/redis-server.sock";
+const POLICY: &str = "/etc/redis-harden/policy.toml";
+const POLICY_RC_D: &str = "/usr/sbin/policy-rc.d";
+const ALLOW: &[u8] = b"#!/bin/sh\n# the image's own\nexit 0\n";
+const DENY: &[u8] = b"#!/bin/sh\n# the image's own\nexit 101\n";
+const USERS: [&str; 3] = ["admin", "agent", "app"];
+
+// The environment itself.
+
+#[test]
+fn the_witness_sees_what_the_package_itself_starts() {
+    let plain = bare();
+    plain.write(POLICY_RC_D, ALLOW, 0o755);
+    watch_redis(&plain);
+    install(&plain, &["redis-server"]);
+    let started = starts(&plain);
+    assert!(
+        started
+            .iter()
+            .any(|argv| argv.contains("/etc/redis/redis.conf")),
+        "{started:?}"
+    );
+}
+
+// apply.
+
+#[test]
+fn apply_on_a_bare_debian_leaves_a_hardened_redis_and_a_stock_one_never_ran() {
+    let plain = bare();
+    watch_redis(&plain);
+    let (applied, seen) = watching_processes(|| apply(&plain));
+    println!("{applied}");
+    applied.ok();
+
+    assert_eq!(plain.sh(&format!("ls -d {POLICY_RC_D}* || true")).ok(), "");
+    let started = starts(&plain);
+    let [only] = started.as_slice() else {
+        panic!("one start, and no other: {started:?}");
+    };
+    assert!(
+        only.starts_with("/etc/redis-harden/redis/default.conf"),
+        "{started:?}"
+    );
+    for package in ["redis-server", "nftables"] {
+        let status = plain.exec(&["dpkg-query", "-W", "-f", "${db:Status-Status}", package]);
+        assert_eq!(status.ok(), "installed");
+    }
+
+    serves_hardened(&plain, "default", SOCKET, 6379);
+    assert_nothing_of_ours_is_root(&plain);
+    let table = plain.exec(&["nft", "list", "table", "inet", "redis_harden"]);
+    assert!(table.ok().contains("6379"), "{table}");
+
+    let said = format!("{}{}", applied.stdout, applied.stderr);
+    for password in USERS.map(|user| plain.read(&secret(user))) {
+        assert_eq!(password.len(), 64);
+        assert!(
+            !said.contains(&password),
+            "a password is in what apply said"
+        );
+        assert!(
+            !seen.iter().any(|text| text.contains(&password)),
+            "a password was in a process's arguments or environment"
+        );
+        // Where it may be: the file itself. What Redis wrote for itself holds hashes only.
+        let holders = plain.exec_with(
+            &[("WORD", &password)],
+            &[
+                "sh",
+                "-c",
+                "grep -rlF -- \"$WORD\" /etc /var /run /tmp /root || true",
+            ],
+        );
+        assert_eq!(holders.ok().lines().count(), 1, "{holders}");
+    }
+
+    // vm.* is this machine's own, whatever it holds: what it lacks is said, with who can mend it.
+    for (key, wanted) in [("overcommit_memory", 1), ("swappiness", 10)] {
+        let held: i64 = plain
+            .read(&format!("/proc/sys/vm/{key}"))
+            .parse()
+            .expect("a number");
+        let lacks = if key == "swappiness" {
+            held > wanted
+        } else {
+            held != wanted
+        };
+        let told = applied
+            .stdout
+            .contains(&format!("/proc/sys/vm/{key} is mounted read-only here"));
+        assert_eq!(told, lacks, "vm.{key} is {held}: {applied}");
+    }
+    assert!(
+        applied.stdout.contains("not persistent over a reboot"),
+        "{applied}"
+    );
+    let connect = format!("redis-cli -s {SOCKET} --user app --askpass");
+    assert!(applied.stdout.contains(&connect), "{applied}");
+    assert!(applied.stdout.contains(&secret("app")), "{applied}");
+    assert_eq!(plain.exec(&[BINARY, "status"]).code, 0);
+}
+
+#[test]
+fn a_policy_rc_d_that_denies_all_is_back_as_it_was() {
+    let plain = bare();
+    plain.write(POLICY_RC_D, DENY, 0o750);
+    keeps_the_policy_and_starts_no_stock_redis(&plain);
+}
+
+#[test]
+fn where_policy_rc_d_allows_all_a_stock_redis_never_ran_either() {
+    let plain = bare();
+    plain.write(POLICY_RC_D, ALLOW, 0o755);
+    keeps_the_policy_and_starts_no_stock_redis(&plain);
+}
+
+fn keeps_the_policy_and_starts_no_stock_redis(plain: &Plain) {
+    let look = format!("stat -c '%n %F %a %u:%g %h %Y %i' {POLICY_RC_D}*; cat {POLICY_RC_D}");
+    let before = plain.sh(&look).ok().to_owned();
+    watch_redis(plain);
+    apply(plain).ok();
+    assert_eq!(plain.sh(&look).ok(), before);
+    let started = starts(plain);
+    let [only] = started.as_slice() else {
+        panic!("one start, and no other: {started:?}");
+    };
+    assert!(
+        only.starts_with("/etc/redis-harden/redis/default.conf"),
+        "{started:?}"
+    );
+    serves_hardened(plain, "default", SOCKET, 6379);
+}
+
+#[test]
+fn a_second_apply_changes_nothing() {
+    let plain = applied();
+    let (before, lives, history) = (plain.tree(), lives(&plain), history(&plain));
+    let again = apply(&plain);
+    assert!(again.ok().starts_with("nothing to change\n"), "{again}");
+    assert_eq!(self::lives(&plain), lives);
+    assert_eq!(self::history(&plain), history, "no new run");
+    let moving = [
+        support::left::allow("/var/log/**", support::tree::What::Anything, "logs"),
+        support::left::allow(
+            "/var/lib/redis/**",
+            support::tree::What::Anything,
+            "a live Redis's data",
+        ),
+        support::left::allow(
+            "/var/lib/redis-harden/lock",
+            support::tree::What::Anything,
+            "says who held it last",
+        ),
+    ];
+    let changed = before.unexplained(&plain.tree(), &moving, &BTreeSet::new());
+    assert!(changed.is_empty(), "{}", changed.join("\n"));
+    assert_eq!(plain.exec(&[BINARY, "plan"]).code, 0);
+}
+
+#[test]
+fn one_changed_key_is_the_whole_diff_and_one_restart() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "over the restart"]).ok();
+    let supervisor = lives(&plain);
+    policy(&plain, "[redis]\nmaxclients = 5000\n");
+
+    let plan = plain.exec(&[BINARY, "plan"]);
+    let lines: Vec<&str> = plan.exits(1).lines().map(str::trim).collect();
+    let changed = lines.iter().filter(|line| {
+        let marked = line.starts_with('+') || line.starts_with('-');
+        marked && !line.starts_with("+++") && !line.starts_with("---")
+    });
+    for line in changed {
+        assert!(
+            line.contains("maxclients") || line.contains("nofile"),
+            "{line} in {plan}"
+        );
+    }
+    assert!(
+        lines.contains(&"-maxclients 10000") && lines.contains(&"+maxclients 5000"),
+        "{plan}"
+    );
+    assert_eq!(lives(&plain), supervisor, "plan changes nothing");
+
+    apply(&plain).ok();
+    assert_eq!(
+        redis(&plain, "app", &["GET", "kept"]).ok(),
+        "over the restart"
+    );
+    assert!(
+        redis(&plain, "admin", &["CONFIG", "GET", "maxclients"])
+            .ok()
+            .ends_with("5000")
+    );
+    assert_eq!(server_starts(&plain), 2, "restarted once");
+    assert!(apply(&plain).ok().starts_with("nothing to change\n"));
+}
+
+// rollback.
+
+#[test]
+fn rollback_leaves_the_tree_as_it_was() {
+    let plain = bare();
+    // What the machine does once for itself is done before we look.
+    plain.exec(&["apt-get", "-qq", "update"]).ok();
+    let before = plain.tree();
+    let net = "sysctl net.core.somaxconn net.ipv4.tcp_max_syn_backlog";
+    let values = plain.sh(net).ok().to_owned();
+    apply(&plain).ok();
+    plain.exec(&[BINARY, "rollback"]).ok();
+    let left = left_behind(&before, &plain.tree(), |list| plain.read(list));
+    assert!(
+        left.is_empty(),
+        "rollback left {} differences:\n{}",
+        left.len(),
+        left.join("\n")
+    );
+    assert_eq!(plain.sh(net).ok(), values);
+    assert_eq!(ours(&plain), Vec::<Process>::new(), "no process is left");
+    assert_ne!(
+        plain
+            .exec(&["nft", "list", "table", "inet", "redis_harden"])
+            .code,
+        0
+    );
+    assert_eq!(
+        plain.exec(&[BINARY, "rollback"]).ok(),
+        "nothing to roll back"
+    );
+    assert!(
+        history(&plain).contains("rolled back"),
+        "{}",
+        history(&plain)
+    );
+    assert_eq!(
+        plain
+            .sh("dpkg --verify redis-server redis-tools nftables")
+            .ok(),
+        ""
+    );
+
+    // And there again, on the data of before.
+    apply(&plain).ok();
+    serves_hardened(&plain, "default", SOCKET, 6379);
+}
+
+#[test]
+fn rollbacks_go_back_run_by_run() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    policy(&plain, "[redis]\nmaxclients = 5000\n");
+    apply(&plain).ok();
+    let conf = "/etc/redis-harden/redis/default.conf";
+    assert!(plain.read(conf).contains("maxclients 5000"));
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert!(plain.read(conf).contains("maxclients 10000"));
+    assert!(
+        redis(&plain, "admin", &["CONFIG", "GET", "maxclients"])
+            .ok()
+            .ends_with("10000")
+    );
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(ours(&plain), Vec::<Process>::new());
+    assert_eq!(
+        plain.exec(&[BINARY, "rollback"]).ok(),
+        "nothing to roll back"
+    );
+}
+
+// What goes wrong.
+
+#[test]
+fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    let conf = plain.read("/etc/redis-harden/redis/default.conf");
+
+    plain.background("perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen=>1,LocalAddr=>\"127.0.0.1\",LocalPort=>6400) or die; print STDERR \"listening\\n\"; sleep 600'", "listening");
+    for (wrong, word) in [
+        ("[redis]\nport = 6400\n", "Address already in use"),
+        (
+            "[redis.directives]\nclient-query-buffer-limit = \"nonsense\"\n",
+            "client-query-buffer-limit",
+        ),
+        (
+            "[redis.directives]\nbogus-directive = \"1\"\n",
+            "bogus-directive",
+        ),
+    ] {
+        policy(&plain, wrong);
+        let failed = apply(&plain);
+        println!("{failed}");
+        failed.exits(2);
+        assert!(says(&failed, word), "its last words: {failed}");
+        assert!(!says(&failed, "and undoing it"), "{failed}");
+        assert!(guarded(&plain).contains(&6379), "{failed}");
+        assert_eq!(plain.read("/etc/redis-harden/redis/default.conf"), conf);
+        serves_hardened(&plain, "default", SOCKET, 6379);
+        assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    }
+    assert!(
+        history(&plain).contains("partly failed"),
+        "{}",
+        history(&plain)
+    );
+
+    policy(&plain, "[redis]\nport = 6401\n");
+    apply(&plain).ok();
+    serves_hardened(&plain, "default", SOCKET, 6401);
+    assert_eq!(guarded(&plain), [6401]);
+    assert!(apply(&plain).ok().starts_with("nothing to change\n"));
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+}
+
+#[test]
+fn two_instances_run_beside_each_other() {
+    let plain = bare();
+    plain.write(
+        "/etc/redis-harden/instances/b.toml",
+        b"extends = \"production\"\n\n[redis]\nname = \"b\"\nport = 6380\n",
+        0o644,
+    );
+    let applied = apply(&plain);
+    println!("{applied}");
+    applied.ok();
+    let b = "/run/redis-b/redis-server.sock";
+    serves_hardened(&plain, "default", SOCKET, 6379);
+    serves_hardened(&plain, "b", b, 6380);
+    let dir = |user: &str, socket| {
+        redis_at(&plain, user, socket, &["CONFIG", "GET", "dir"])
+            .ok()
+            .to_owned()
+    };
+    assert_ne!(dir("admin", SOCKET), dir("b.admin", b));
+    assert_ne!(plain.read(&secret("admin")), plain.read(&secret("b.admin")));
+    let table = plain.exec(&["nft", "list", "ruleset"]);
+    assert_eq!(table.ok().matches("table ").count(), 1, "{table}");
+    assert!(
+        table.ok().contains("6379") && table.ok().contains("6380"),
+        "{table}"
+    );
+
+    let bytes = |user: &str, socket| -> u64 {
+        let answer = redis_at(&plain, user, socket, &["CONFIG", "GET", "maxmemory"]);
+        answer
+            .ok()
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .parse()
+            .expect("bytes")
+    };
+    let meminfo = plain.read("/proc/meminfo");
+    let total = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.trim().strip_suffix("kB"));
+    let memory = 1024
+        * kib
+            .expect("MemTotal in kB")
+            .trim()
+            .parse::<u64>()
+            .expect("a number");
+    let sum = bytes("admin", SOCKET) + bytes("b.admin", b);
+    assert!(sum > 0 && sum * 2 <= memory, "{sum} of {memory}");
+
+    let default = lives(&plain);
+    plain.exec(&[BINARY, "stop", "b"]).ok();
+    let left: Vec<Process> = lives(&plain);
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(left.iter().all(|process| default.contains(process)));
+    assert_eq!(plain.exec(&[BINARY, "status"]).code, 3);
+    serves_hardened(&plain, "default", SOCKET, 6379);
+    apply(&plain).ok();
+    serves_hardened(&plain, "b", b, 6380);
+}
+
+#[test]
+fn a_stock_redis_with_data_is_taken_over_without_losing_a_key() {
+    let plain = bare();
+    plain.write(POLICY_RC_D, DENY, 0o755);
+    install(&plain, &["redis-server"]);
+    plain.sh("/etc/init.d/redis-server start >/dev/null").ok();
+    let stock = |words: &[&str]| plain.exec(&[&["redis-cli"], words].concat());
+    wait_until("the stock server", || {
+        stock(&["PING"]).stdout.trim() == "PONG"
+    });
+    stock(&[
+        "EVAL",
+        "for i = 1, 500 do redis.call('SET', 'key' .. i, i) end",
+        "0",
+    ])
+    .ok();
+    let pid = plain
+        .sh("pidof redis-server redis-check-rdb")
+        .ok()
+        .to_owned();
+
+    let refused = apply(&plain);
+    println!("{refused}");
+    refused.exits(2);
+    assert!(says(&refused, &format!("pid {pid}")), "{refused}");
+    assert_eq!(stock(&["DBSIZE"]).ok(), "500");
+
+    // Stopped before it had an append-only file: its snapshot would be ignored, and overwritten.
+    stock(&["CONFIG", "SET", "appendonly", "no"]).ok();
+    stock(&["SHUTDOWN"]);
+    wait_until("its end", || plain.sh("pidof redis-server").code != 0);
+    plain.sh("rm -rf /var/lib/redis/appendonlydir").ok();
+    let snapshot = plain
+        .sh("sha256sum /var/lib/redis/dump.rdb")
+        .ok()
+        .to_owned();
+    let refused = apply(&plain);
+    println!("{refused}");
+    refused.exits(2);
+    assert!(
+        says(&refused, "Start the server as it was and apply again"),
+        "{refused}"
+    );
+    assert_eq!(plain.sh("sha256sum /var/lib/redis/dump.rdb").ok(), snapshot);
+    assert_eq!(ours(&plain), Vec::<Process>::new());
+
+    // The next steps, as they are printed.
+    plain.sh("/etc/init.d/redis-server start >/dev/null").ok();
+    wait_until("the stock server", || {
+        stock(&["PING"]).stdout.trim() == "PONG"
+    });
+    let refused = apply(&plain);
+    refused.exits(2);
+    assert!(says(&refused, "stop it"), "{refused}");
+    stock(&["SHUTDOWN"]);
+    wait_until("its end", || plain.sh("pidof redis-server").code != 0);
+    apply(&plain).ok();
+    serves_hardened(&plain, "default", SOCKET, 6379);
+    assert_eq!(redis(&plain, "admin", &["DBSIZE"]).ok(), "500");
+    assert_eq!(redis(&plain, "app", &["GET", "key250"]).ok(), "250");
+}
+
+#[test]
+fn without_packages_the_rest_is_applied_and_nothing_is_half_done() {
+    let plain = bare();
+    plain.sh("cp /etc/apt/sources.list /root/; echo 'deb [trusted=yes] file:/nowhere ./' >/etc/apt/sources.list").ok();
+    let failed = apply(&plain);
+    println!("{failed}");
+    failed.exits(2);
+    assert_eq!(plain.sh("dpkg --audit").ok(), "");
+    assert_eq!(plain.sh(&format!("ls -d {POLICY_RC_D}* || true")).ok(), "");
+    assert_eq!(
+        plain
+            .exec(&["sysctl", "-n", "net.ipv4.tcp_max_syn_backlog"])
+            .ok(),
+        "4096"
+    );
+    assert_eq!(ours(&plain), Vec::<Process>::new());
+    plain.sh("cp /root/sources.list /etc/apt/").ok();
+    apply(&plain).ok();
+    serves_hardened(&plain, "default", SOCKET, 6379);
+}
+
+#[test]
+fn a_held_dpkg_lock_is_waited_for_and_its_holder_named() {
+    let plain = bare();
+    plain.background(
+        "exec perl -e 'open F, \">>\", \"/var/lib/dpkg/lock-frontend\" or die; $l = pack(\"s s x4 q q i\", 1, 0, 0, 0, 0); fcntl F, 6, $l or die; print STDERR \"held $$\\n\"; sleep 4'",
+        "held",
+    );
+    let waited = apply(&plain);
+    waited.ok();
+    assert!(waited.stderr.contains("waiting for perl (pid "), "{waited}");
+}
+
+#[test]
+fn two_applies_at_once_follow_each_other() {
+    let plain = bare();
+    let (one, two) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| apply(&plain));
+        let two = scope.spawn(|| apply(&plain));
+        (one.join().expect("it ran"), two.join().expect("it ran"))
+    });
+    one.ok();
+    two.ok();
+    let idle = [&one, &two]
+        .iter()
+        .filter(|ran| ran.stdout.starts_with("nothing to change"))
+        .count();
+    assert_eq!(idle, 1, "{one}\n{two}");
+    assert_eq!(history(&plain).lines().count(), 1);
+    serves_hardened(&plain, "default", SOCKET, 6379);
+}
+
+/// `REDIS_HARDEN_TEST_KILLS` says how many points; `REDIS_HARDEN_TEST_SEED` which.
+#[test]
+fn an_apply_that_was_killed_anywhere_is_finished_by_the_next() {
+    let wanted: u32 = from_environment("REDIS_HARDEN_TEST_KILLS").unwrap_or(9);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
+    let mut seed: u64 = from_environment("REDIS_HARDEN_TEST_SEED").unwrap_or(now.as_secs());
+    println!("REDIS_HARDEN_TEST_SEED={seed}");
+    let mut killed = 0;
+    while killed < wanted {
+        let plain = bare();
+        // Three cuts into one machine's way, the later ones into what recovers the earlier.
+        let mut cuts = 0;
+        for _ in 0..3 {
+            let (line, pause, all) = (
+                random(&mut seed) % 60 + 1,
+                random(&mut seed) % 60,
+                random(&mut seed) % 2,
+            );
+            let cut = plain.sh(&CUT
+                .replace("LINE", &line.to_string())
+                .replace("PAUSE", &format!("0.{pause:03}"))
+                .replace("WHOM", if all == 1 { "-" } else { "" }));
+            println!("line {line}, {pause} ms, group {all}: {}", cut.ok());
+            cuts += u32::from(cut.ok().starts_with("killed"));
+        }
+        let healed = apply(&plain);
+        assert!(healed.code == 0, "{healed}\n{}", history(&plain));
+        serves_hardened(&plain, "default", SOCKET, 6379);
+        let known = history(&plain);
+        // One that had changed nothing yet is no run.
+        assert!(!known.contains("interrupted\n"), "{known}");
+        assert_eq!(plain.sh(&format!("ls -d {POLICY_RC_D}* || true")).ok(), "");
+        assert_eq!(
+            plain.sh("find / -xdev -name '.*.redis-harden.*'").ok(),
+            "",
+            "{known}"
+        );
+        assert_eq!(plain.sh("dpkg --audit").ok(), "");
+        assert!(apply(&plain).ok().starts_with("nothing to change\n"));
+        assert_eq!(lives(&plain).len(), 2, "{:?}", lives(&plain));
+        killed += cuts.max(1);
+    }
+}
+
+/// Kills an apply a moment after a line of its progress; with its process group, or alone.
+const CUT: &str = r#"
+setsid /usr/local/sbin/redis-harden apply >/tmp/out 2>/tmp/err </dev/null &
+pid=$!
+while [ "$(wc -l </tmp/err)" -lt LINE ] && kill -0 $pid 2>/dev/null; do sleep 0.005; done
+sleep PAUSE
+kill -9 -- WHOM$pid 2>/dev/null && echo "killed at: $(tail -n 1 /tmp/err)" || echo "ended before"
+wait $pid
+:"#;
+
+#[test]
+fn a_full_or_read_only_disk_leaves_the_old_state() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    policy(&plain, "[redis]\nmaxclients = 5000\n");
+    let faults = [
+        (
+            "a full /var/lib/redis-harden",
+            "/var/lib/redis-harden",
+            "dd if=/dev/zero of=/var/lib/redis-harden/fill bs=4k 2>/dev/null || true",
+            "ENOSPC",
+        ),
+        (
+            "a full /etc",
+            "/etc",
+            "dd if=/dev/zero of=/etc/fill bs=4k 2>/dev/null || true",
+            "ENOSPC",
+        ),
+        (
+            "a read-only /etc",
+            "/etc",
+            "mount -o remount,ro,bind /etc",
+            "EROFS",
+        ),
+    ];
+    for (what, dir, fault, word) in faults {
+        plain.sh(&format!("mkdir -p /mnt/small && mount -t tmpfs -o mode=755,size=8m tmpfs /mnt/small && cp -a {dir}/. /mnt/small/ && mount --bind /mnt/small {dir} && umount /mnt/small; {fault}")).ok();
+        let (before, lived) = (
+            plain
+                .sh("cd /etc/redis-harden && find . -type f | sort | xargs sha256sum")
+                .ok()
+                .to_owned(),
+            lives(&plain),
+        );
+        let failed = apply(&plain);
+        println!("{what}: {failed}");
+        failed.exits(2);
+        assert!(says(&failed, word), "{what}: {failed}");
+        assert!(!says(&failed, "and undoing it"), "{what}: {failed}");
+        assert_eq!(
+            plain
+                .sh("cd /etc/redis-harden && find . -type f | sort | xargs sha256sum")
+                .ok(),
+            before,
+            "{what}"
+        );
+        assert_eq!(lives(&plain), lived, "{what}");
+        serves_hardened(&plain, "default", SOCKET, 6379);
+        plain.sh(&format!("umount {dir}")).ok();
+    }
+    apply(&plain).ok();
+    assert!(
+        redis(&plain, "admin", &["CONFIG", "GET", "maxclients"])
+            .ok()
+            .ends_with("5000")
+    );
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    assert_eq!(plain.sh("find / -xdev -name '.*.redis-harden.*'").ok(), "");
+}
+
+// What the tests above share.
+
+fn bare() -> Plain {
+    let plain = Plain::start();
+    plain.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);
+    plain
+}
+
+fn applied() -> Plain {
+    let plain = bare();
+    apply(&plain).ok();
+    plain
+}
+
+fn apply(plain: &Plain) -> Ran {
+    plain.exec(&[BINARY, "apply"])
+}
+
+fn history(plain: &Plain) -> String {
+    plain.exec(&[BINARY, "history"]).ok().to_owned() + "\n"
+}
+
+fn policy(plain: &Plain, text: &str) {
+    plain.write(
+        POLICY,
+        format!("extends = \"production\"\n\n{text}").as_bytes(),
+        0o644,
+    );
+}
+
+fn secret(user: &str) -> String {
+    format!("/etc/redis-harden/secrets/{user}")
+}
+
+fn install(plain: &Plain, packages: &[&str]) {
+    plain.exec(&["apt-get", "-qq", "update"]).ok();
+    let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
+    plain
+        .exec_with(
+            &quiet,
+            &[&["apt-get", "-qqy", "install"], packages].concat(),
+        )
+        .ok();
+}
+
+/// From now on /var/log/witness has the arguments of every start of /usr/bin/redis-server: the package's own is diverted,
+/// and what stands in its place writes them down.
+fn watch_redis(plain: &Plain) {
+    plain.write("/usr/bin/redis-server", WITNESS.as_bytes(), 0o755);
+    plain.sh("mkdir -p /usr/lib/witness && ln -s /usr/bin/redis-check-rdb /usr/lib/witness/redis-server
+        touch /var/log/witness && chmod 666 /var/log/witness
+        dpkg-divert --quiet --local --no-rename --divert /usr/bin/redis-server.diverted --add /usr/bin/redis-server").ok();
+}
+
+/// Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
+const WITNESS: &str = r#"#!/bin/sh
+echo "$*" >>/var/log/witness
+exec /usr/lib/witness/redis-server "$@"
+"#;
+
+fn starts(plain: &Plain) -> Vec<String> {
+    let lines = plain.read("/var/log/witness");
+    let questions = |line: &&str| !matches!(*line, "--version" | "-v");
+    lines.lines().filter(questions).map(str::to_owned).collect()
+}
+
+/// How often the log says that a server began.
+fn server_starts(plain: &Plain) -> usize {
+    plain
+        .read("/var/log/redis/redis-server.log")
+        .matches("Redis is starting")
+        .count()
+}
+
+/// The arguments and environments of all processes that were there meanwhile, as often as we could look.
+fn watching_processes<T>(act: impl FnOnce() -> T) -> (T, BTreeSet<String>) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut seen = BTreeSet::new();
+            while !over.load(Ordering::Relaxed) {
+                for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+                    for file in ["cmdline", "environ"] {
+                        // Not a process, or gone: nothing to see.
+                        let text = std::fs::read(process.path().join(file)).unwrap_or_default();
+                        seen.insert(String::from_utf8_lossy(&text).into_owned());
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            seen
+        });
+        let done = act();
+        over.store(true, Ordering::Relaxed);
+        (done, watcher.join().expect("it only reads"))
+    })
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Process {
+    pid: String,
+    parent: String,
+    user: String,
+    arguments: String,
+}
+
+fn processes(plain: &Plain) -> Vec<Process> {
+    let listed = plain.exec(&["ps", "-eo", "pid=,ppid=,user:32=,args="]);
+    let process = |line: &str| {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        Some(Process {
+            pid: words.next()?,
+            parent: words.next()?,
+            user: words.next()?,
+            arguments: words.collect::<Vec<_>>().join(" "),
+        })
+    };
+    listed
+        .ok()
+        .lines()
+        .filter_map(process)
+        .filter(|p| !p.arguments.starts_with("ps "))
+        .collect()
+}
+
+/// Every process of ours or of Redis.
+fn ours(plain: &Plain) -> Vec<Process> {
+    let named = |p: &Process| p.arguments.contains("redis");
+    processes(plain).into_iter().filter(named).collect()
+}
+
+/// The supervisors and their servers.
+fn lives(plain: &Plain) -> Vec<Process> {
+    let all = ours(plain);
+    assert!(all.iter().all(|p| p.user == "redis"), "{all:?}");
+    all
+}
+
+#[track_caller]
+fn assert_nothing_of_ours_is_root(plain: &Plain) {
+    let root: Vec<String> = processes(plain)
+        .into_iter()
+        .filter(|p| p.user != "redis")
+        .map(|p| p.arguments)
+        .collect();
+    assert_eq!(root, ["(sd-stubinit)", "sleep infinity"]);
+    for process in lives(plain) {
+        let status = plain.read(&format!("/proc/{}/status", process.pid));
+        for line in [
+            "CapEff:\t0000000000000000",
+            "CapPrm:\t0000000000000000",
+            "CapAmb:\t0000000000000000",
+            "CapInh:\t0000000000000000",
+        ] {
+            assert!(status.contains(line), "{line} of {process:?}:\n{status}");
+        }
+    }
+}
+
+fn redis(plain: &Plain, user: &str, words: &[&str]) -> Ran {
+    redis_at(plain, user, SOCKET, words)
+}
+
+/// As a user of an instance: `user`, or `instance.user`.
+fn redis_at(plain: &Plain, user: &str, socket: &str, words: &[&str]) -> Ran {
+    let password = plain.read(&secret(user));
+    let name = user.rsplit('.').next().unwrap_or(user);
+    let login = [
+        "redis-cli",
+        "-s",
+        socket,
+        "--user",
+        name,
+        "--no-auth-warning",
+    ];
+    plain.exec_with(&[("REDISCLI_AUTH", &password)], &[&login, words].concat())
+}
+
+/// Our supervisor runs it, and everybody may do what they are there for and nothing else.
+#[track_caller]
+fn serves_hardened(plain: &Plain, instance: &str, socket: &str, port: u16) {
+    let all = lives(plain);
+    let supervisor = all
+        .iter()
+        .find(|p| p.arguments == format!("{BINARY} supervise {instance}"));
+    let supervisor = supervisor.unwrap_or_else(|| panic!("no supervisor of {instance}: {all:?}"));
+    let server = all
+        .iter()
+        .find(|p| p.parent == supervisor.pid && p.arguments.starts_with("/usr/"));
+    assert!(
+        server.is_some_and(|p| p.arguments.ends_with(&format!(":{port}"))),
+        "{all:?}"
+    );
+
+    let prefix = if instance == "default" {
+        String::new()
+    } else {
+        format!("{instance}.")
+    };
+    let ask =
+        |user: &str, words: &[&str]| redis_at(plain, &format!("{prefix}{user}"), socket, words);
+    for user in USERS {
+        assert_eq!(ask(user, &["PING"]).ok(), "PONG");
+        let access = plain.exec(&[
+            "stat",
+            "-c",
+            "%U:%G %a",
+            &secret(&format!("{prefix}{user}")),
+        ]);
+        assert_eq!(access.ok(), "root:root 600");
+    }
+    for stranger in [&["-s", socket][..], &["-p", &port.to_string()]] {
+        let refused = plain.exec(&[&["redis-cli"], stranger, &["PING"]].concat());
+        assert!(says(&refused, "NOAUTH"), "{refused}");
+    }
+    let forbidden: [(&str, &[&str]); 8] = [
+        ("app", &["CONFIG", "GET", "dir"]),
+        ("app", &["FLUSHALL"]),
+        ("app", &["KEYS", "*"]),
+        ("app", &["EVAL", "return 1", "0"]),
+        ("agent", &["GET", "key"]),
+        ("agent", &["CONFIG", "GET", "dir"]),
+        ("agent", &["ACL", "LIST"]),
+        ("agent", &["SAVE"]),
+    ];
+    for (user, words) in forbidden {
+        let refused = ask(user, words);
+        assert!(says(&refused, "NOPERM"), "{user} {words:?}: {refused}");
+    }
+    assert!(says(&ask("agent", &["INFO", "server"]), "redis_version"));
+}
+
+/// The ports that our table in the kernel looks at.
+fn guarded(plain: &Plain) -> Vec<u16> {
+    let set = plain.exec(&["nft", "list", "set", "inet", "redis_harden", "ports"]);
+    let elements = set
+        .ok()
+        .split_once("elements = {")
+        .map_or("", |(_, rest)| rest);
+    let ports = elements.split('}').next().unwrap_or_default().split(',');
+    ports.filter_map(|port| port.trim().parse().ok()).collect()
+}
+
+fn says(ran: &Ran, word: &str) -> bool {
+    ran.stdout.contains(word) || ran.stderr.contains(word)
+}
+
+fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{what} did not come"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+    )
+}
+
+/// xorshift64*: enough to choose where to cut.
+fn random(seed: &mut u64) -> u64 {
+    *seed ^= *seed >> 12;
+    *seed ^= *seed << 25;
+    *seed ^= *seed >> 27;
+    seed.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33
+}
