@@ -96,9 +96,22 @@ impl Selection {
                 .map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}")))
                 .collect()
         };
-        Ok(Selection {
+        let selection = Selection {
             only: compile(only, "--only")?,
             skip: compile(skip, "--skip")?,
+        };
+        match ids.iter().any(|id| selection.has(id)) {
+            true => Ok(selection),
+            false => Err("--only and --skip together leave no control to judge".into()),
+        }
+    }
+
+    /// One control, or those of a glob, as `explain` is asked for them.
+    pub fn named(glob: &str, controls: &[&'static Control]) -> Result<Selection, String> {
+        let only = vec![selection(glob, &ids(controls)).map_err(|e| e.to_string())?];
+        Ok(Selection {
+            only,
+            skip: Vec::new(),
         })
     }
 
@@ -275,8 +288,7 @@ impl Finding {
     /// In a tree that does not run, what is not there and cannot be made there is no fault of the tree's.
     fn leave_to_first_boot(&mut self) {
         if let Some(why) = self.waits_for() {
-            self.explain(&why);
-            self.at_first_boot = true;
+            (self.because, self.at_first_boot) = (Some(why), true);
         }
         if self.at_first_boot {
             self.status = Status::NotApplicable;

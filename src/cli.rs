@@ -5,6 +5,7 @@ use crate::control::Severity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 /// Audits and applies what Redis needs of a host, and runs a hardened redis-server.
 #[derive(Debug, Parser)]
@@ -61,6 +62,44 @@ pub struct Selected {
 pub enum Format {
     Text,
     Json,
+}
+
+impl Format {
+    /// The word on the command line.
+    pub fn word(self) -> String {
+        let value = self.to_possible_value().expect("no format is hidden");
+        value.get_name().to_owned()
+    }
+}
+
+/// `--report FORMAT=PATH`.
+#[derive(Clone, Debug)]
+pub struct ReportTo {
+    pub format: Format,
+    pub path: PathBuf,
+}
+
+impl FromStr for ReportTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ReportTo, String> {
+        let formats: Vec<String> = Format::value_variants().iter().map(|f| f.word()).collect();
+        let wrong = || {
+            format!(
+                "write it as FORMAT=PATH, with {} for FORMAT",
+                formats.join(" or ")
+            )
+        };
+        let (format, path) = text.split_once('=').ok_or_else(wrong)?;
+        let format = <Format as ValueEnum>::from_str(format, false).map_err(|_| wrong())?;
+        match path {
+            "" => Err(wrong()),
+            path => Ok(ReportTo {
+                format,
+                path: path.into(),
+            }),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,7 +166,7 @@ pub struct Check {
     pub format: Format,
     /// Also write a report to a file; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH")]
-    pub report: Vec<String>,
+    pub report: Vec<ReportTo>,
     /// The least severity that makes the exit code 1.
     #[arg(long, value_enum, default_value_t = Severity::Medium, value_name = "SEVERITY")]
     pub fail_on: Severity,

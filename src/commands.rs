@@ -74,10 +74,14 @@ impl Context {
     /// The host that is asked about.
     pub fn host(&self) -> Result<Host, Trouble> {
         match &self.root {
-            Some(dir) => Ok(Host::at(
-                dir,
-                Reach::FilesOnly(format!("{} is a tree that does not run", dir.display())),
-            )?),
+            Some(dir) => {
+                let why = format!("{} is a tree that does not run", dir.display());
+                Host::at(dir, Reach::FilesOnly(why)).map_err(|e| {
+                    Trouble(format!(
+                        "{e}\n  = --root names a directory with a system's files"
+                    ))
+                })
+            }
             None => Ok(live()?),
         }
     }
@@ -150,16 +154,27 @@ fn live() -> Result<Host, HostError> {
     Ok(host)
 }
 
+const CHROOT: &str = "this is a chroot: the system that runs has another root";
+
 /// Why only files are reached, where this is a chroot: PID 1 has another root than we, or there is no /proc at all.
-/// Not root, one cannot tell, and cannot change anything either.
+/// Where PID 1 may not be looked at (not root, or a root with fewer rights than it), a root that is no mount is one.
 fn chroot(host: &Host) -> Option<&'static str> {
     match host.same_inode(Path::new("/proc/1/root/."), Path::new("/")) {
         Ok(true) => None,
-        Ok(false) => Some("this is a chroot: the system that runs has another root"),
+        Ok(false) => Some(CHROOT),
         Err(e) if e.errno == Some(Errno::ENOENT) => {
             Some("this is a chroot, or half a system: no /proc is mounted")
         }
-        Err(_) => None,
+        Err(_) => (!is_mount(host)).then_some(CHROOT),
+    }
+}
+
+/// Whether our root is a mount, as that of a machine or a container is. Source: proc_pid_mountinfo(5), field 5.
+fn is_mount(host: &Host) -> bool {
+    match host.read_text(Path::new("/proc/self/mountinfo")) {
+        Ok(Some(mounts)) => mounts.lines().any(|l| l.split(' ').nth(4) == Some("/")),
+        // Without that file there is no evidence of a chroot.
+        _ => true,
     }
 }
 
@@ -212,6 +227,12 @@ pub fn print(text: &str) -> Result<(), Trouble> {
         Err(e) => Err(Trouble(format!("writing to standard output: {e}"))),
         Ok(()) => Ok(()),
     }
+}
+
+/// `1 change`, `2 changes`.
+pub fn count(n: usize, thing: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {thing}{s}")
 }
 
 /// clap's errors: help and version are 0, a wrong use is 2.

@@ -25,6 +25,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How far a host can be reached.
@@ -67,15 +68,13 @@ impl Host {
     /// The tree below `root`, reached as `reach` says. A test's fake host is a directory that is `Reach::Running`.
     pub fn at(root: &Path, reach: Reach) -> HostResult<Host> {
         let doing = || format!("opening the root {}", root.display());
-        let root = root
-            .canonicalize()
-            .map_err(|e| HostError::new(doing(), e))?;
-        let root_fd = File::open(&root)
-            .map_err(|e| HostError::new(doing(), e))?
-            .into();
+        let opened = File::open(root).map_err(|e| HostError::new(doing(), e))?;
+        if !opened.metadata().is_ok_and(|m| m.is_dir()) {
+            return Err(HostError::errno(doing(), Errno::ENOTDIR));
+        }
         Ok(Host {
-            root,
-            root_fd,
+            root: name_of(root, &opened).map_err(|e| HostError::new(doing(), e))?,
+            root_fd: opened.into(),
             reach,
         })
     }
@@ -113,6 +112,19 @@ impl Host {
     /// Seconds and nanoseconds of the wall clock, as a timestamp.
     pub fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()
+    }
+}
+
+/// The name of an open root without links; `/proc/PID/root`, which no other name reaches, stays as it is.
+fn name_of(root: &Path, opened: &File) -> io::Result<PathBuf> {
+    let wanted = opened.metadata()?;
+    let same = |path: &PathBuf| {
+        path.metadata()
+            .is_ok_and(|m| (m.dev(), m.ino()) == (wanted.dev(), wanted.ino()))
+    };
+    match root.canonicalize() {
+        Ok(canonical) if same(&canonical) => Ok(canonical),
+        _ => std::path::absolute(root),
     }
 }
 

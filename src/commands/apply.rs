@@ -1,6 +1,6 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
-use super::{Context, Outcome, Trouble, print};
+use super::{Context, Outcome, Trouble, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, Where, audit, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
@@ -110,7 +110,7 @@ fn summary(
 ) -> String {
     let mut text = match applied.changed.len() {
         0 => "nothing to change\n".to_owned(),
-        n => format!("{n} changes:\n"),
+        n => format!("{}:\n", count(n, "change")),
     };
     for change in &applied.changed {
         text.push_str(&format!(
@@ -141,7 +141,11 @@ fn summary(
     match later.filter(|f| f.at_first_boot).count() {
         0 => {}
         n => text.push_str(&format!(
-            "{n} settings are generated at first boot, and Redis cannot start before: redis-harden plan lists them\n"
+            "{} generated at first boot, and Redis cannot start before: redis-harden plan lists them\n",
+            match n {
+                1 => "1 setting is".to_owned(),
+                n => format!("{n} settings are"),
+            }
         )),
     }
     text

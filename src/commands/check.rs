@@ -2,12 +2,11 @@
 
 use super::{Context, Outcome, Trouble, print};
 use crate::audit::{Selection, audit, exit_code, ids};
-use crate::cli::{Check, Format};
+use crate::cli::{Check, Format, ReportTo};
 use crate::host::{Host, Reach};
 use crate::policy::Trust;
 use crate::report::{Report, json, text};
 use crate::setting::Sight;
-use std::path::Path;
 
 /// Audits and reports.
 pub fn run(context: &Context, args: &Check) -> Outcome {
@@ -32,8 +31,8 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
         files_only: files_only(&host),
     };
     print(&render(report, args.format, context.style)?)?;
-    for spec in &args.report {
-        save(report, spec, context)?;
+    for to in &args.report {
+        save(report, to, context)?;
     }
     let code = exit_code(&judged, args.fail_on, args.allow_unknown);
     Ok(if args.exit_zero && code == 1 { 0 } else { code })
@@ -55,27 +54,16 @@ fn render(report: Report, format: Format, style: text::Style) -> Result<String, 
 }
 
 /// `--report FORMAT=PATH`, written on this machine, whole or not at all.
-fn save(report: Report, spec: &str, context: &Context) -> Result<(), Trouble> {
-    let wrong = || {
-        Trouble(format!(
-            "--report {spec}: write it as FORMAT=PATH, with text or json for FORMAT"
-        ))
-    };
-    let (format, path) = spec.split_once('=').ok_or_else(wrong)?;
-    let format = match format {
-        "text" => Format::Text,
-        "json" => Format::Json,
-        _ => return Err(wrong()),
-    };
+fn save(report: Report, to: &ReportTo, context: &Context) -> Result<(), Trouble> {
     let content = render(
         report,
-        format,
+        to.format,
         text::Style {
             colour: false,
             ..context.style
         },
     )?;
-    let path = super::absolute(Path::new(path))?;
+    let path = super::absolute(&to.path)?;
     let (uid, gid) = (
         nix::unistd::geteuid().as_raw(),
         nix::unistd::getegid().as_raw(),

@@ -9,7 +9,7 @@ use crate::setting::Sight;
 /// Explains one control under the present policy.
 pub fn run(context: &Context, args: &Explain) -> Outcome {
     let controls = crate::controls::all();
-    let selection = Selection::new(std::slice::from_ref(&args.id), &[], &controls)?;
+    let selection = Selection::named(&args.id, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
     for judged in audit(
         Sight {

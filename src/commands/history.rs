@@ -1,6 +1,6 @@
 //! `history`: the runs of apply, newest last.
 
-use super::{Context, Outcome, print};
+use super::{Context, Outcome, count, print};
 use crate::journal::{Outcome as Ended, Story, runs};
 
 /// Lists the runs; with -v what each changed.
@@ -40,9 +40,9 @@ fn line(story: &Story) -> String {
         .message
         .as_ref()
         .map_or(String::new(), |m| format!("  {m:?}"));
-    let changes = story.entries.len();
+    let changes = count(story.entries.len(), "change");
     format!(
-        "{:>4}  {}  {who}  policy {} {policy}  {changes} changes, {how}{message}\n",
+        "{:>4}  {}  {who}  policy {} {policy}  {changes}, {how}{message}\n",
         header.run, header.at, header.policy
     )
 }

@@ -1,6 +1,6 @@
 //! `plan`: what apply would change, and nothing else.
 
-use super::{Context, Outcome, print};
+use super::{Context, Outcome, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, audit, ids};
 use crate::cli::{Format, Plan};
 use crate::host::Host;
@@ -55,7 +55,8 @@ fn text(host: &Host, changes: &[Change], judged: &[Judged]) -> String {
     let unknown = findings(judged, |f| f.status == Status::Unknown);
     if unknown > 0 {
         text.push_str(&format!(
-            "{unknown} settings could not be read: redis-harden check\n"
+            "{} could not be read: redis-harden check\n",
+            count(unknown, "setting")
         ));
     }
     text + &summary(changes, judged)
@@ -79,11 +80,13 @@ fn first_boot(judged: &[Judged]) -> String {
 
 fn summary(changes: &[Change], judged: &[Judged]) -> String {
     if !changes.is_empty() {
-        return format!("{} changes; next: redis-harden apply\n", changes.len());
+        let changes = count(changes.len(), "change");
+        return format!("{changes}; next: redis-harden apply\n");
     }
     let left = judged.iter().filter(|j| j.status == Status::Fail).count();
     match left {
         0 => "nothing to change\n".to_owned(),
+        1 => "nothing that apply can change; 1 control needs a person or the machine's owner: redis-harden check\n".to_owned(),
         n => format!(
             "nothing that apply can change; {n} controls need a person or the machine's owner: redis-harden check\n"
         ),

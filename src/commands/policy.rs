@@ -1,6 +1,6 @@
 //! `policy show|validate|schema|init`.
 
-use super::{Context, Outcome, print};
+use super::{Context, Outcome, count, print};
 use crate::audit::ids;
 use crate::cli::PolicyCommand;
 use crate::policy::{Trust, schema, show, starter};
@@ -16,9 +16,9 @@ pub fn run(context: &Context, command: &PolicyCommand) -> Outcome {
             let policies = context.policies(&context.host()?, Trust::Reader)?;
             policies.waivers_fit(&ids(&crate::controls::all()))?;
             print(&format!(
-                "valid: {} ({} instances)\n",
+                "valid: {} ({})\n",
                 policies.name,
-                policies.instances.len()
+                count(policies.instances.len(), "instance")
             ))?;
         }
         PolicyCommand::Schema => print(&(serde_json::to_string_pretty(&schema())? + "\n"))?,

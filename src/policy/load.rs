@@ -6,7 +6,7 @@ use super::merge::merge;
 use super::profile;
 use super::source::{Node, Source, Tree};
 use super::{AtBoot, Name, Policies, Policy};
-use crate::host::{Host, Trust};
+use crate::host::{Host, Kind, Trust};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -163,6 +163,11 @@ impl<'a> Reader<'a> {
 
     /// A file with all that it extends.
     fn required(&mut self, path: &Path) -> Result<Node, PolicyError> {
+        let stat = self.host.stat(path);
+        if matches!(stat, Ok(Some(s)) if s.kind == Kind::Dir) {
+            let what = format!("reading the policy {}: it is a directory", path.display());
+            return Err(PolicyError::new(what).help("name the file in it"));
+        }
         let tree = self.file(path)?.ok_or_else(|| {
             PolicyError::new(format!(
                 "reading the policy {}: no such file",
