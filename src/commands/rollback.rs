@@ -2,13 +2,14 @@
 
 use super::{Context, Outcome, Trouble, must_be_root, print};
 use crate::cli::Rollback;
+use crate::facts::Facts;
 use crate::journal::{self, Outcome as Ended, Story, runs};
 use crate::policy::Trust;
 use crate::setting::Sight;
 
 /// Undoes the newest run in force, or the one named. 1 when somebody has changed something since: nothing is touched then.
 pub fn run(context: &Context, args: &Rollback) -> Outcome {
-    let (host, _, facts) = context.look(Trust::Root)?;
+    let (host, policies, facts) = context.look(Trust::Root)?;
     must_be_root(&host, &facts, "rollback")?;
     let mut say = context.progress();
     let sight = Sight {
@@ -17,6 +18,12 @@ pub fn run(context: &Context, args: &Rollback) -> Outcome {
     };
     let _lock = journal::lock(&host, "rollback", args.lock_timeout.std())?;
     journal::recover(sight, &mut say)?;
+    // What was recovered, or another apply did while we waited, is not what we saw before.
+    let facts = Facts::gather(&host, &policies)?;
+    let sight = Sight {
+        host: &host,
+        facts: &facts,
+    };
     let story = choose(runs(&host)?, args.run)?;
     let Some(story) = story else {
         print("nothing to roll back\n")?;

@@ -5,7 +5,7 @@ use super::digest;
 use super::log::{Entry, Outcome, Run, Story, runs};
 use crate::host::{HostError, HostResult};
 use crate::redis::takeover;
-use crate::setting::package::Guard;
+use crate::setting::package::{self, Guard, Patience};
 use crate::setting::{Saved, Setting, Sight, service};
 use std::collections::BTreeSet;
 
@@ -85,6 +85,8 @@ fn ran_before(sight: Sight, entry: &Entry, entries: &[Entry]) -> bool {
 /// Undoes the group in which an earlier run was interrupted, so that none is left half-done. Says which.
 pub fn recover(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     if let Some(guard) = Guard::left_over(sight.host)? {
+        // A package manager outlives the apply that started it: its scripts end, and are finished, under the guard.
+        package::recover(sight.host, Patience::default(), say)?;
         say("taking down the guard over package scripts that an interrupted run left");
         guard.take_down(sight.host)?;
     }
