@@ -1,8 +1,8 @@
 //! Puts back: a group that failed, a run that was interrupted, a run that somebody rolls back.
 
 use super::apply::is_unit;
-use super::{RUNS, digest};
 use super::log::{Entry, Outcome, Run, Story, runs};
+use super::{RUNS, digest};
 use crate::host::{Host, HostError, HostResult};
 use crate::redis::takeover;
 use crate::setting::package::{self, Guard, Patience};
