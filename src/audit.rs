@@ -63,6 +63,8 @@ pub struct Finding {
     pub because: Option<String>,
     /// What `apply` would write.
     pub change: Option<(Value, Group)>,
+    /// It is made on the host itself when it first boots; `because` says why not here.
+    pub at_first_boot: bool,
 }
 
 /// A control, judged.
@@ -193,9 +195,14 @@ fn finding(sight: Sight, control: &Control, instance: Option<String>, want: Want
         place: Where::Here,
         because,
         change: None,
+        at_first_boot: false,
     };
-    if status == Status::Fail {
-        finding.propose(sight, want.remedy);
+    if status != Status::Fail {
+        return finding;
+    }
+    finding.propose(sight, want.remedy);
+    if sight.facts.offline && finding.observed.is_none() {
+        finding.leave_to_first_boot();
     }
     finding
 }
@@ -224,6 +231,10 @@ impl Finding {
                 Some(what) => (self.place, self.fix) = (Where::Hand, what),
                 None => self.place = Where::Restart,
             },
+            Remedy::FirstBoot(why) => {
+                (self.place, self.at_first_boot) = (Where::Hand, true);
+                self.explain(&why);
+            }
             Remedy::Machine(what) => (self.place, self.fix) = (Where::Host, what),
             Remedy::Hand(what) => (self.place, self.fix) = (Where::Hand, what),
         }
@@ -256,6 +267,33 @@ impl Finding {
             return Some(now);
         }
         self.rule.target(self.observed.as_ref())
+    }
+
+    /// In a tree that does not run, what is not there and cannot be made there is no fault of the tree's.
+    fn leave_to_first_boot(&mut self) {
+        if let Some(why) = self.waits_for() {
+            self.explain(&why);
+            self.at_first_boot = true;
+        }
+        if self.at_first_boot {
+            self.status = Status::NotApplicable;
+            self.change = None;
+        }
+    }
+
+    /// Why the host has to make it itself.
+    fn waits_for(&self) -> Option<String> {
+        match (&self.setting, &self.change) {
+            (Setting::Secret(_), _) => Some(
+                "passwords are generated on the host itself: copies of this tree would share them"
+                    .into(),
+            ),
+            (Setting::User(_) | Setting::Group(_), _) => {
+                Some("made at first boot, or by the package: no program is run here".into())
+            }
+            (_, Some((target, _))) => crate::plan::waits_for(target),
+            _ => None,
+        }
     }
 
     fn explain(&mut self, why: &str) {

@@ -145,6 +145,9 @@ pub struct Plan {
     pub selected: Selected,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Do not let what could not be judged make the exit code 2.
+    #[arg(long)]
+    pub allow_unknown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError, Reach};
 use crate::policy::{Policies, PolicyError, Trust};
 use crate::report::text::Style;
+use nix::errno::Errno;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -89,7 +90,17 @@ impl Context {
 
     /// The policy and the facts: what nearly every command begins with.
     pub fn look(&self, trust: Trust) -> Result<(Host, Policies, Facts), Trouble> {
+        self.look_at(self.host()?, trust)
+    }
+
+    /// The same for a command that changes the host: not root, that is the first thing to say.
+    pub fn look_as_root(&self, command: &str) -> Result<(Host, Policies, Facts), Trouble> {
         let host = self.host()?;
+        must_be_root(&host, command)?;
+        self.look_at(host, Trust::Root)
+    }
+
+    fn look_at(&self, host: Host, trust: Trust) -> Result<(Host, Policies, Facts), Trouble> {
         let policies = self.policies(&host, trust)?;
         let facts = Facts::gather(&host, &policies)?;
         Ok((host, policies, facts))
@@ -127,11 +138,8 @@ fn live() -> Result<Host, HostError> {
             Reach::FilesOnly(format!("DPKG_ROOT is {}", root.display())),
         );
     }
-    if is_chroot(&host) {
-        return Host::at(
-            Path::new("/"),
-            Reach::FilesOnly("this is a chroot: the system that runs has another root".into()),
-        );
+    if let Some(why) = chroot(&host) {
+        return Host::at(Path::new("/"), Reach::FilesOnly(why.into()));
     }
     if set("DPKG_MAINTSCRIPT_NAME") && without_systemd {
         return Host::at(
@@ -142,11 +150,16 @@ fn live() -> Result<Host, HostError> {
     Ok(host)
 }
 
-/// Whether PID 1 has another root than we. Not root, one cannot tell, and cannot change anything either.
-fn is_chroot(host: &Host) -> bool {
+/// Why only files are reached, where this is a chroot: PID 1 has another root than we, or there is no /proc at all.
+/// Not root, one cannot tell, and cannot change anything either.
+fn chroot(host: &Host) -> Option<&'static str> {
     match host.same_inode(Path::new("/proc/1/root/."), Path::new("/")) {
-        Ok(same) => !same,
-        Err(_) => false,
+        Ok(true) => None,
+        Ok(false) => Some("this is a chroot: the system that runs has another root"),
+        Err(e) if e.errno == Some(Errno::ENOENT) => {
+            Some("this is a chroot, or half a system: no /proc is mounted")
+        }
+        Err(_) => None,
     }
 }
 
@@ -226,8 +239,8 @@ fn complain(text: &str) {
 }
 
 /// Root, or a clear word. A tree of one's own may be prepared by its owner.
-pub fn must_be_root(host: &Host, facts: &Facts, command: &str) -> Result<(), Trouble> {
-    if facts.is_root() {
+fn must_be_root(host: &Host, command: &str) -> Result<(), Trouble> {
+    if crate::facts::is_root(host)? {
         return Ok(());
     }
     Err(Trouble(format!(

@@ -94,6 +94,8 @@ pub enum Remedy {
     Write(Group),
     /// A restart of Redis brings it about.
     Restart,
+    /// It is made on the host itself when it first boots, by the boot unit: in a tree that does not run it is not there yet. Why.
+    FirstBoot(String),
     /// Only the owner of the machine under this one can (the container's host, the hypervisor, the kernel's command line).
     Machine(String),
     /// A person has to decide; the text says what to do.
@@ -160,6 +162,15 @@ impl Want {
                 phase,
                 name: group.into(),
             }),
+        }
+    }
+
+    /// A want that a tree leaves to the host that will run it.
+    pub fn at_first_boot(setting: Setting, why: impl Into<String>) -> Want {
+        Want {
+            setting,
+            rule: Rule::Present,
+            remedy: Remedy::FirstBoot(why.into()),
         }
     }
 

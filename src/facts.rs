@@ -21,6 +21,9 @@ const GRAIN: u64 = 16 << 20;
 /// Where our binary is put when it runs from somewhere that is no system directory.
 const INSTALLED: &str = "/usr/local/sbin/redis-harden";
 
+/// Where it stays where it is.
+const SYSTEM_DIRS: [&str; 3] = ["/usr/bin", "/usr/sbin", "/usr/local/sbin"];
+
 /// What is known of a host.
 #[derive(Debug)]
 pub struct Facts {
@@ -55,6 +58,8 @@ pub struct Facts {
     pub maxmemory_sum: u64,
     /// What is known of each instance's server.
     pub instances: BTreeMap<String, Instance>,
+    /// Only its files can be reached: no password is made here and no value taken from this machine, since clones would share them.
+    pub offline: bool,
     root: bool,
 }
 
@@ -62,12 +67,14 @@ impl Facts {
     /// Looks at the host. An error is one that leaves nothing to judge by.
     pub fn gather(host: &Host, policies: &Policies) -> HostResult<Facts> {
         let uname = machine::uname();
-        let memory = machine::memory(host)?;
+        let offline = !host.is_running();
+        // In a chroot /proc may be there: it is the memory of whoever builds the image.
+        let memory = if offline { 0 } else { machine::memory(host)? };
         let memory_limit = machine::memory_limit(host, memory)?;
-        let (exe, running_exe) = binaries();
+        let (exe, running_exe) = binaries(host)?;
         let mut facts = Facts {
-            hostname: uname.hostname,
-            kernel: uname.kernel,
+            hostname: machine::hostname(host, uname.hostname)?,
+            kernel: if offline { String::new() } else { uname.kernel },
             machine: uname.machine,
             distro: machine::distro(host)?,
             init: machine::init(host)?,
@@ -84,6 +91,7 @@ impl Facts {
             maxmemory: BTreeMap::new(),
             maxmemory_sum: 0,
             instances: BTreeMap::new(),
+            offline,
             root: is_root(host)?,
         };
         facts.maxmemory = maxmemory(policies, memory, memory_limit);
@@ -101,6 +109,12 @@ impl Facts {
     /// Whether this process may change the host: root, or the owner of a fake one.
     pub fn is_root(&self) -> bool {
         self.root
+    }
+
+    /// Whether the binary that units run is a copy of ours; a package's own is left to it.
+    pub fn copies_exe(&self) -> bool {
+        let ours = Path::new(INSTALLED);
+        self.exe == ours && (self.running_exe != ours || self.offline)
     }
 
     /// Whether an instance's server answers, or at least listens.
@@ -160,25 +174,35 @@ impl Facts {
 }
 
 /// Root, or on a fake host the owner of its root directory.
-fn is_root(host: &Host) -> HostResult<bool> {
+pub fn is_root(host: &Host) -> HostResult<bool> {
     let owner = host.stat(Path::new("/"))?.map(|s| s.uid);
     Ok(host.euid() == 0 || !host.is_live_root() && owner == Some(host.euid()))
 }
 
 /// The binary that units run, and the one that runs now.
-fn binaries() -> (PathBuf, PathBuf) {
-    let running = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(INSTALLED));
-    let system = running.parent().is_some_and(|dir| {
-        ["/usr/bin", "/usr/sbin", "/usr/local/sbin"]
-            .iter()
-            .any(|d| dir == Path::new(d))
-    });
-    let installed = if system {
-        running.clone()
-    } else {
-        PathBuf::from(INSTALLED)
-    };
-    (installed, running)
+fn binaries(host: &Host) -> HostResult<(PathBuf, PathBuf)> {
+    let running = running_exe();
+    let dir = running.parent().unwrap_or(Path::new("/"));
+    if host.is_live_root() && SYSTEM_DIRS.iter().any(|d| dir == Path::new(d)) {
+        return Ok((running.clone(), running));
+    }
+    // A tree may have its own, from its package; any other is not there yet, wherever ours is on this machine.
+    for packaged in ["/usr/bin/redis-harden", "/usr/sbin/redis-harden"] {
+        if !host.is_live_root() && host.stat(Path::new(packaged))?.is_some() {
+            return Ok((packaged.into(), running));
+        }
+    }
+    Ok((PathBuf::from(INSTALLED), running))
+}
+
+/// Our own file; without /proc (a bare chroot) the name that we were called by.
+fn running_exe() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| {
+        let called = std::env::args_os().next().map(PathBuf::from);
+        called
+            .filter(|name| name.is_absolute())
+            .unwrap_or_else(|| PathBuf::from(INSTALLED))
+    })
 }
 
 /// Each instance's maxmemory: the automatic ones share what the memory limit leaves after their headroom.

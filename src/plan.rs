@@ -2,8 +2,8 @@
 
 use crate::audit::{Finding, Judged, Status};
 use crate::control::{Group, Phase};
-use crate::setting::{Setting, Sight};
-use crate::value::{FileValue, Value};
+use crate::setting::Setting;
+use crate::value::{Access, FileValue, Value};
 use std::collections::BTreeMap;
 
 /// One setting to be written.
@@ -147,16 +147,28 @@ pub fn by_group(changes: Vec<Change>) -> BTreeMap<Group, Vec<Change>> {
     groups
 }
 
-/// Whether a change can be written as it stands: a file with a placeholder for what is not known yet cannot.
-pub fn is_ready(change: &Change, _sight: Sight) -> bool {
-    match &change.target {
-        Value::File(file) => {
-            let known = file.access.user.id.is_some() && file.access.group.id.is_some();
-            known && std::str::from_utf8(&file.content).map_or(true, crate::redis::acl::is_complete)
-        }
-        Value::Dir(access) | Value::Owned(access) => {
-            access.user.id.is_some() && access.group.id.is_some()
-        }
-        _ => true,
+/// What a value waits for before it can be written as it stands: an account that does not exist, a password that is not
+/// generated yet.
+pub fn waits_for(target: &Value) -> Option<String> {
+    let account = |access: &Access| {
+        let missing = [("user", &access.user), ("group", &access.group)]
+            .into_iter()
+            .find(|(_, account)| account.id.is_none());
+        missing.map(|(kind, account)| format!("the {kind} {} does not exist yet", account.name))
+    };
+    match target {
+        Value::File(file) => account(&file.access).or_else(|| {
+            let text = std::str::from_utf8(&file.content).unwrap_or_default();
+            let complete = crate::redis::acl::is_complete(text);
+            (!complete)
+                .then(|| "it holds the hashes of passwords that are not generated yet".into())
+        }),
+        Value::Dir(access) | Value::Owned(access) => account(access),
+        _ => None,
     }
+}
+
+/// Whether a change can be written as it stands.
+pub fn is_ready(change: &Change) -> bool {
+    waits_for(&change.target).is_none()
 }

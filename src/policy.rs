@@ -35,6 +35,17 @@ pub use show::show;
 pub use starter::starter;
 pub use waiver::selection;
 
+/// The policy of the next boot, which must be this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AtBoot {
+    /// The host's own, or the embedded one: what a run without `--policy` finds.
+    Found,
+    /// A file on the host that `--policy` named.
+    Named(std::path::PathBuf),
+    /// The text of a file elsewhere: a tree that is prepared needs it as its own.
+    Copied(String),
+}
+
 /// All that a run judges: one policy an instance, in order.
 #[derive(Clone, Debug)]
 pub struct Policies {
@@ -46,6 +57,8 @@ pub struct Policies {
     pub sha256: String,
     /// At least one, the default one first; host-wide settings are merged to the strictest.
     pub instances: Vec<Policy>,
+    /// Which policy the boot unit is to use.
+    pub at_boot: AtBoot,
     kernel: Kernel,
     /// Where each instance's values came from.
     trees: Vec<source::Node>,

@@ -293,6 +293,8 @@ impl Setting {
             Setting::HugePages => kernel::obstacle(sight, Path::new(kernel::HUGE_PAGES)),
             Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
             Setting::Firewall => firewall::obstacle(sight),
+            Setting::Package(name) => package::obstacle(sight, name),
+            Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
             _ => None,
         }
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))

@@ -59,9 +59,11 @@ fn apply_on_a_bare_debian_leaves_a_hardened_redis_and_a_stock_one_never_ran() {
 
     assert_eq!(plain.sh(&format!("ls -d {POLICY_RC_D}* || true")).ok(), "");
     let started = starts(&plain);
-    assert_eq!(started.len(), 1, "{started:?}");
+    let [only] = started.as_slice() else {
+        panic!("one start, and no other: {started:?}");
+    };
     assert!(
-        started[0].starts_with("/etc/redis-harden/redis/default.conf"),
+        only.starts_with("/etc/redis-harden/redis/default.conf"),
         "{started:?}"
     );
     for package in ["redis-server", "nftables"] {
@@ -144,9 +146,11 @@ fn keeps_the_policy_and_starts_no_stock_redis(plain: &Plain) {
     apply(plain).ok();
     assert_eq!(plain.sh(&look).ok(), before);
     let started = starts(plain);
-    assert_eq!(started.len(), 1, "{started:?}");
+    let [only] = started.as_slice() else {
+        panic!("one start, and no other: {started:?}");
+    };
     assert!(
-        started[0].starts_with("/etc/redis-harden/redis/default.conf"),
+        only.starts_with("/etc/redis-harden/redis/default.conf"),
         "{started:?}"
     );
     serves_hardened(plain, "default", SOCKET, 6379);

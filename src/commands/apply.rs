@@ -1,13 +1,13 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
-use super::{Context, Outcome, Trouble, must_be_root, print};
+use super::{Context, Outcome, Trouble, print};
 use crate::audit::{Finding, Judged, Selection, Status, Where, audit, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::journal::{self, Applied, Run};
-use crate::policy::{Name, Policies, Policy, Trust};
+use crate::policy::{Name, Policies, Policy};
 use crate::setting::Sight;
 
 /// Applies the policy.
@@ -18,14 +18,14 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
             &Plan {
                 selected: args.selected.clone(),
                 format: Format::Text,
+                allow_unknown: false,
             },
         );
     }
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
-    let (host, policies, facts) = context.look(Trust::Root)?;
+    let (host, policies, facts) = context.look_as_root("apply")?;
     policies.waivers_fit(&ids(&controls))?;
-    must_be_root(&host, &facts, "apply")?;
     let mut say = context.progress();
     if let Some(why) = super::check::files_only(&host) {
         say(&format!("files only: {why}"));
@@ -139,6 +139,13 @@ fn summary(
     }
     if host.is_running() {
         text.push_str(&connections(policies, facts));
+    }
+    let later = judged.iter().flat_map(|j| &j.findings);
+    match later.filter(|f| f.at_first_boot).count() {
+        0 => {}
+        n => text.push_str(&format!(
+            "{n} settings are generated at first boot, and Redis cannot start before: redis-harden plan lists them\n"
+        )),
     }
     text
 }

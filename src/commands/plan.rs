@@ -1,8 +1,9 @@
 //! `plan`: what apply would change, and nothing else.
 
 use super::{Context, Outcome, print};
-use crate::audit::{Judged, Selection, audit, ids};
+use crate::audit::{Finding, Judged, Selection, Status, audit, ids};
 use crate::cli::{Format, Plan};
+use crate::host::Host;
 use crate::plan::{Change, plan, render};
 use crate::policy::Trust;
 use crate::setting::Sight;
@@ -24,15 +25,13 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     );
     let changes = pending(&judged, host.is_running());
     match args.format {
-        Format::Text => print(&text(&changes, &judged))?,
+        Format::Text => print(&text(&host, &changes, &judged))?,
         Format::Json => print(&json(&changes)?)?,
     }
-    let unknown = judged
-        .iter()
-        .flat_map(|j| &j.findings)
-        .any(|f| f.status == crate::audit::Status::Unknown);
-    Ok(match (unknown && changes.is_empty(), changes.is_empty()) {
-        (true, _) => 2,
+    let evaluated = judged.iter().any(|j| j.status != Status::NotApplicable);
+    let unknown = !args.allow_unknown && findings(&judged, |f| f.status == Status::Unknown) > 0;
+    Ok(match (evaluated && !unknown, changes.is_empty()) {
+        (false, _) => 2,
         (_, true) => 0,
         _ => 1,
     })
@@ -46,24 +45,54 @@ fn pending(judged: &[Judged], running: bool) -> Vec<Change> {
         .collect()
 }
 
-fn text(changes: &[Change], judged: &[Judged]) -> String {
-    if !changes.is_empty() {
-        return format!(
-            "{}{} changes; next: redis-harden apply\n",
-            render(changes),
-            changes.len()
-        );
+fn text(host: &Host, changes: &[Change], judged: &[Judged]) -> String {
+    let mut text = String::new();
+    if let Some(why) = super::check::files_only(host) {
+        text.push_str(&format!("files only: {why}\n"));
     }
-    let left = judged
+    text.push_str(&render(changes));
+    text.push_str(&first_boot(judged));
+    let unknown = findings(judged, |f| f.status == Status::Unknown);
+    if unknown > 0 {
+        text.push_str(&format!(
+            "{unknown} settings could not be read: redis-harden check\n"
+        ));
+    }
+    text + &summary(changes, judged)
+}
+
+/// What the host makes itself when it first boots.
+fn first_boot(judged: &[Judged]) -> String {
+    judged
         .iter()
-        .filter(|j| j.status == crate::audit::Status::Fail)
-        .count();
+        .flat_map(|j| j.findings.iter().map(move |f| (j.control.id, f)))
+        .filter(|(_, f)| f.at_first_boot)
+        .map(|(id, f)| {
+            let why = f.because.as_deref().unwrap_or_default();
+            format!(
+                "{}: generated at first boot\n    {why}\n    # {id}\n",
+                f.setting
+            )
+        })
+        .collect()
+}
+
+fn summary(changes: &[Change], judged: &[Judged]) -> String {
+    if !changes.is_empty() {
+        return format!("{} changes; next: redis-harden apply\n", changes.len());
+    }
+    let left = judged.iter().filter(|j| j.status == Status::Fail).count();
     match left {
         0 => "nothing to change\n".to_owned(),
         n => format!(
             "nothing that apply can change; {n} controls need a person or the machine's owner: redis-harden check\n"
         ),
     }
+}
+
+fn findings(judged: &[Judged], test: impl Fn(&Finding) -> bool) -> usize {
+    let all = judged.iter().flat_map(|j| &j.findings);
+    all.filter(|f| test(f)).count()
 }
 
 /// What a program reads: the same lines, with the controls that want them.

@@ -1,16 +1,14 @@
 //! `rollback`: put back what a run changed.
 
-use super::{Context, Outcome, Trouble, must_be_root, print};
+use super::{Context, Outcome, Trouble, print};
 use crate::cli::Rollback;
 use crate::facts::Facts;
 use crate::journal::{self, Outcome as Ended, Story, runs};
-use crate::policy::Trust;
 use crate::setting::Sight;
 
 /// Undoes the newest run in force, or the one named. 1 when somebody has changed something since: nothing is touched then.
 pub fn run(context: &Context, args: &Rollback) -> Outcome {
-    let (host, policies, facts) = context.look(Trust::Root)?;
-    must_be_root(&host, &facts, "rollback")?;
+    let (host, policies, facts) = context.look_as_root("rollback")?;
     let mut say = context.progress();
     let sight = Sight {
         host: &host,

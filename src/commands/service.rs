@@ -1,38 +1,36 @@
 //! `start`, `stop`, `restart`: the service, by systemd where it runs, else by the detached supervisor.
 
-use super::{Context, Outcome, Trouble, must_be_root, print};
+use super::{Context, Outcome, Trouble, print};
 use crate::cli::Service;
 use crate::host::HostResult;
-use crate::policy::Trust;
 use crate::setting::{Sight, service};
 
 /// Starts.
 pub fn start(context: &Context, args: &Service) -> Outcome {
-    each(context, args, "started", |sight, name, say| {
+    each(context, args, ("start", "started"), |sight, name, say| {
         service::start(sight, name, say)
     })
 }
 
 /// Stops.
 pub fn stop(context: &Context, args: &Service) -> Outcome {
-    each(context, args, "stopped", |sight, name, _| {
+    each(context, args, ("stop", "stopped"), |sight, name, _| {
         service::stop(sight, name)
     })
 }
 
 /// Restarts.
 pub fn restart(context: &Context, args: &Service) -> Outcome {
-    each(context, args, "restarted", service::restart)
+    each(context, args, ("restart", "restarted"), service::restart)
 }
 
 fn each(
     context: &Context,
     args: &Service,
-    done: &str,
+    (command, done): (&str, &str),
     act: impl Fn(Sight, &str, &mut dyn FnMut(&str)) -> HostResult<()>,
 ) -> Outcome {
-    let (host, policies, facts) = context.look(Trust::Root)?;
-    must_be_root(&host, &facts, "this")?;
+    let (host, policies, facts) = context.look_as_root(command)?;
     let names = names(&policies, args.instance.as_deref())?;
     let mut say = context.progress();
     for name in names {

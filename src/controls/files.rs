@@ -264,10 +264,15 @@ fn own_directories(policies: &Policies, facts: &Facts) -> Vec<Want> {
         .collect()
 }
 
+/// Why redis.conf, and the settings beside it, are not in a tree that is prepared.
+pub(super) const MEMORY_UNKNOWN: &str =
+    "maxmemory is worked out from the memory of the host itself";
+
 /// Not rendered where it would hold what only the host itself can tell.
 fn configuration(policy: &Policy, facts: &Facts) -> Vec<Want> {
     let Some(maxmemory) = facts.maxmemory.get(policy.redis.name.as_str()) else {
-        return Vec::new();
+        let file = Setting::File(policy.config_file());
+        return vec![Want::at_first_boot(file, MEMORY_UNKNOWN)];
     };
     let content = config::render(policy, *maxmemory);
     let rule = rendered(facts, policy.group(), 0o640, content);

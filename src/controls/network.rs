@@ -5,11 +5,11 @@ use crate::facts::{Facts, View};
 use crate::policy::{Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
-use crate::setting::firewall::{Table, UNIT, UNIT_TEXT};
+use crate::setting::firewall::{
+    FILE, NFTABLES_DROP_IN, NFTABLES_DROP_IN_NAME, Table, UNIT, UNIT_NAME,
+};
 use crate::value::Value;
-
-/// The file that the firewall unit loads at boot.
-const RULES: &str = "/etc/redis-harden/firewall.nft";
+use std::path::PathBuf;
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -165,8 +165,7 @@ pub(super) fn table(policies: &Policies, facts: &Facts) -> Option<Table> {
         .iter()
         .flat_map(|p| [Some(p.redis.port), port_of_running(p, facts)])
         .flatten()
-        .filter(|port| *port != 0)
-        .collect();
+        .filter(|port| *port != 0);
     let allow: Vec<_> = wanted
         .iter()
         .flat_map(|p| p.firewall.allow.iter().copied())
@@ -184,7 +183,7 @@ fn port_of_running(policy: &Policy, facts: &Facts) -> Option<u16> {
 }
 
 fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
-    if policy.redis.port == 0 || policy.firewall.enabled && !policy.firewall.allow.is_empty() {
+    if policy.redis.port == 0 {
         return Vec::new();
     }
     let setting = Setting::Directive {
@@ -202,7 +201,12 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
         "-::*",
         "::*",
     ];
-    let rule = Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect());
+    // With networks that may reach it, any address will do.
+    let filtered = policy.firewall.enabled && !policy.firewall.allow.is_empty();
+    let rule = match filtered {
+        true => Rule::Present,
+        false => Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect()),
+    };
     vec![Want::by_restart(setting, rule)]
 }
 
@@ -215,17 +219,29 @@ fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
         let rule = super::files::rendered(facts, "root", mode, text);
         Want::write(Phase::Files, "firewall", Setting::File(path.into()), rule)
     };
-    let mut wants = vec![file(RULES, 0o644, table.render())];
+    let mut wants = vec![file(FILE, 0o644, table.render())];
     if facts.init == crate::facts::Init::Systemd {
-        wants.push(file(
-            &format!("/etc/systemd/system/{UNIT}"),
-            0o644,
-            UNIT_TEXT.to_owned(),
+        let unit = |name: &str| format!("/etc/systemd/system/{name}");
+        let drop_in = PathBuf::from(unit(NFTABLES_DROP_IN_NAME));
+        let dir = drop_in.parent().map(PathBuf::from).unwrap_or_default();
+        let access = super::files::access(facts, "root", "root", 0o755);
+        let dir_rule = Rule::Is(Value::Dir(access));
+        wants.push(Want::write(
+            Phase::Files,
+            "firewall",
+            Setting::Dir(dir),
+            dir_rule,
         ));
+        wants.push(file(
+            &drop_in.to_string_lossy(),
+            0o644,
+            NFTABLES_DROP_IN.to_owned(),
+        ));
+        wants.push(file(&unit(UNIT_NAME), 0o644, UNIT.to_owned()));
         wants.push(Want::write(
             Phase::Files,
             "firewall unit",
-            Setting::UnitEnabled(UNIT.into()),
+            Setting::UnitEnabled(UNIT_NAME.into()),
             Rule::Is(Value::Flag(true)),
         ));
     } else {

@@ -3,7 +3,7 @@
 use super::files::{group, rendered};
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Facts, Init};
-use crate::policy::{Name, Policies, Policy};
+use crate::policy::{AtBoot, Name, Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -44,7 +44,10 @@ pub const CONTROLS: &[Control] = &[
                     rule,
                 )]
             }
-            None => Vec::new(),
+            None => {
+                let file = Setting::File(p.settings_file());
+                vec![Want::at_first_boot(file, super::files::MEMORY_UNKNOWN)]
+            }
         }),
         cases: &[fails(&[(
             "/etc/redis-harden/redis/default.toml 0640 root:redis",
@@ -84,14 +87,22 @@ pub const CONTROLS: &[Control] = &[
         why: "A server that stays down after a reboot is an outage at the worst time.",
         references: &["systemctl(1) enable"],
         by_hand: "systemctl enable redis-server",
-        wants: Wants::Instance(|p, f| match f.init {
-            Init::Systemd => vec![Want::write(
-                Phase::Service,
-                group(p),
-                Setting::UnitEnabled(p.unit()),
-                Rule::Is(Value::Flag(true)),
-            )],
-            Init::Other => Vec::new(),
+        wants: Wants::Instance(|p, f| {
+            // In a tree nothing is started: the link is a file like others.
+            let (phase, group) = match f.offline {
+                true => (Phase::Files, format!("{} link", group(p))),
+                false => (Phase::Service, group(p)),
+            };
+            let setting = Setting::UnitEnabled(p.unit());
+            match f.init {
+                Init::Systemd => vec![Want::write(
+                    phase,
+                    group,
+                    setting,
+                    Rule::Is(Value::Flag(true)),
+                )],
+                Init::Other => Vec::new(),
+            }
         }),
         cases: &[
             passes(&[(
@@ -135,9 +146,9 @@ pub const CONTROLS: &[Control] = &[
     },
 ];
 
-/// Our own binary, copied to where units find it, unless it runs from a system directory already.
+/// Our own binary, copied to where units find it, unless a system directory has it already.
 fn binary(_: &Policies, facts: &Facts) -> Vec<Want> {
-    if facts.exe == facts.running_exe {
+    if !facts.copies_exe() {
         return Vec::new();
     }
     let setting = Setting::Binary {
@@ -237,16 +248,28 @@ fn unit(policy: &Policy, facts: &Facts) -> Vec<Want> {
     ]
 }
 
-fn boot_unit(_: &Policies, facts: &Facts) -> Vec<Want> {
-    if facts.init != Init::Systemd {
-        return Vec::new();
+/// The unit, and the policy that it applies: the one of this run.
+fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
+    let mut wants = Vec::new();
+    if let AtBoot::Copied(text) = &policies.at_boot {
+        let rule = rendered(facts, "root", 0o644, text.clone());
+        let file = Setting::File("/etc/redis-harden/policy.toml".into());
+        wants.push(Want::write(Phase::Files, "boot policy", file, rule));
     }
+    if facts.init != Init::Systemd {
+        return wants;
+    }
+    let policy = match &policies.at_boot {
+        AtBoot::Named(path) => format!(" --policy {}", quoted(&path.to_string_lossy())),
+        AtBoot::Found | AtBoot::Copied(_) => String::new(),
+    };
     let text = format!(
         include_str!("../../packaging/systemd/redis-harden.service.in"),
-        exe = facts.exe.display()
+        exe = facts.exe.display(),
+        policy = policy,
     );
     let path = PathBuf::from("/etc/systemd/system").join(BOOT_UNIT);
-    vec![
+    wants.extend([
         Want::write(
             Phase::Files,
             "boot unit",
@@ -259,7 +282,22 @@ fn boot_unit(_: &Policies, facts: &Facts) -> Vec<Want> {
             Setting::UnitEnabled(BOOT_UNIT.into()),
             Rule::Is(Value::Flag(true)),
         ),
-    ]
+    ]);
+    wants
+}
+
+/// One word of a unit's command line. Source: systemd.service(5), COMMAND LINES.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let escaped = word
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('%', "%%")
+        .replace('$', "$$");
+    format!("\"{escaped}\"")
 }
 
 /// What the server may write; `-` for what need not exist.

@@ -45,6 +45,15 @@ pub(super) fn uname() -> Uname {
     }
 }
 
+/// This machine's name; of a tree, its own.
+pub(super) fn hostname(host: &Host, running: String) -> HostResult<String> {
+    if host.is_running() {
+        return Ok(running);
+    }
+    let name = host.read_text(Path::new("/etc/hostname"))?;
+    Ok(name.unwrap_or_default().trim().to_owned())
+}
+
 /// RAM in bytes; 0 for a tree without /proc.
 pub(super) fn memory(host: &Host) -> HostResult<u64> {
     let Some(text) = host.read_text(Path::new("/proc/meminfo"))? else {

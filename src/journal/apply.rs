@@ -100,7 +100,7 @@ impl Work<'_, '_> {
             if self.broken.contains(&group.name) {
                 continue;
             }
-            let ready: Vec<Change> = changes.into_iter().filter(|c| is_ready(c, sight)).collect();
+            let ready: Vec<Change> = changes.into_iter().filter(is_ready).collect();
             changed |= !ready.is_empty();
             if let Err(error) = self.group(sight, &group.name, &ready, say) {
                 self.give_up(sight, group.name, error, say);

@@ -5,7 +5,7 @@ use super::extends::Extends;
 use super::merge::merge;
 use super::profile;
 use super::source::{Node, Source, Tree};
-use super::{Name, Policies, Policy};
+use super::{AtBoot, Name, Policies, Policy};
 use crate::host::{Host, Trust};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -55,7 +55,16 @@ impl Policies {
         let mut reader = Reader::new(here, trust);
         let tree = reader.required(&absolute)?;
         let merged = Merged::new(tree, absolute.display().to_string())?;
-        reader.finish(absolute.display().to_string(), vec![merged])
+        let at_boot = match &absolute {
+            own if *own == host.real(&Path::new(DIRECTORY).join("policy.toml")) => AtBoot::Found,
+            named if host.is_live_root() => AtBoot::Named(named.clone()),
+            _ => AtBoot::Copied(reader.text_of(&merged)),
+        };
+        let policies = reader.finish(absolute.display().to_string(), vec![merged])?;
+        Ok(Policies {
+            at_boot,
+            ..policies
+        })
     }
 
     fn load_installed(host: &Host, trust: Trust) -> Result<Policies, PolicyError> {
@@ -122,6 +131,7 @@ impl Policies {
             files: files.map(|source| PathBuf::from(&source.name)).collect(),
             sha256: digest(read),
             kernel,
+            at_boot: AtBoot::Found,
             trees: instances.iter().map(|i| i.tree.clone()).collect(),
             instances: instances.into_iter().map(|i| i.policy).collect(),
         })
@@ -135,6 +145,20 @@ impl<'a> Reader<'a> {
             trust,
             sources: Vec::new(),
         }
+    }
+
+    /// A policy as one file: as it stands, or merged where it extends other files.
+    fn text_of(&self, merged: &Merged) -> String {
+        let files: Vec<_> = self.sources.iter().filter(|s| !s.embedded).collect();
+        if let [only] = files.as_slice() {
+            return only.text.clone();
+        }
+        let names: Vec<&str> = files.iter().map(|s| s.name.as_str()).collect();
+        let body = toml::to_string(&merged.policy).expect("a policy is tables, texts and numbers");
+        format!(
+            "# Merged by redis-harden from {}.\n{body}",
+            names.join(", ")
+        )
     }
 
     /// A file with all that it extends.

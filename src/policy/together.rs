@@ -12,6 +12,7 @@ impl Policies {
             name: policy.redis.name.to_string(),
             files: Vec::new(),
             sha256: String::new(),
+            at_boot: super::AtBoot::Found,
             kernel: policy.kernel.clone(),
             trees: Vec::new(),
             instances: vec![policy],

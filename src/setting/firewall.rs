@@ -1,97 +1,249 @@
-//! Our own nftables table: Redis's ports, and who may reach them. It can only restrict, touches no other port and no other table.
+//! Our nftables table `inet redis_harden`: who may reach Redis's TCP ports. It only ever restricts, those ports and no other;
+//! a kernel table that is not wholly ours, to the last rule, never equals one that is.
 
 mod listing;
-mod ranges;
+mod networks;
+mod reading;
+mod render;
 
-pub use ranges::Ranges;
+pub use reading::{must_guard, obstacle, reading};
 
 use crate::host::{Host, HostError, HostResult, Output, Run};
 use crate::policy::scalar::Cidr;
-use crate::policy::{Install, Policy};
-use crate::setting::{Obstacle, Reading, Sight};
-use crate::value::Value;
+use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// The unit that loads the table at boot.
-pub const UNIT: &str = "redis-harden-firewall.service";
-/// Its text.
-pub const UNIT_TEXT: &str = include_str!("../../packaging/systemd/redis-harden-firewall.service");
+/// The file that the unit loads at boot: `Table::render` of what the policy wants.
+pub const FILE: &str = "/etc/redis-harden/firewall.nft";
 
-/// The table, in typed form: what was rendered and what the kernel lists compare by meaning.
+/// The unit that loads `FILE`, as installed in `/etc/systemd/system` or `/lib/systemd/system`.
+pub const UNIT_NAME: &str = "redis-harden-firewall.service";
+
+/// The text of that unit.
+pub const UNIT: &str = include_str!("../../packaging/systemd/redis-harden-firewall.service");
+
+/// A drop-in's path below a unit directory: Debian's `nftables.service` flushes every table, ours too, and puts ours back by this.
+pub const NFTABLES_DROP_IN_NAME: &str = "nftables.service.d/50-redis-harden.conf";
+
+/// The text of that drop-in.
+pub const NFTABLES_DROP_IN: &str =
+    include_str!("../../packaging/systemd/nftables.service.d/50-redis-harden.conf");
+
+const READING: &str = "reading the firewall table inet redis_harden";
+
+/// Our table in typed form. Networks are canonical: sorted, disjoint, as few prefixes as cover them,
+/// so that one set of addresses has one form, however it was written or listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// TCP ports that are guarded.
+    /// The TCP ports that it guards; with none it holds no rule.
     pub ports: BTreeSet<u16>,
-    pub allow_v4: Ranges,
-    pub allow_v6: Ranges,
-    /// What a listing has that we did not render, or lacks: a table that was tampered with is never ours.
+    /// The IPv4 networks that may reach them; loopback always may.
+    pub allow_v4: Vec<Cidr>,
+    /// The IPv6 networks that may reach them; loopback always may.
+    pub allow_v6: Vec<Cidr>,
+    /// What the kernel's table has and ours has not, or lacks: empty in a table that we made.
     pub foreign: Vec<String>,
 }
 
+/// What the table has refused since it was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Packets dropped.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 impl Table {
-    /// The table for these ports and networks.
-    pub fn of(ports: BTreeSet<u16>, allow: &[Cidr]) -> Table {
-        let of = |v4: bool| {
-            Ranges::of(
-                allow.iter().filter(|c| c.is_v4() == v4).map(Cidr::range),
-                v4,
-            )
-        };
+    /// The table that guards `ports` (0, Redis's "no port", is none) and lets loopback and `allow` in.
+    /// An IPv4-mapped network (`::ffff:10.0.0.0/104`) means the IPv4 one: that is how its clients arrive.
+    pub fn of(ports: impl IntoIterator<Item = u16>, allow: &[Cidr]) -> Table {
+        let ports: BTreeSet<u16> = ports.into_iter().filter(|port| *port != 0).collect();
+        if ports.is_empty() {
+            return Table::default();
+        }
+        let (v4, v6): (Vec<Cidr>, Vec<Cidr>) = allow
+            .iter()
+            .map(|cidr| networks::unmapped(*cidr))
+            .partition(Cidr::is_v4);
         Table {
             ports,
-            allow_v4: of(true),
-            allow_v6: of(false),
+            allow_v4: networks::cover_v4(v4.iter().map(Cidr::range).collect()),
+            allow_v6: networks::cover_v6(v6.iter().map(Cidr::range).collect()),
             foreign: Vec::new(),
         }
     }
 
-    /// The file that nft loads: replaces our table in one transaction, and leaves all others alone.
+    /// The file that makes it: loading it replaces the table in one transaction, whatever was there.
     pub fn render(&self) -> String {
-        let elements = |list: String| {
-            if list.is_empty() {
-                String::new()
-            } else {
-                format!("\n\t\telements = {{ {list} }}")
-            }
-        };
-        let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
-        format!(
-            "#!/usr/sbin/nft -f\n\
-             # Rendered by redis-harden from the policy. Only Redis's ports are looked at; everything else passes.\n\
-             table inet redis_harden {{\n}}\ndelete table inet redis_harden\n\
-             table inet redis_harden {{\n\
-             \tcounter refused {{\n\t}}\n\
-             \tset ports {{\n\t\ttype inet_service{}\n\t}}\n\
-             \tset allow4 {{\n\t\ttype ipv4_addr\n\t\tflags interval{}\n\t}}\n\
-             \tset allow6 {{\n\t\ttype ipv6_addr\n\t\tflags interval{}\n\t}}\n\
-             \tchain input {{\n\
-             \t\ttype filter hook input priority filter - 5; policy accept;\n\
-             \t\tiif \"lo\" accept\n\
-             \t\ttcp dport @ports jump redis\n\
-             \t}}\n\
-             \tchain redis {{\n\
-             \t\tip saddr 127.0.0.0/8 counter name \"refused\" drop\n\
-             \t\tip saddr @allow4 accept\n\
-             \t\tip6 saddr @allow6 accept\n\
-             \t\tcounter name \"refused\" drop\n\
-             \t}}\n\
-             }}\n",
-            elements(ports.join(", ")),
-            elements(self.allow_v4.to_string()),
-            elements(self.allow_v6.to_string()),
-        )
+        render::file(self)
+    }
+
+    /// The table in a listing of `nft -j list table inet redis_harden`; what is not ours goes to `foreign`.
+    pub fn parse(listing: &str) -> Result<Table, String> {
+        listing::parse(listing)
     }
 }
 
+/// The kernel's table; `None` when there is none of our name.
+pub fn read(host: &Host) -> HostResult<Option<Table>> {
+    let run = list_table(&["-j"]);
+    let output = nft(host, run.clone())?;
+    let why = if let Some(signal) = output.signal {
+        format!("nft was ended by signal {signal}")
+    } else {
+        let Some(listing) = found(output, &run)? else {
+            return Ok(None);
+        };
+        match Table::parse(&listing) {
+            Ok(table) => return Ok(Some(table)),
+            Err(why) => why,
+        }
+    };
+    match list(host, &["-t"])? {
+        None => Ok(None),
+        Some(text) => unlistable(&text, why).map(Some),
+    }
+}
+
+/// Replaces the kernel's table, after a dry run that must succeed.
+pub fn load(host: &Host, table: &Table) -> HostResult<()> {
+    let file = table.render();
+    nft_ok(host, Run::new("nft").args(&["-c", "-f", "-"]), &file)?;
+    nft_ok(host, Run::new("nft").args(&["-f", "-"]), &file)
+}
+
+/// The kernel's table as text, for `restore`, whoever made it; `None` when there is none, or no nft to ask.
+/// Without its counts: they change by themselves.
+pub fn save_text(host: &Host) -> HostResult<Option<String>> {
+    if host.find_program("nft").is_none() {
+        return Ok(None);
+    }
+    list(host, &["-s"])
+}
+
+/// Puts back what `save_text` gave, in one transaction.
+pub fn restore(host: &Host, saved: Option<&str>) -> HostResult<()> {
+    let file = format!("{}{}", render::CLEAR, saved.unwrap_or_default());
+    nft_ok(host, Run::new("nft").args(&["-f", "-"]), &file)
+}
+
+/// Removes the table, if it is there.
+pub fn delete(host: &Host) -> HostResult<()> {
+    restore(host, None)
+}
+
+/// What the table has refused; `None` when there is no such table, or it guards no port.
+pub fn refused(host: &Host) -> HostResult<Option<Refused>> {
+    let run = Run::new("nft").args(&["-j", "list", "counter", "inet", render::TABLE, "refused"]);
+    let Some(listing) = found(nft(host, run.clone())?, &run)? else {
+        return Ok(None);
+    };
+    let counter = listing::counter(&listing)
+        .map_err(|why| HostError::refused("reading the firewall's counter", why))?;
+    Ok(Some(counter))
+}
+
+fn list(host: &Host, options: &[&str]) -> HostResult<Option<String>> {
+    let run = list_table(options);
+    found(nft(host, run.clone())?, &run)
+}
+
+fn list_table(options: &[&str]) -> Run {
+    Run::new("nft")
+        .args(options)
+        .args(&["list", "table", "inet", render::TABLE])
+}
+
+/// A table that has flags, which nft 1.0.6 lists as JSON that is broken off, or worse; another one that cannot be parsed is not judged.
+fn unlistable(text: &str, why: String) -> HostResult<Table> {
+    let mut head = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.ends_with('{') || line.starts_with("table "));
+    if head.any(|line| line.starts_with("flags ")) {
+        return Ok(Table {
+            foreign: vec![listing::FLAGGED.into()],
+            ..Table::default()
+        });
+    }
+    Err(HostError::refused(READING, why))
+}
+
+/// What nft printed; `None` when it says that there is no such thing.
+fn found(output: Output, run: &Run) -> HostResult<Option<String>> {
+    if output.ok() {
+        return Ok(Some(output.stdout));
+    }
+    if output.code == Some(1)
+        && output
+            .stderr
+            .starts_with("Error: No such file or directory")
+    {
+        return Ok(None);
+    }
+    Err(failure(&output, run))
+}
+
+fn nft_ok(host: &Host, run: Run, file: &str) -> HostResult<()> {
+    let run = run.input(file);
+    let output = nft(host, run.clone())?;
+    if output.ok() {
+        Ok(())
+    } else {
+        Err(failure(&output, &run))
+    }
+}
+
+fn nft(host: &Host, run: Run) -> HostResult<Output> {
+    if host.is_running() && host.find_program("nft").is_none() {
+        return Err(HostError::refused(
+            format!("running `{}`", run.line()),
+            "nft is not installed (Debian's package nftables)",
+        ));
+    }
+    host.run(&run)
+}
+
+/// nft gives the kernel's answer in words only.
+fn failure(output: &Output, run: &Run) -> HostError {
+    let doing = format!("running `{}`", run.line());
+    let said = |words: &str| output.stderr.contains(words);
+    if said("Operation not permitted") {
+        HostError::errno(doing, Errno::EPERM)
+    } else if said("Protocol not supported") || said("Operation not supported") {
+        HostError {
+            doing,
+            errno: Some(Errno::EOPNOTSUPP),
+            cause: "the kernel has no nf_tables".into(),
+        }
+    } else {
+        let code = output
+            .code
+            .map_or("a signal".into(), |c| format!("exit code {c}"));
+        HostError::refused(doing, format!("{code}: {}", output.tail()))
+    }
+}
+
+/// How many networks a screen shows before "and N more".
+const SHOWN: usize = 6;
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
-        write!(f, "ports {} from loopback", ports.join(", "))?;
-        for ranges in [&self.allow_v4, &self.allow_v6] {
-            if !ranges.is_empty() {
-                write!(f, ", {ranges}")?;
-            }
+        if self.ports.is_empty() {
+            f.write_str("no ports")?;
+        } else {
+            let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+            write!(f, "ports {} from loopback", ports.join(", "))?;
+        }
+        let networks = || self.allow_v4.iter().chain(&self.allow_v6);
+        for network in networks().take(SHOWN) {
+            write!(f, ", {network}")?;
+        }
+        match networks().count().saturating_sub(SHOWN) {
+            0 => {}
+            more => write!(f, " and {more} more networks")?,
         }
         if !self.foreign.is_empty() {
             write!(f, "; not ours: {}", self.foreign.join("; "))?;
@@ -100,103 +252,70 @@ impl fmt::Display for Table {
     }
 }
 
-/// The table in the kernel.
-pub fn reading(host: &Host) -> Reading {
-    if host.find_program("nft").is_none() {
-        return Reading::Absent;
-    }
-    let read = || -> HostResult<Option<Value>> {
-        let Some(json) = list(host, &["-j"])? else {
-            return Ok(None);
-        };
-        let table =
-            listing::parse(&json).map_err(|e| HostError::refused("reading nft's listing", e))?;
-        Ok(Some(Value::Firewall(table)))
-    };
-    read().into()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Refuses where an instance would listen beyond loopback without the filter that its policy wants: it must not start open.
-/// Under systemd the unit's `Requires=` does this as well, at every start.
-pub fn must_guard(host: &Host, policy: &Policy) -> HostResult<()> {
-    if !policy.firewall.enabled || !policy.listens_beyond_loopback() {
-        return Ok(());
+    fn cidrs(texts: &[&str]) -> Vec<Cidr> {
+        texts
+            .iter()
+            .map(|t| t.parse().expect("a network"))
+            .collect()
     }
-    match reading(host) {
-        Reading::Value(Value::Firewall(table), _)
-            if table.foreign.is_empty() && table.ports.contains(&policy.redis.port) =>
-        {
-            Ok(())
+
+    #[test]
+    fn a_table_is_shown_on_one_short_line() {
+        let table = Table::of([6379], &cidrs(&["10.0.0.0/8"]));
+        assert_eq!(table.to_string(), "ports 6379 from loopback, 10.0.0.0/8");
+        let hosts: Vec<String> = (0..9).map(|n| format!("10.0.0.{}", n * 2)).collect();
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let shown = Table::of([1, 2], &cidrs(&hosts)).to_string();
+        assert!(shown.starts_with("ports 1, 2 from loopback, 10.0.0.0/32, "));
+        assert!(shown.ends_with(" and 3 more networks"), "{shown}");
+        assert_eq!(
+            Table::of([0], &cidrs(&["10.0.0.0/8"])).to_string(),
+            "no ports"
+        );
+    }
+
+    #[test]
+    fn the_same_addresses_are_the_same_table() {
+        let one = Table::of(
+            [6379],
+            &cidrs(&["10.0.1.0/24", "10.0.0.0/24", "::ffff:10.0.0.9"]),
+        );
+        assert_eq!(one, Table::of([6379, 0], &cidrs(&["10.0.0.0/23"])));
+    }
+
+    #[test]
+    fn a_table_of_no_ports_renders_to_no_rule() {
+        let file = Table::of([0], &[]).render();
+        assert!(
+            file.ends_with("delete table inet redis_harden\ntable inet redis_harden {\n}\n"),
+            "{file}"
+        );
+    }
+
+    #[test]
+    fn an_unparsable_listing_is_judged_only_when_the_table_has_flags() {
+        let flagged = unlistable(
+            "table inet redis_harden {\n\tflags dormant\n\n\tset a {\n",
+            String::new(),
+        );
+        assert_eq!(flagged.map(|table| table.foreign.len()), Ok(1));
+        assert!(
+            unlistable(
+                "table inet redis_harden {\n\tset a {\n\t\tflags interval\n",
+                "why".into()
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn the_unit_loads_the_file_that_apply_writes() {
+        for text in [UNIT, NFTABLES_DROP_IN] {
+            assert!(text.contains(&format!("/usr/sbin/nft -f {FILE}\n")));
         }
-        _ => Err(HostError::refused(
-            format!("starting {} beyond loopback", policy.redis.name),
-            "the packet filter of its policy is not loaded (install nftables and apply again, \
-             or set firewall.enabled = false)",
-        )),
-    }
-}
-
-/// Why the table cannot be loaded here: no nft, and nobody who may install it.
-pub fn obstacle(sight: Sight) -> Option<Obstacle> {
-    let installs = sight
-        .facts
-        .instances
-        .values()
-        .any(|i| i.policy.redis.install == Install::Apt);
-    let missing = sight.host.is_running() && sight.host.find_program("nft").is_none();
-    (missing && !installs).then(|| {
-        Obstacle::Hand("nftables is not installed, and the policy says install = \"never\"".into())
-    })
-}
-
-/// Checks the table with nft, then loads it in one transaction.
-pub fn load(host: &Host, table: &Table) -> HostResult<()> {
-    let text = table.render();
-    host.run_ok(&Run::new("nft").args(&["-c", "-f", "-"]).input(text.clone()))?;
-    host.run_ok(&Run::new("nft").args(&["-f", "-"]).input(text))
-        .map(drop)
-}
-
-/// The table as text without its counts, for the journal; `None` when there is none.
-pub fn save_text(host: &Host) -> HostResult<Option<String>> {
-    match host.find_program("nft") {
-        Some(_) => list(host, &["-s"]),
-        None => Ok(None),
-    }
-}
-
-/// Puts back a table that was saved, or removes ours.
-pub fn restore(host: &Host, saved: Option<&str>) -> HostResult<()> {
-    let text = format!(
-        "table inet redis_harden {{\n}}\ndelete table inet redis_harden\n{}\n",
-        saved.unwrap_or_default()
-    );
-    host.run_ok(&Run::new("nft").args(&["-f", "-"]).input(text))
-        .map(drop)
-}
-
-fn list(host: &Host, flags: &[&str]) -> HostResult<Option<String>> {
-    let run = Run::new("nft")
-        .args(flags)
-        .args(&["list", "table", "inet", "redis_harden"]);
-    let output = host.run(&run)?;
-    if output.ok() {
-        return Ok(Some(output.stdout));
-    }
-    if output.stderr.contains("No such file or directory") {
-        return Ok(None);
-    }
-    Err(failure(&run, &output))
-}
-
-fn failure(run: &Run, output: &Output) -> HostError {
-    let denied = output.stderr.contains("Operation not permitted")
-        || output.stderr.contains("you must be root");
-    match denied {
-        true => HostError::errno(
-            format!("running `{}`", run.line()),
-            nix::errno::Errno::EPERM,
-        ),
-        false => HostError::refused(format!("running `{}`", run.line()), output.tail()),
     }
 }

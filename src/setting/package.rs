@@ -10,6 +10,6 @@ mod version;
 
 pub use apt::{Patience, install, recover};
 pub use guard::{Guard, GuardWrite, ORIGINAL, POLICY};
-pub use reading::{install_guarded, put_to_rest, read, read_version, save};
+pub use reading::{install_guarded, obstacle, put_to_rest, read, read_version, save};
 pub use status::{Installed, State, installed, unfinished};
 pub use version::compare_versions;

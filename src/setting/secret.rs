@@ -31,6 +31,10 @@ pub fn write(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
         Some(stat) if stat.kind == Kind::File && stat.size > 0 => {
             host.set_access(path, access.mode, uid, gid)
         }
+        _ if !host.is_running() => Err(HostError::refused(
+            format!("generating the password {}", path.display()),
+            "copies of this tree would share it; the host itself generates it when it first boots",
+        )),
         _ => host.write_file(
             path,
             format!("{}\n", generate()?).as_bytes(),

@@ -1,6 +1,6 @@
 //! systemd's units, read natively: the fragment, its drop-ins, and the links that enable it. Source: systemd.unit(5).
 
-use super::{Reading, Sight};
+use super::{Obstacle, Reading, Sight};
 use crate::facts::Init;
 use crate::host::{Host, HostError, HostResult};
 use crate::value::Value;
@@ -17,7 +17,7 @@ const DIRS: [&str; 5] = [
 ];
 
 /// Directives that accumulate, and that an empty assignment clears. The others keep the last assignment.
-const LISTS: [&str; 24] = [
+const LISTS: [&str; 23] = [
     "After",
     "Before",
     "Requires",
@@ -28,7 +28,6 @@ const LISTS: [&str; 24] = [
     "ExecStop",
     "Environment",
     "ReadWritePaths",
-    "ReadWriteDirectories",
     "ReadOnlyPaths",
     "InaccessiblePaths",
     "ExecPaths",
@@ -49,19 +48,16 @@ pub fn read(sight: Sight, unit: &str, key: &str) -> Reading {
     if sight.facts.init != Init::Systemd {
         return Reading::NotApplicable("systemd does not run here".into());
     }
-    match (exists(sight.host, unit), directive(sight.host, unit, key)) {
-        (Ok(false), _) => Reading::NotApplicable(format!("there is no {unit} yet")),
-        (Ok(true), Ok(Some(value))) => Reading::Value(value, None),
-        (Ok(true), Ok(None)) => Reading::Absent,
-        (Err(e), _) | (_, Err(e)) => Reading::Unknown(e.to_string()),
+    match fragment_of(sight.host, unit) {
+        Ok(Some(_)) => {}
+        Ok(None) => return Reading::NotApplicable(no_unit(unit)),
+        Err(e) => return Reading::Unknown(e.to_string()),
     }
-}
-
-/// Whether the unit has a file of its own: drop-ins alone are no unit.
-fn exists(host: &Host, unit: &str) -> HostResult<bool> {
-    let template = template_of(unit);
-    let names: Vec<&str> = template.iter().map(String::as_str).chain([unit]).collect();
-    Ok(fragment(host, &names)?.is_some())
+    match directive(sight.host, unit, key) {
+        Ok(Some(value)) => Reading::Value(value, None),
+        Ok(None) => Reading::Absent,
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
 }
 
 fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
@@ -69,7 +65,7 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
     for (_, text) in sources(host, unit)? {
         for (_, value) in assignments(&text)
             .into_iter()
-            .filter(|(name, _)| modern(name) == key)
+            .filter(|(name, _)| current_name(name) == key)
         {
             found = Some(match found {
                 Some(Value::Words(words)) if LISTS.contains(&key) && !value.is_empty() => {
@@ -89,13 +85,13 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
     Ok(found)
 }
 
-/// Directives have kept their old names.
-fn modern(name: &str) -> &str {
+/// Directives that systemd still reads under an older name: Debian's unit for Redis uses one. Source: systemd's load-fragment-gperf.gperf.
+fn current_name(name: &str) -> &str {
     match name {
         "ReadWriteDirectories" => "ReadWritePaths",
         "ReadOnlyDirectories" => "ReadOnlyPaths",
         "InaccessibleDirectories" => "InaccessiblePaths",
-        other => other,
+        current => current,
     }
 }
 
@@ -194,13 +190,33 @@ pub fn read_enabled(sight: Sight, unit: &str) -> Reading {
     }
 }
 
+fn no_unit(unit: &str) -> String {
+    format!("there is no {unit}: its package is not installed")
+}
+
+/// In a tree a unit that is not there cannot be enabled; on a running host its package comes first.
+pub fn obstacle(sight: Sight, unit: &str) -> Option<Obstacle> {
+    // Ours are written in the same run.
+    if !sight.facts.offline || unit.starts_with("redis-harden") {
+        return None;
+    }
+    match fragment_of(sight.host, unit) {
+        Ok(Some(_)) => None,
+        Ok(None) => Some(Obstacle::Hand(no_unit(unit))),
+        Err(e) => Some(Obstacle::Hand(e.to_string())),
+    }
+}
+
+/// The file of a unit, of an instance the template's.
+fn fragment_of(host: &Host, unit: &str) -> HostResult<Option<PathBuf>> {
+    let template = template_of(unit);
+    let names: Vec<&str> = template.iter().map(String::as_str).chain([unit]).collect();
+    fragment(host, &names)
+}
+
 /// Enables a unit by its link, as `systemctl enable` does, also on a tree that does not run.
 pub fn enable(host: &Host, unit: &str) -> HostResult<()> {
-    let template = template_of(unit);
-    let mut names: Vec<&str> = vec![unit];
-    names.extend(template.as_deref());
-    names.reverse();
-    let fragment = fragment(host, &names)?
+    let fragment = fragment_of(host, unit)?
         .ok_or_else(|| HostError::refused(format!("enabling {unit}"), "there is no such unit"))?;
     let link = wants_link(unit);
     let dir = link.parent().unwrap_or(Path::new("/"));

@@ -1,203 +1,394 @@
-//! nft's JSON listing back into our typed table. Strict: whatever is not exactly as rendered makes it another table.
+//! Reading nft's JSON listing back, strictly: an object, key, rule or element that we would not have rendered is named as foreign.
 
-use super::{Ranges, Table};
+use super::networks::{self, Range};
+use super::{Refused, Table, render};
 use crate::policy::scalar::Cidr;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// The table that a listing shows; an error is a listing that is none.
-pub fn parse(text: &str) -> Result<Table, String> {
-    let document: Value = serde_json::from_str(text).map_err(|e| format!("no JSON: {e}"))?;
-    let items = document
-        .get("nftables")
-        .and_then(Value::as_array)
-        .ok_or("it lists nothing")?;
-    let mut table = Table {
-        allow_v4: Ranges::of([].into_iter(), true),
-        ..Table::default()
-    };
-    let mut seen = Seen::default();
-    for item in items.iter().filter_map(Value::as_object) {
-        for (kind, body) in item {
-            let known = match kind.as_str() {
-                "metainfo" | "table" | "counter" => true,
-                "set" => set(body, &mut table).is_some(),
-                "chain" => seen.chain(body),
-                "rule" => seen.rule(body),
-                _ => false,
-            };
-            if !known {
-                table.foreign.push(format!("{kind} {}", summary(body)));
+/// Said of a table with flags, whatever nft lists them as (1.0.6 prints arbitrary bytes).
+pub(super) const FLAGGED: &str = "the table has flags (dormant: its rules do not run)";
+
+#[derive(Deserialize)]
+struct Listing {
+    nftables: Vec<Map<String, Value>>,
+}
+
+/// The parts of a listing, sorted by how they are compared.
+#[derive(Default)]
+struct Parts {
+    ports: BTreeSet<u16>,
+    v4: Vec<Range>,
+    v6: Vec<Range>,
+    /// All but rules, without handles, elements and counts.
+    objects: Vec<Value>,
+    /// The rules' bodies by chain, in order.
+    rules: BTreeMap<String, Vec<Value>>,
+    foreign: Vec<String>,
+}
+
+/// The table in a listing. An error is text that is no listing at all.
+pub(super) fn parse(text: &str) -> Result<Table, String> {
+    let mut parts = Parts::default();
+    for object in objects(text)? {
+        for (kind, body) in object {
+            parts.take(&kind, body);
+        }
+    }
+    if parts.objects == [render::table_object()]
+        && parts.rules.is_empty()
+        && parts.foreign.is_empty()
+    {
+        return Ok(Table::default());
+    }
+    parts.compare_objects();
+    parts.compare_rules();
+    if parts.ports.is_empty() {
+        parts.foreign.push("set ports is empty".into());
+    }
+    Ok(Table {
+        ports: parts.ports,
+        allow_v4: networks::cover_v4(parts.v4),
+        allow_v6: networks::cover_v6(parts.v6),
+        foreign: parts.foreign,
+    })
+}
+
+/// The counter in a listing of `nft -j list counter`.
+pub(super) fn counter(text: &str) -> Result<Refused, String> {
+    let counters = objects(text)?;
+    let counter = counters.iter().find_map(|object| object.get("counter"));
+    let number = |key: &str| counter.and_then(|c| c.get(key)).and_then(Value::as_u64);
+    match (number("packets"), number("bytes")) {
+        (Some(packets), Some(bytes)) => Ok(Refused { packets, bytes }),
+        _ => Err("nft listed no counter".into()),
+    }
+}
+
+fn objects(text: &str) -> Result<Vec<Map<String, Value>>, String> {
+    serde_json::from_str::<Listing>(text)
+        .map(|listing| listing.nftables)
+        .map_err(|e| format!("nft printed something else than a listing in JSON: {e}"))
+}
+
+impl Parts {
+    fn take(&mut self, kind: &str, body: Value) {
+        let Value::Object(mut body) = body else {
+            self.foreign.push(format!("unexpected {kind}"));
+            return;
+        };
+        body.remove("handle");
+        match kind {
+            "metainfo" => return,
+            "rule" => return self.take_rule(body),
+            "set" => self.take_set(&mut body),
+            "table" if body.remove("flags").is_some() => self.foreign.push(FLAGGED.into()),
+            "counter" => {
+                body.remove("packets");
+                body.remove("bytes");
+            }
+            _ => {}
+        }
+        let object = Map::from_iter([(kind.to_owned(), Value::Object(body))]);
+        self.objects.push(Value::Object(object));
+    }
+
+    fn take_rule(&mut self, mut body: Map<String, Value>) {
+        let chain = body.remove("chain");
+        let chain = chain.as_ref().and_then(Value::as_str).unwrap_or_default();
+        self.rules
+            .entry(chain.to_owned())
+            .or_default()
+            .push(Value::Object(body));
+    }
+
+    fn take_set(&mut self, body: &mut Map<String, Value>) {
+        // nft 1.1.1 and later list a single flag without its array.
+        if let Some(flag @ Value::String(_)) = body.get_mut("flags") {
+            *flag = Value::Array(vec![flag.take()]);
+        }
+        let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
+        let name = name.to_owned();
+        let elements = match body.remove("elem") {
+            None => return,
+            Some(Value::Array(elements)) => elements,
+            Some(other) => vec![other],
+        };
+        for element in elements {
+            if self.take_element(&name, &element).is_none() {
+                let element = clipped(&element);
+                self.foreign
+                    .push(format!("unexpected element of set {name}: {element}"));
             }
         }
     }
-    table.foreign.extend(seen.missing());
-    Ok(table)
-}
 
-/// The chains and rules found so far: each chain's rules must be ours, in our order.
-#[derive(Default)]
-struct Seen {
-    chains: Vec<Value>,
-    rules: Vec<Value>,
-}
-
-impl Seen {
-    fn chain(&mut self, body: &Value) -> bool {
-        let chain = without(body, &["handle"]);
-        let ours = chains().contains(&chain) && !self.chains.contains(&chain);
-        self.chains.push(chain);
-        ours
+    /// `None` when it is no element that a set of ours could have.
+    fn take_element(&mut self, set: &str, element: &Value) -> Option<()> {
+        match set {
+            "ports" => {
+                let port = u16::try_from(element.as_u64()?).ok()?;
+                self.ports.insert(port);
+            }
+            "allow4" => self.v4.push(range(element, IpAddr::is_ipv4)?),
+            "allow6" => self.v6.push(range(element, IpAddr::is_ipv6)?),
+            _ => return None,
+        }
+        Some(())
     }
 
-    fn rule(&mut self, body: &Value) -> bool {
-        let rule = json!([body.get("chain"), body.get("expr")]);
-        let ours = rules().get(self.rules.len()) == Some(&rule);
-        self.rules.push(rule);
-        ours
+    fn compare_objects(&mut self) {
+        let mut missing = render::objects();
+        let mut others = Vec::new();
+        for object in std::mem::take(&mut self.objects) {
+            match missing.iter().position(|wanted| *wanted == object) {
+                Some(at) => drop(missing.swap_remove(at)),
+                None => others.push(object),
+            }
+        }
+        let names: BTreeSet<String> = others.iter().map(named).collect();
+        for object in &others {
+            self.foreign
+                .push(format!("unexpected {}: {}", named(object), clipped(object)));
+        }
+        let absent = missing
+            .iter()
+            .map(named)
+            .filter(|name| !names.contains(name));
+        self.foreign.extend(absent.map(|name| format!("no {name}")));
     }
 
-    fn missing(&self) -> Vec<String> {
-        let mut missing = Vec::new();
-        if self.chains.len() != chains().len() {
-            missing.push(format!(
-                "{} chains instead of {}",
-                self.chains.len(),
-                chains().len()
-            ));
+    fn compare_rules(&mut self) {
+        let mut wanted: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for rule in render::rules() {
+            wanted.entry(rule.chain).or_default().push(rule.body());
+            let here = self.rules.get(rule.chain);
+            if !here.is_some_and(|rules| rules.contains(&rule.body())) {
+                self.foreign
+                    .push(format!("chain {} lacks `{}`", rule.chain, rule.text));
+            }
         }
-        if self.rules.len() != rules().len() {
-            missing.push(format!(
-                "{} rules instead of {}",
-                self.rules.len(),
-                rules().len()
-            ));
+        for (chain, rules) in &self.rules {
+            let ours = wanted.get(chain.as_str()).map_or(&[][..], Vec::as_slice);
+            let others: Vec<&Value> = rules.iter().filter(|rule| !ours.contains(rule)).collect();
+            for rule in &others {
+                self.foreign.push(format!(
+                    "unexpected rule in chain {chain}: {}",
+                    clipped(rule)
+                ));
+            }
+            if others.is_empty() && rules.len() >= ours.len() && rules != ours {
+                self.foreign.push(format!(
+                    "chain {chain} has its rules in another order, or twice"
+                ));
+            }
         }
-        missing
     }
 }
 
-/// Our chains as nft lists them.
-fn chains() -> [Value; 2] {
-    [
-        json!({"family": "inet", "table": "redis_harden", "name": "input", "type": "filter", "hook": "input", "prio": -5, "policy": "accept"}),
-        json!({"family": "inet", "table": "redis_harden", "name": "redis"}),
-    ]
-}
-
-/// Our rules as nft lists them, with their chains, in order.
-fn rules() -> [Value; 6] {
-    let payload =
-        |protocol: &str, field: &str| json!({"payload": {"protocol": protocol, "field": field}});
-    let equals =
-        |left: Value, right: Value| json!({"match": {"op": "==", "left": left, "right": right}});
-    let loopback = json!({"prefix": {"addr": "127.0.0.0", "len": 8}});
-    [
-        json!(["input", [equals(json!({"meta": {"key": "iif"}}), json!("lo")), {"accept": null}]]),
-        json!(["input", [equals(payload("tcp", "dport"), json!("@ports")), {"jump": {"target": "redis"}}]]),
-        json!(["redis", [equals(payload("ip", "saddr"), loopback), {"counter": "refused"}, {"drop": null}]]),
-        json!(["redis", [equals(payload("ip", "saddr"), json!("@allow4")), {"accept": null}]]),
-        json!(["redis", [equals(payload("ip6", "saddr"), json!("@allow6")), {"accept": null}]]),
-        json!(["redis", [{"counter": "refused"}, {"drop": null}]]),
-    ]
-}
-
-/// Takes a set of ours into the table; `None` for one that is not as rendered.
-fn set(body: &Value, table: &mut Table) -> Option<()> {
-    let empty = Vec::new();
-    let elements = body.get("elem").map_or(Some(&empty), Value::as_array)?;
-    let is = |key: &str, value: Value| body.get(key) == Some(&value);
-    let interval = is("flags", json!(["interval"]));
-    match body.get("name")?.as_str()? {
-        "ports" if is("type", json!("inet_service")) && body.get("flags").is_none() => {
-            table.ports = elements
-                .iter()
-                .map(|e| u16::try_from(e.as_u64()?).ok())
-                .collect::<Option<_>>()?;
-        }
-        "allow4" if is("type", json!("ipv4_addr")) && interval => {
-            table.allow_v4 = ranges(elements, true)?
-        }
-        "allow6" if is("type", json!("ipv6_addr")) && interval => {
-            table.allow_v6 = ranges(elements, false)?
-        }
-        _ => return None,
+impl render::Line {
+    /// The rule's JSON without chain and handle.
+    fn body(&self) -> Value {
+        serde_json::json!({"family": "inet", "table": render::TABLE, "expr": self.json})
     }
-    Some(())
 }
 
-fn ranges(elements: &[Value], v4: bool) -> Option<Ranges> {
-    let ranges: Option<Vec<(u128, u128)>> = elements.iter().map(|e| range(e, v4)).collect();
-    Some(Ranges::of(ranges?.into_iter(), v4))
-}
-
-/// `"10.0.0.1"`, `{"prefix": {"addr", "len"}}` or `{"range": [first, last]}`.
-fn range(element: &Value, v4: bool) -> Option<(u128, u128)> {
-    let network = |text: &str| {
-        let network: Cidr = text.parse().ok()?;
-        (network.is_v4() == v4).then(|| network.range())
+/// An element's addresses: `"10.0.0.1"`, `{"prefix": {"addr", "len"}}` or `{"range": [first, last]}`.
+fn range(element: &Value, family: fn(&IpAddr) -> bool) -> Option<Range> {
+    let address = |value: &Value| -> Option<IpAddr> {
+        let address = value.as_str()?.parse().ok()?;
+        family(&address).then_some(address)
     };
-    if let Some(address) = element.as_str() {
-        return network(address);
+    if let Some(host) = address(element) {
+        return Some((number(host), number(host)));
     }
-    if let Some(prefix) = element.get("prefix") {
-        return network(&format!(
-            "{}/{}",
-            prefix.get("addr")?.as_str()?,
-            prefix.get("len")?.as_u64()?
-        ));
+    let body = element.as_object().filter(|body| body.len() == 1)?;
+    if let Some(Value::Array(ends)) = body.get("range") {
+        let [first, last] = ends.as_slice() else {
+            return None;
+        };
+        let ends = (number(address(first)?), number(address(last)?));
+        return (ends.0 <= ends.1).then_some(ends);
     }
-    let ends = element.get("range")?.as_array()?;
-    let end = |n: usize| -> Option<u128> {
-        let address: IpAddr = ends.get(n)?.as_str()?.parse().ok()?;
-        network(&address.to_string()).map(|(first, _)| first)
+    let prefix = body.get("prefix")?.as_object().filter(|p| p.len() == 2)?;
+    let text = format!(
+        "{}/{}",
+        address(prefix.get("addr")?)?,
+        prefix.get("len")?.as_u64()?
+    );
+    text.parse::<Cidr>().ok().map(|cidr| cidr.range())
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(a) => u128::from(a.to_bits()),
+        IpAddr::V6(a) => a.to_bits(),
+    }
+}
+
+/// `chain input`, `set allow4`…
+fn named(object: &Value) -> String {
+    let (kind, body) = match object.as_object().and_then(|o| o.iter().next()) {
+        Some(first) => first,
+        None => return "object".into(),
     };
-    Some((end(0)?, end(1)?)).filter(|(first, last)| first <= last)
+    let name = body.get("name").and_then(Value::as_str).unwrap_or("?");
+    format!("{kind} {name}")
 }
 
-fn without(body: &Value, keys: &[&str]) -> Value {
-    let mut body = body.clone();
-    if let Some(object) = body.as_object_mut() {
-        object.retain(|key, _| !keys.contains(&key.as_str()));
-    }
-    body
-}
-
-/// A line for a person.
-fn summary(body: &Value) -> String {
-    let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    match body.get("expr") {
-        Some(expr) => format!("in chain {}: {expr}", field("chain")),
-        None => format!("{:?}", field("name")),
+/// JSON on one line, of a length that a report bears.
+fn clipped(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// What nft 1.0.6 (Debian 12) and 1.1.3 (Debian 13) list after `tests/fixtures/nft/table.nft` was loaded.
+    const REAL: [&str; 2] = [
+        include_str!("../../../tests/fixtures/nft/1.0.6.json"),
+        include_str!("../../../tests/fixtures/nft/1.1.3.json"),
+    ];
+
+    fn ours() -> Table {
+        let allow = ["10.77.1.0/24", "192.0.2.7", "fd77:1::/64"];
+        let allow = allow.map(|text| text.parse().expect("a network"));
+        Table::of([6379, 16379], &allow)
+    }
 
     #[test]
-    fn garbage_is_an_error_and_no_panic() {
-        for text in ["", "{}", "[]", "{\"nftables\": 3}", "\u{0}"] {
-            assert!(parse(text).is_err(), "{text:?}");
+    fn real_listings_of_our_file_are_our_table() {
+        for listing in REAL {
+            assert_eq!(parse(listing), Ok(ours()));
+        }
+        let file = include_str!("../../../tests/fixtures/nft/table.nft");
+        assert_eq!(ours().render(), file);
+    }
+
+    #[test]
+    fn no_change_of_any_value_in_a_listing_goes_unseen() {
+        for listing in REAL {
+            let listing: Value = serde_json::from_str(listing).expect("JSON");
+            let mut seen = 0;
+            for path in leaves(&listing) {
+                let may_differ = ["/metainfo/", "/handle", "/packets", "/bytes"];
+                if may_differ.iter().any(|part| path.contains(part)) {
+                    continue;
+                }
+                for other in [
+                    json!("x"),
+                    json!(7),
+                    json!(null),
+                    json!([]),
+                    json!({"a": 1}),
+                ] {
+                    let mut changed = listing.clone();
+                    let place = changed.pointer_mut(&path).expect("a path of the listing");
+                    if *place == other {
+                        continue;
+                    }
+                    *place = other;
+                    assert_ne!(parse(&changed.to_string()), Ok(ours()), "{path}");
+                    seen += 1;
+                }
+            }
+            assert!(seen > 300, "{seen}");
         }
     }
 
     #[test]
-    fn an_empty_table_is_not_ours() {
-        let table =
-            parse(r#"{"nftables": [{"table": {"family": "inet", "name": "redis_harden"}}]}"#)
-                .expect("a listing");
-        assert_eq!(
-            table.foreign,
-            ["0 chains instead of 2", "0 rules instead of 6"]
-        );
+    fn no_object_of_a_listing_can_be_missing_or_there_twice() {
+        let listing: Value = serde_json::from_str(REAL[0]).expect("JSON");
+        let objects = listing
+            .get("nftables")
+            .and_then(Value::as_array)
+            .expect("a list");
+        for (at, object) in objects.iter().enumerate().skip(1) {
+            let (mut less, mut more) = (objects.clone(), objects.clone());
+            less.remove(at);
+            more.insert(at, object.clone());
+            for changed in [less, more] {
+                let changed = json!({"nftables": changed}).to_string();
+                assert_ne!(parse(&changed), Ok(ours()), "{object}");
+            }
+        }
     }
 
-    proptest::proptest! {
+    #[test]
+    fn elements_are_read_as_the_addresses_that_they_hold() {
+        let range = |element: Value| range(&element, IpAddr::is_ipv4);
+        assert_eq!(range(json!("0.0.1.0")), Some((256, 256)));
+        assert_eq!(
+            range(json!({"range": ["0.0.0.1", "0.0.0.9"]})),
+            Some((1, 9))
+        );
+        assert_eq!(
+            range(json!({"prefix": {"addr": "0.0.0.0", "len": 0}})),
+            Some((0, 0xffff_ffff))
+        );
+        for wrong in [
+            json!("::1"),
+            json!(1),
+            json!({"range": ["0.0.0.9", "0.0.0.1"]}),
+            json!({"range": ["0.0.0.9"]}),
+            json!({"prefix": {"addr": "10.0.0.0", "len": 33}}),
+            json!({"prefix": {"addr": "10.0.0.0", "len": -1}}),
+            json!({"elem": {"val": "10.0.0.1", "timeout": 60}}),
+        ] {
+            assert_eq!(range(wrong.clone()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_table_without_anything_guards_no_port() {
+        let empty =
+            r#"{"nftables": [{"table": {"family": "inet", "name": "redis_harden", "handle": 9}}]}"#;
+        assert_eq!(parse(empty), Ok(Table::of([], &[])));
+        assert_ne!(parse(r#"{"nftables": []}"#), Ok(Table::of([], &[])));
+    }
+
+    /// JSON pointers of every value that has no values in it.
+    fn leaves(value: &Value) -> Vec<String> {
+        let under = |key: String, value: &Value| {
+            let below = leaves(value).into_iter();
+            below
+                .map(move |rest| format!("/{key}{rest}"))
+                .collect::<Vec<_>>()
+        };
+        match value {
+            Value::Array(list) => list
+                .iter()
+                .enumerate()
+                .flat_map(|(n, v)| under(n.to_string(), v))
+                .collect(),
+            Value::Object(map) => map.iter().flat_map(|(k, v)| under(k.clone(), v)).collect(),
+            _ => vec![String::new()],
+        }
+    }
+
+    proptest! {
         #[test]
-        fn no_listing_panics(text in "\\PC*") {
+        fn nothing_that_nft_could_print_makes_the_parser_panic(text in ".{0,300}") {
             let _ = parse(&text);
+            let _ = counter(&text);
+        }
+
+        #[test]
+        fn a_listing_cut_or_with_a_changed_byte_never_panics(at in any::<prop::sample::Index>(), byte in any::<char>()) {
+            let at = at.index(REAL[0].len());
+            let (before, after) = REAL[0].split_at(at);
+            let _ = parse(before);
+            let changed: String = before.chars().chain([byte]).chain(after.chars().skip(1)).collect();
+            let _ = parse(&changed);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Guard, Patience, installed};
 use crate::facts::Init;
 use crate::host::{Host, HostResult, Run};
-use crate::setting::{Reading, Sight, service};
+use crate::setting::{Obstacle, Reading, Sight, service};
 use crate::value::Value;
 
 /// Present when dpkg has configured it.
@@ -28,6 +28,17 @@ pub fn read_version(host: &Host, name: &str) -> Reading {
 /// The version that is installed, for the journal.
 pub fn save(host: &Host, name: &str) -> HostResult<Option<String>> {
     Ok(installed(host, name)?.map(|found| found.version))
+}
+
+/// No program is run on a tree: its packages are for whoever builds it.
+pub fn obstacle(sight: Sight, name: &str) -> Option<Obstacle> {
+    let hand = || {
+        let root = sight.host.root().display();
+        Obstacle::Hand(format!(
+            "no package is installed where only files can be reached: install {name} into {root} with its own package manager"
+        ))
+    };
+    sight.facts.offline.then(hand)
 }
 
 /// What a rollback does to a package that the run installed: it stays, and its services are stopped and do not start at boot,

@@ -1,0 +1,48 @@
+//! The table as a setting: read, and what stands in the way of loading it.
+
+use super::read;
+use crate::host::{Host, HostError, HostResult};
+use crate::policy::{Install, Policy};
+use crate::setting::{Obstacle, Reading, Sight};
+use crate::value::Value;
+
+/// The table in the kernel; absent where there is no nft to have loaded it.
+pub fn reading(host: &Host) -> Reading {
+    if host.find_program("nft").is_none() {
+        return Reading::Absent;
+    }
+    read(host).map(|table| table.map(Value::Firewall)).into()
+}
+
+/// Refuses where an instance would listen beyond loopback without the filter that its policy wants: it must not start open.
+/// Under systemd the unit's `Requires=` does this as well, at every start.
+pub fn must_guard(host: &Host, policy: &Policy) -> HostResult<()> {
+    if !policy.firewall.enabled || !policy.listens_beyond_loopback() {
+        return Ok(());
+    }
+    match reading(host) {
+        Reading::Value(Value::Firewall(table), _)
+            if table.foreign.is_empty() && table.ports.contains(&policy.redis.port) =>
+        {
+            Ok(())
+        }
+        _ => Err(HostError::refused(
+            format!("starting {} beyond loopback", policy.redis.name),
+            "the packet filter of its policy is not loaded (install nftables and apply again, \
+             or set firewall.enabled = false)",
+        )),
+    }
+}
+
+/// Why the table cannot be loaded here: no nft, and nobody who may install it.
+pub fn obstacle(sight: Sight) -> Option<Obstacle> {
+    let installs = sight
+        .facts
+        .instances
+        .values()
+        .any(|i| i.policy.redis.install == Install::Apt);
+    let missing = sight.host.is_running() && sight.host.find_program("nft").is_none();
+    (missing && !installs).then(|| {
+        Obstacle::Hand("nftables is not installed, and the policy says install = \"never\"".into())
+    })
+}

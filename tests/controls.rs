@@ -1,0 +1,15 @@
+//! What holds for every control: its words, its cases, and that an apply of it converges and rolls back byte for byte, on fake hosts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and reads its fixtures"
+)]
+
+#[path = "support/fake.rs"]
+mod fake;
+
+#[path = "controls/cases.rs"]
+mod cases;
+#[path = "controls/words.rs"]
+mod words;

@@ -1,0 +1,179 @@
+//! Each control's cases, judged on fake hosts.
+
+use crate::fake::Fake;
+use redis_harden::audit::{Judged, Status};
+use redis_harden::control::{Case, Control, Expect};
+use redis_harden::controls::all;
+use redis_harden::policy::Policies;
+
+/// Controls with no passing case: their value is rendered, or not one of a fake host. Where it is tested instead.
+const NO_PASSING_CASE: &[(&str, &str)] = &[
+    (
+        "files.configuration",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "files.acl",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.settings",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.unit",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.boot-unit",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "network.firewall-at-boot",
+        "rendered: converge::a_bare_host_converges sees it pass",
+    ),
+    (
+        "service.binary",
+        "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
+    ),
+    (
+        "service.running",
+        "a server under the supervisor: tests/systemd.rs",
+    ),
+    (
+        "network.firewall",
+        "the kernel's table: tests of network namespaces and tests/systemd.rs",
+    ),
+    (
+        "kernel.clock-cost",
+        "measured on the machine that runs: no fake host can make its clock slow",
+    ),
+    (
+        "service.persistent",
+        "asked only where no systemd runs, and a fake host has one: tests/plain.rs",
+    ),
+];
+
+/// And with no failing case.
+const NO_FAILING_CASE: &[(&str, &str)] = &[
+    (
+        "service.binary",
+        "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
+    ),
+    (
+        "network.firewall",
+        "the kernel's table: tests of network namespaces and tests/systemd.rs",
+    ),
+    (
+        "kernel.clock-cost",
+        "measured on the machine that runs: no fake host can make its clock slow",
+    ),
+    (
+        "service.persistent",
+        "asked only where no systemd runs, and a fake host has one: tests/plain.rs",
+    ),
+];
+
+/// The policies of a case.
+pub fn policies(control: &Control, case: &Case) -> Policies {
+    Policies::parse(&format!("{}.toml", control.id), case.policy)
+        .unwrap_or_else(|e| panic!("{}: {e}", control.id))
+}
+
+fn verdict(expect: Expect) -> Status {
+    match expect {
+        Expect::Pass => Status::Pass,
+        Expect::Fail => Status::Fail,
+        Expect::Unknown => Status::Unknown,
+        Expect::NotApplicable => Status::NotApplicable,
+    }
+}
+
+/// The findings of a verdict as a person reads them.
+pub fn findings(judged: &Judged) -> String {
+    let line = |f: &redis_harden::audit::Finding| {
+        let observed = f
+            .observed
+            .as_ref()
+            .map_or("nothing".to_owned(), ToString::to_string);
+        let because = f.because.as_deref().unwrap_or("-");
+        format!(
+            "    {} {}: {observed}, wants {} ({because})\n",
+            f.status.word(),
+            f.setting,
+            f.rule
+        )
+    };
+    judged.findings.iter().map(line).collect()
+}
+
+/// And what it saw differs: a control that sees the same on a good and on a bad host looks at nothing.
+#[test]
+fn every_case_gets_its_verdict() {
+    let mut wrong = String::new();
+    let mut judged_cases = 0;
+    for control in all() {
+        let mut seen: Vec<(Expect, String)> = Vec::new();
+        for (n, case) in control.cases.iter().enumerate() {
+            let judged = Fake::with(case.files).judge(&policies(control, case), control);
+            judged_cases += 1;
+            let saw = findings(&judged);
+            if judged.status != verdict(case.expect) {
+                wrong.push_str(&format!(
+                    "{} case {n}: wants {:?}, is {}\n  host: {:?}\n  policy: {:?}\n{saw}",
+                    control.id,
+                    case.expect,
+                    judged.status.word(),
+                    case.files,
+                    case.policy,
+                ));
+            }
+            if seen
+                .iter()
+                .any(|(expect, before)| *expect != case.expect && *before == saw)
+            {
+                wrong.push_str(&format!(
+                    "{} case {n}: on a host of another verdict it saw the same\n{saw}",
+                    control.id
+                ));
+            }
+            seen.push((case.expect, saw));
+        }
+    }
+    let owners = if crate::fake::is_root() {
+        "are told apart"
+    } else {
+        "are all the same: this is not root"
+    };
+    println!("{judged_cases} cases; owners {owners}");
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_control_has_a_passing_and_a_failing_case_or_a_reason() {
+    for (expect, excused) in [
+        (Expect::Pass, NO_PASSING_CASE),
+        (Expect::Fail, NO_FAILING_CASE),
+    ] {
+        for control in all() {
+            let has = control.cases.iter().any(|c| c.expect == expect);
+            let excuse = excused.iter().find(|(id, _)| *id == control.id);
+            assert!(
+                has || excuse.is_some(),
+                "{} has no case that must {expect:?}",
+                control.id
+            );
+            assert!(
+                !(has && excuse.is_some()),
+                "{} has a case that must {expect:?}: it needs no excuse",
+                control.id
+            );
+        }
+        for (id, _) in excused {
+            assert!(
+                all().iter().any(|c| c.id == *id),
+                "{id} is excused and does not exist"
+            );
+        }
+    }
+}
