@@ -519,28 +519,15 @@ fn two_applies_at_once_follow_each_other() {
 #[test]
 fn an_apply_that_was_killed_anywhere_is_finished_by_the_next() {
     let wanted: u32 = from_environment("REDIS_HARDEN_TEST_KILLS").unwrap_or(9);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
-    let mut seed: u64 = from_environment("REDIS_HARDEN_TEST_SEED").unwrap_or(now.as_secs());
-    println!("REDIS_HARDEN_TEST_SEED={seed}");
+    let mut seed = seed();
     let mut killed = 0;
     while killed < wanted {
         let plain = bare();
         // Three cuts into one machine's way, the later ones into what recovers the earlier.
         let mut cuts = 0;
         for _ in 0..3 {
-            let (line, pause, all) = (
-                random(&mut seed) % 60 + 1,
-                random(&mut seed) % 60,
-                random(&mut seed) % 2,
-            );
-            let cut = plain.sh(&CUT
-                .replace("LINE", &line.to_string())
-                .replace("PAUSE", &format!("0.{pause:03}"))
-                .replace("WHOM", if all == 1 { "-" } else { "" }));
-            println!("line {line}, {pause} ms, group {all}: {}", cut.ok());
-            cuts += u32::from(cut.ok().starts_with("killed"));
+            let line = random(&mut seed) % 60 + 1;
+            cuts += u32::from(cut(&plain, "apply", line, &mut seed));
         }
         let healed = apply(&plain);
         assert!(healed.code == 0, "{healed}\n{}", history(&plain));
@@ -557,17 +544,70 @@ fn an_apply_that_was_killed_anywhere_is_finished_by_the_next() {
         assert_eq!(plain.sh("dpkg --audit").ok(), "");
         assert!(apply(&plain).ok().starts_with("nothing to change\n"));
         assert_eq!(lives(&plain).len(), 2, "{:?}", lives(&plain));
-        killed += cuts.max(1);
+        killed += cuts;
+        assert!(cuts > 0, "not one cut came in time");
     }
 }
 
-/// Kills an apply a moment after a line of its progress; with its process group, or alone.
+#[test]
+fn a_change_or_a_rollback_that_was_killed_keeps_the_data() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    let (mut seed, mut cuts) = (seed(), 0);
+    for maxclients in [5000, 5001, 5002, 5003] {
+        policy(&plain, &format!("[redis]\nmaxclients = {maxclients}\n"));
+        cuts += u32::from(cut(&plain, "apply", random(&mut seed) % 6 + 1, &mut seed));
+        apply(&plain).ok();
+        serves_hardened(&plain, "default", SOCKET, 6379);
+        let now = redis(&plain, "admin", &["CONFIG", "GET", "maxclients"]);
+        assert!(now.ok().ends_with(&maxclients.to_string()), "{now}");
+        assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    }
+    assert!(cuts > 0, "not one cut came in time");
+    while !ours(&plain).is_empty() {
+        cut(&plain, "rollback", random(&mut seed) % 12 + 1, &mut seed);
+        plain.exec(&[BINARY, "rollback"]).ok();
+    }
+    let left = plain.exec(&[BINARY, "rollback"]);
+    assert_eq!(left.ok(), "nothing to roll back", "{}", history(&plain));
+    assert_eq!(ours(&plain), Vec::<Process>::new());
+    assert_eq!(plain.sh("find / -xdev -name '.*.redis-harden.*'").ok(), "");
+    apply(&plain).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+}
+
+/// Runs a command and kills it a moment after a line of its progress, with its process group or alone; whether it was still there.
+fn cut(plain: &Plain, command: &str, line: u64, seed: &mut u64) -> bool {
+    let (pause, group) = (random(seed) % 60, random(seed) % 2 == 1);
+    let script = CUT
+        .replace("COMMAND", command)
+        .replace("LINE", &line.to_string())
+        .replace("PAUSE", &format!("0.{pause:03}"))
+        .replace("WHOM", if group { "-" } else { "" });
+    let cut = plain.sh(&script);
+    println!(
+        "{command}, line {line}, {pause} ms, group {group}: {}",
+        cut.ok()
+    );
+    cut.ok().starts_with("killed")
+}
+
+/// Where the random cuts are made; printed, so that they can be made again.
+fn seed() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
+    let seed = from_environment("REDIS_HARDEN_TEST_SEED").unwrap_or(now.as_secs());
+    println!("REDIS_HARDEN_TEST_SEED={seed}");
+    seed
+}
+
 const CUT: &str = r#"
-setsid /usr/local/sbin/redis-harden apply >/tmp/out 2>/tmp/err </dev/null &
+setsid /usr/local/sbin/redis-harden COMMAND >/tmp/out 2>/tmp/err </dev/null &
 pid=$!
 while [ "$(wc -l </tmp/err)" -lt LINE ] && kill -0 $pid 2>/dev/null; do sleep 0.005; done
 sleep PAUSE
-kill -9 -- WHOM$pid 2>/dev/null && echo "killed at: $(tail -n 1 /tmp/err)" || echo "ended before"
+env kill -KILL -- WHOM$pid 2>/dev/null && echo "killed at: $(tail -n 1 /tmp/err)" || echo "ended before"
 wait $pid
 :"#;
 

@@ -1,15 +1,16 @@
 //! Puts back: a group that failed, a run that was interrupted, a run that somebody rolls back.
 
 use super::apply::is_unit;
-use super::digest;
 use super::log::{Entry, Outcome, Run, Story, runs};
+use super::{RUNS, digest};
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policies;
 use crate::redis::takeover;
-use crate::setting::package::Guard;
-use crate::setting::{Saved, Setting, Sight, service};
+use crate::setting::package::{self, Guard, Patience};
+use crate::setting::{Saved, Setting, Sight, secret, service, sysctl_d, unit};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Something that somebody changed since we wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +88,14 @@ fn ran_before(sight: Sight, entry: &Entry, entries: &[Entry]) -> bool {
 /// Undoes the group in which an earlier run was interrupted, so that none is left half-done. Says which.
 pub fn recover(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     if let Some(guard) = Guard::left_over(host)? {
+        // A package manager outlives the apply that started it: its scripts end, and are finished, under the guard.
+        package::recover(host, Patience::default(), say)?;
         say("taking down the guard over package scripts that an interrupted run left");
         guard.take_down(host)?;
     }
-    if runs(host)?.iter().all(|story| story.outcome.is_some()) {
+    let stories = runs(host)?;
+    sweep(host, &stories)?;
+    if stories.iter().all(|story| story.outcome.is_some()) {
         return Ok(());
     }
     let facts = Facts::gather(host, policies)?;
@@ -99,12 +104,13 @@ pub fn recover(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> H
             host,
             facts: &facts,
         },
+        stories,
         say,
     )
 }
 
-fn recover_runs(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
-    for story in runs(sight.host)? {
+fn recover_runs(sight: Sight, stories: Vec<Story>, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    for story in stories {
         if story.outcome.is_some() {
             continue;
         }
@@ -141,6 +147,44 @@ fn recover_runs(sight: Sight, say: &mut dyn FnMut(&str)) -> HostResult<()> {
         run.end(Outcome::Recovered)?;
     }
     Ok(())
+}
+
+/// Removes the temporary files of writes that were cut off, beside the places that the runs write to.
+fn sweep(host: &Host, stories: &[Story]) -> HostResult<()> {
+    let mut dirs: BTreeSet<PathBuf> = BTreeSet::from([secret::ASIDE.into()]);
+    for run in host.list(Path::new(RUNS))? {
+        dirs.insert(Path::new(RUNS).join(run));
+    }
+    let entries = stories.iter().flat_map(|s| &s.entries);
+    let written = entries.filter_map(|e| written(&e.setting));
+    dirs.extend(written.filter_map(|path| path.parent().map(Path::to_owned)));
+    for dir in dirs {
+        for name in host.list(&dir)? {
+            let Some(writer) = temporary(&name) else {
+                continue;
+            };
+            if host.stat(&Path::new("/proc").join(writer))?.is_none() {
+                host.remove(&dir.join(name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The process that was writing `.NAME.redis-harden.PID`.
+fn temporary(name: &str) -> Option<&str> {
+    let (_, pid) = name.strip_prefix('.')?.rsplit_once(".redis-harden.")?;
+    pid.parse::<u32>().is_ok().then_some(pid)
+}
+
+/// The file or link that a setting is kept in.
+fn written(setting: &Setting) -> Option<PathBuf> {
+    match setting {
+        Setting::SysctlAtBoot(_) => Some(sysctl_d::OURS.into()),
+        Setting::UnitEnabled(unit) => Some(unit::wants_link(unit)),
+        Setting::Binary { path, .. } => Some(path.clone()),
+        other => other.path().map(Path::to_owned),
+    }
 }
 
 /// Undoes a run. `Ok(Err(…))` lists what somebody changed since; nothing has been touched then, unless `force`.

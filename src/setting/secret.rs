@@ -11,7 +11,7 @@ use std::path::Path;
 const BYTES: usize = 32;
 
 /// Where passwords of undone runs are kept, so that nothing that still uses them is locked out for good.
-const ASIDE: &str = "/var/lib/redis-harden/set-aside";
+pub const ASIDE: &str = "/var/lib/redis-harden/set-aside";
 
 /// The owner and mode of a password file that holds a password.
 pub fn read(host: &Host, path: &Path, facts: &Facts) -> HostResult<Option<Value>> {

@@ -189,25 +189,29 @@ fn restart_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -
     let name = known.policy.redis.name.as_str();
     if known.report.is_some() {
         say(&format!("stopping {name}"));
-        let limit = known.policy.service.stop_timeout.std() + Duration::from_secs(5);
-        detach::stop(sight.host, &Places::of(name), limit)?;
     }
+    // Also where none was seen: an apply that was killed may have left one that was only beginning.
+    let limit = known.policy.service.stop_timeout.std() + Duration::from_secs(5);
+    detach::stop(sight.host, &Places::of(name), limit)?;
     say(&format!("starting {name}"));
     start_detached(sight, known, say)
 }
 
 fn start_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let name = known.policy.redis.name.as_str();
-    let mut started = detach::start_detached(sight.host, &sight.facts.exe, name)?;
+    let places = Places::of(name);
     let limit = known.policy.service.start_timeout.std();
-    detach::wait_ready(
-        sight.host,
-        &Places::of(name),
-        Some(&mut started),
-        limit,
-        say,
-    )
-    .map(drop)
+    let mut started = detach::start_detached(sight.host, &sight.facts.exe, name)?;
+    let report = detach::wait_ready(sight.host, &places, Some(&mut started), limit, say)?;
+    if report.supervisor_pid == started.pid() {
+        return Ok(());
+    }
+    // One that a killed apply had begun came first, on files that may have changed under it.
+    let limit = known.policy.service.stop_timeout.std() + Duration::from_secs(5);
+    detach::stop(sight.host, &places, limit)?;
+    let limit = known.policy.service.start_timeout.std();
+    let mut started = detach::start_detached(sight.host, &sight.facts.exe, name)?;
+    detach::wait_ready(sight.host, &places, Some(&mut started), limit, say).map(drop)
 }
 
 /// What "running" means: `admin` logs in by the rendered ACL and gets its PONG.

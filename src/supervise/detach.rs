@@ -92,6 +92,11 @@ pub fn stop(host: &Host, places: &Places, timeout: Duration) -> HostResult<()> {
 }
 
 impl Detached {
+    /// The supervisor's process id.
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
     /// An error when it has ended already.
     fn still_runs(&mut self, host: &Host, places: &Places) -> HostResult<()> {
         let doing = "starting the supervisor";

@@ -242,22 +242,32 @@ impl Disk {
             .join(path)
     }
 
-    /// Removes the disks and cgroups of tests that were killed before they could.
+    /// Ends what runs for tests that were killed before they could end it, and removes their disks and cgroups.
     fn sweep(&self) {
+        let cgroups = self.held("sys/fs/cgroup");
+        for cgroup in abandoned(&cgroups) {
+            // The first process of a container without systemd outlives its nspawn.
+            let _ = fs::write(cgroup.join("cgroup.kill"), "1");
+            remove_cgroups(&cgroup);
+        }
         let ours = self.scratch.parent().expect("below CARGO_TARGET_TMPDIR");
-        for entry in fs::read_dir(ours).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let owner = name
-                .strip_prefix("rh-")
-                .and_then(|rest| rest.split('-').next());
-            let dead =
-                owner.is_some_and(|pid| fs::symlink_metadata(format!("/proc/{pid}")).is_err());
-            if dead {
-                remove_cgroups(&self.held("sys/fs/cgroup").join(&name));
-                let _ = fs::remove_dir_all(entry.path()); // another test may sweep, too
-            }
+        for disk in abandoned(ours) {
+            let _ = fs::remove_dir_all(disk); // another test may sweep, too
         }
     }
+}
+
+/// The entries `rh-PID-N` of a directory whose test is dead.
+fn abandoned(dir: &Path) -> Vec<PathBuf> {
+    let dead = |name: &str| {
+        let owner = name.strip_prefix("rh-")?.split('-').next()?;
+        Some(fs::symlink_metadata(format!("/proc/{owner}")).is_err())
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| dead(&entry.file_name().to_string_lossy()) == Some(true))
+        .map(|entry| entry.path())
+        .collect()
 }
 
 impl Drop for Disk {
