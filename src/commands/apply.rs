@@ -31,8 +31,8 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         say(&format!("files only: {why}"));
     }
     let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
-    // At boot, and in a tree that does not run, services are not ours to start: the next apply recovers.
-    if host.is_running() && !args.boot {
+    // At boot services are not ours to start, before which we run: the next apply recovers.
+    if !args.boot {
         journal::recover(&host, &policies, &mut say)?;
     }
     let mut run = Run::prepare(

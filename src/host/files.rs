@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// No configuration, status or journal file is larger; a sparse giant in its place is refused.
 const MAX_FILE: u64 = 64 << 20;
 
+/// A machine that renames without pause must not keep us from reading.
+const MAX_TRIES: usize = 128;
+
 /// What kind of inode it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -168,6 +171,13 @@ impl Host {
         let how = OpenHow::new()
             .flags(read_flags())
             .resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        for _ in 1..MAX_TRIES {
+            match openat2(self.root_fd.as_fd(), relative(path), how) {
+                // openat2(2): a rename or mount anywhere while a `..` was resolved; asking again is the answer.
+                Err(Errno::EAGAIN) => std::thread::yield_now(),
+                other => return other,
+            }
+        }
         openat2(self.root_fd.as_fd(), relative(path), how)
     }
 

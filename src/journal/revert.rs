@@ -126,6 +126,14 @@ fn recover_runs(sight: Sight, stories: Vec<Story>, say: &mut dyn FnMut(&str)) ->
             .filter(|e| half.contains(e.group.as_str()))
             .cloned()
             .collect();
+        let runs_here = |e: &Entry| sight.host.is_running() || !e.setting.is_of_a_running_system();
+        if !entries.iter().all(runs_here) {
+            say(&format!(
+                "run {} was interrupted, and is recovered by the next apply on the running system",
+                story.header.run
+            ));
+            continue;
+        }
         let mut run = Run::resume(sight.host, &story)?;
         let groups: Vec<&str> = half.into_iter().collect();
         if groups.is_empty() {
