@@ -266,7 +266,9 @@ fn conflicts(sight: Sight, entries: &[Entry]) -> HostResult<Vec<Conflict>> {
             continue;
         }
         let now = digest(&entry.setting.save(sight)?);
-        if now != entry.after {
+        // A rollback that was killed has put some back without saying so.
+        let back = now == digest(&entry.before);
+        if now != entry.after && !back {
             conflicts.push(Conflict {
                 setting: entry.setting.to_string(),
                 why: "it is not what the run left: somebody has changed it since".into(),
