@@ -3,14 +3,18 @@
 use super::apply::is_unit;
 use super::log::{Entry, Outcome, Run, Story, runs};
 use super::{RUNS, digest};
-use crate::facts::Facts;
+use crate::facts::{Facts, Instance};
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policies;
-use crate::redis::takeover;
+use crate::redis::{self, takeover};
 use crate::setting::package::{self, Guard, Patience};
 use crate::setting::{Saved, Setting, Sight, secret, service, sysctl_d, unit};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a server that is going away may still take connections.
+const STOPPING: Duration = Duration::from_secs(15);
 
 /// Something that somebody changed since we wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +243,23 @@ fn can_be_undone(sight: Sight, entries: &[Entry]) -> HostResult<()> {
     Ok(())
 }
 
+/// Saves; but a server that is just being stopped (a rollback before this one was killed) saves by itself and goes.
+fn save_or_see_it_stop(sight: Sight, known: &Instance) -> HostResult<()> {
+    let deadline = Instant::now() + STOPPING;
+    loop {
+        let Err(error) = takeover::save(sight, known) else {
+            return Ok(());
+        };
+        if redis::ping(&known.endpoint, None) == Err(redis::Silence::Nobody) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// A server that is stopped or changes its configuration saves first: a rollback that cannot keep the data is refused.
 fn save_data(sight: Sight, entries: &[Entry], say: &mut dyn FnMut(&str)) -> HostResult<()> {
     for (name, known) in &sight.facts.instances {
@@ -249,7 +270,7 @@ fn save_data(sight: Sight, entries: &[Entry], say: &mut dyn FnMut(&str)) -> Host
         });
         if touched {
             say(&format!("saving the data of {name}"));
-            takeover::save(sight, known)?;
+            save_or_see_it_stop(sight, known)?;
         }
     }
     Ok(())
