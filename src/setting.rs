@@ -295,6 +295,7 @@ impl Setting {
             Setting::Firewall => firewall::obstacle(sight),
             Setting::Package(name) => package::obstacle(sight, name),
             Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
+            Setting::Dir(path) => file::obstacle_dir(sight, path),
             _ => None,
         }
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))
