@@ -296,6 +296,7 @@ impl Setting {
             Setting::User(name) => account::obstacle(sight, name),
             Setting::Package(name) => package::obstacle(sight, name),
             Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
+            Setting::Dir(path) => file::obstacle_dir(sight, path),
             _ => None,
         }
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))

@@ -5,7 +5,7 @@ use crate::audit::{Finding, Judged, Selection, Status, Where, audit, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;
-use crate::host::Host;
+use crate::host::{Host, HostResult, Run as Command};
 use crate::journal::{self, Applied, Run};
 use crate::policy::{Name, Policies, Policy};
 use crate::setting::Sight;
@@ -40,12 +40,13 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         (&policies.name, &policies.sha256),
         args.message.clone(),
     )?;
+    let reachable = reachable(&host, args, &policies, &mut say)?;
     let applied = journal::apply(
         &host,
         &policies,
         &controls,
         &selection,
-        &phases(&host, args),
+        &wanted(&reachable, args),
         &mut run,
         &mut say,
     )?;
@@ -63,20 +64,64 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     print(&summary(&applied, &judged, &policies, &facts, &host))?;
     match failures(&applied) {
         Some(text) => Err(Trouble(text)),
-        None => Ok(exit_code(&judged, args.strict)),
+        None => Ok(exit_code(&judged, &reachable, args.strict)),
     }
 }
 
-/// The phases that this host and these flags allow.
-fn phases(host: &Host, args: &Apply) -> Vec<Phase> {
+/// The phases that this run can go through, on this host and where it is called from.
+fn reachable(
+    host: &Host,
+    args: &Apply,
+    policies: &Policies,
+    say: &mut dyn FnMut(&str),
+) -> HostResult<Vec<Phase>> {
     let in_dpkg = std::env::var_os("DPKG_MAINTSCRIPT_NAME").is_some();
-    Phase::ALL
+    let mut phases: Vec<Phase> = Phase::ALL
         .into_iter()
         .filter(|p| host.is_running() && !args.boot || p.writes_files_only())
-        .filter(|p| !(args.restart == Restart::Never && *p == Phase::Service))
         // dpkg holds its lock while a maintainer script runs.
         .filter(|p| !(in_dpkg && matches!(p, Phase::Tools | Phase::Package)))
+        .collect();
+    if in_dpkg
+        && phases.contains(&Phase::Service)
+        && let Some(denial) = denial(host, policies)?
+    {
+        say(&denial);
+        phases.retain(|p| *p != Phase::Service);
+    }
+    Ok(phases)
+}
+
+/// Those of them that the flags ask for.
+fn wanted(reachable: &[Phase], args: &Apply) -> Vec<Phase> {
+    let never = args.restart == Restart::Never;
+    let phases = reachable.iter().copied();
+    phases
+        .filter(|p| !(never && *p == Phase::Service))
         .collect()
+}
+
+/// Whether the admin's policy-rc.d lets a package start our services, asked as deb-systemd-invoke(1p) does: 0 and 104 allow it.
+fn denial(host: &Host, policies: &Policies) -> HostResult<Option<String>> {
+    const PROGRAM: &str = "/usr/sbin/policy-rc.d";
+    if host.find_program("policy-rc.d").is_none() {
+        return Ok(None);
+    }
+    for policy in &policies.instances {
+        let unit = policy.unit();
+        let output = host.run(&Command::new("policy-rc.d").args(&[&unit, "start"]))?;
+        match output.code {
+            Some(0 | 104) => {}
+            Some(101) => return Ok(Some(format!("not starting {unit}: {PROGRAM} denies it"))),
+            other => {
+                let code = other.map_or("no code".to_owned(), |code| code.to_string());
+                return Ok(Some(format!(
+                    "not starting {unit}: {PROGRAM} answered {code}, which is neither a yes nor a no"
+                )));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// What could not be done, each with its error, and that it was put back.
@@ -89,14 +134,22 @@ fn failures(applied: &Applied) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\nredis-harden: "))
 }
 
-/// 0 when all that can be changed here holds, 1 when something is left that could, 2 when it could not be judged.
-fn exit_code(judged: &[Judged], strict: bool) -> u8 {
+/// 0 when all that can be changed in this run holds, 1 when something is left that could, 2 when it could not be judged.
+/// What a boot or a maintainer script may not do is no fault of theirs; a restart that `--restart never` put off is pending.
+fn exit_code(judged: &[Judged], reachable: &[Phase], strict: bool) -> u8 {
     let any = |test: &dyn Fn(&Finding) -> bool| judged.iter().flat_map(|j| &j.findings).any(test);
     if any(&|f| f.status == Status::Unknown) {
         return 2;
     }
-    let counts = |f: &Finding| {
-        f.status == Status::Fail && (strict || matches!(f.place, Where::Here | Where::Restart))
+    let counts = |f: &Finding| match f.place {
+        _ if f.status != Status::Fail => false,
+        _ if strict => true,
+        Where::Here => {
+            let phase = f.change.as_ref().map(|(_, group)| group.phase);
+            phase.is_none_or(|phase| reachable.contains(&phase))
+        }
+        Where::Restart => reachable.contains(&Phase::Service),
+        Where::Host | Where::Hand => false,
     };
     u8::from(any(&counts))
 }
@@ -210,4 +263,95 @@ fn connections(policies: &Policies, facts: &Facts) -> String {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Group;
+    use crate::rule::Rule;
+    use crate::setting::Setting;
+    use crate::value::Value;
+
+    fn judged(place: Where, phase: Option<Phase>) -> Vec<Judged> {
+        let control = *crate::controls::all().first().expect("a control");
+        let group = |phase| Group {
+            phase,
+            name: "x".into(),
+        };
+        let finding = Finding {
+            instance: None,
+            setting: Setting::HugePages,
+            status: Status::Fail,
+            observed: None,
+            rule: Rule::Present,
+            fix: String::new(),
+            place,
+            because: None,
+            change: phase.map(|phase| (Value::Present, group(phase))),
+            at_first_boot: false,
+        };
+        vec![Judged {
+            control,
+            status: Status::Fail,
+            findings: vec![finding],
+        }]
+    }
+
+    #[test]
+    fn what_this_run_may_not_do_does_not_count_unless_strict() {
+        let files: Vec<Phase> = Phase::ALL
+            .into_iter()
+            .filter(|p| p.writes_files_only())
+            .collect();
+        for (place, phase, code) in [
+            (Where::Here, Some(Phase::Files), 1),
+            (Where::Here, Some(Phase::Package), 0),
+            (Where::Here, Some(Phase::Service), 0),
+            (Where::Here, None, 1),
+            (Where::Restart, None, 0),
+            (Where::Host, None, 0),
+        ] {
+            let judged = judged(place, phase);
+            assert_eq!(
+                exit_code(&judged, &files, false),
+                code,
+                "{place:?} {phase:?}"
+            );
+            assert_eq!(exit_code(&judged, &files, true), 1);
+            let pending = u8::from(matches!(place, Where::Here | Where::Restart));
+            assert_eq!(exit_code(&judged, &Phase::ALL, false), pending);
+        }
+    }
+
+    /// A fake host whose policy-rc.d exits with this code; without one for `None`.
+    fn denied(code: Option<u8>) -> Option<String> {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().expect("a directory");
+        let program = root.path().join("usr/sbin/policy-rc.d");
+        std::fs::create_dir_all(root.path().join("usr/sbin")).expect("made");
+        if let Some(code) = code {
+            let script = format!("#!/bin/sh\n[ \"$2\" = start ] || exit 0\nexit {code}\n");
+            std::fs::write(&program, script).expect("written");
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&program, mode).expect("set");
+        }
+        let host = Host::at(root.path(), crate::host::Reach::Running).expect("a host");
+        let policies = Policies::builtin("production").expect("the policy");
+        denial(&host, &policies).expect("an answer")
+    }
+
+    #[test]
+    fn a_policy_rc_d_that_denies_keeps_the_service_down() {
+        for (code, denies) in [
+            (None, false),
+            (Some(0), false),
+            (Some(104), false),
+            (Some(101), true),
+            (Some(100), true),
+        ] {
+            let said = denied(code);
+            assert_eq!(said.is_some(), denies, "{code:?}: {said:?}");
+        }
+    }
 }

@@ -44,6 +44,13 @@ fn text(name: &str, instance: &Instance) -> String {
             r.server_pid.map_or("none".to_owned(), |p| p.to_string()),
             r.restarts
         ),
+        None if let Some(why) = &instance.report_error => {
+            let answers = match is_running(instance) {
+                true => "running",
+                false => "nothing listens",
+            };
+            format!("{name}: {answers}; unknown whether redis-harden's supervisor runs it: {why}\n")
+        }
         None if is_running(instance) => {
             format!("{name}: running, but not under redis-harden's supervisor\n")
         }
@@ -73,6 +80,14 @@ fn text(name: &str, instance: &Instance) -> String {
     text
 }
 
+/// `null` when it could not be told.
+fn supervised(instance: &Instance) -> Option<bool> {
+    match instance.report_error {
+        Some(_) => None,
+        None => Some(instance.report.is_some()),
+    }
+}
+
 fn document(name: &str, instance: &Instance) -> Value {
     let told = match &instance.view {
         View::Told(told) => Some(told),
@@ -82,7 +97,8 @@ fn document(name: &str, instance: &Instance) -> Value {
     json!({
         "instance": name,
         "running": is_running(instance),
-        "supervised": instance.report.is_some(),
+        "supervised": supervised(instance),
+        "supervisor-unknown": instance.report_error,
         "state": instance.report.as_ref().map(|r| r.state),
         "since": instance.report.as_ref().map(|r| r.since.clone()),
         "pid": instance.pid(),

@@ -25,6 +25,8 @@ pub struct Instance {
     pub endpoint: Endpoint,
     /// What the supervisor says, verified against /proc; `None` when none of ours runs it.
     pub report: Option<Report>,
+    /// Why we could not tell whether a supervisor of ours runs it.
+    pub report_error: Option<String>,
     pub view: View,
     /// Whether a client without password is served; an error says why we could not tell.
     pub anonymous: Result<bool, String>,
@@ -48,6 +50,7 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
         policy: policy.clone(),
         endpoint: endpoint.clone(),
         report: None,
+        report_error: None,
         view: View::NotRunning,
         anonymous: Err("redis does not run here".into()),
     };
@@ -55,8 +58,10 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
     if !host.is_running() || !host.is_live_root() {
         return instance;
     }
-    // A report that cannot be read is one that we do not have; the server itself is asked next.
-    instance.report = state::read(host, policy.redis.name.as_str()).ok().flatten();
+    match state::read(host, policy.redis.name.as_str()) {
+        Ok(report) => instance.report = report,
+        Err(e) => instance.report_error = Some(e.to_string()),
+    }
     instance.anonymous = anonymous(&endpoint).map_err(|e| e.to_string());
     instance.view = match ask(&endpoint, admin(host, policy).as_ref()) {
         Ok(told) => View::Told(Box::new(told)),

@@ -3,6 +3,7 @@
 use super::error::PolicyError;
 use super::source::{Node, Tree};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// What is wrong with a value, and the next step.
 type Verdict = Result<(), (String, String)>;
@@ -14,11 +15,14 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 27] = [
+const CHECKS: [(&str, Judge); 30] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
+    ("redis.unix-socket", Judge::Text(in_own_directory)),
     ("redis.log-file", Judge::Text(path_or_auto)),
+    ("redis.log-file", Judge::Text(in_own_directory)),
     ("redis.data-dir", Judge::Text(path_or_auto)),
+    ("redis.data-dir", Judge::Text(own_directory)),
     ("redis.minimum-version", Judge::Text(version)),
     ("redis.maxmemory-policy", Judge::Text(eviction)),
     ("redis.directives.*", Judge::Key(super::directive::name)),
@@ -162,6 +166,87 @@ fn absolute(text: &str) -> Verdict {
         );
     }
     Ok(())
+}
+
+/// Directories that others use as well: given to Redis, they would be taken from them.
+const SHARED: [&str; 28] = [
+    "/",
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/run",
+    "/run/lock",
+    "/run/user",
+    "/srv",
+    "/tmp",
+    "/usr",
+    "/usr/games",
+    "/usr/include",
+    "/usr/local",
+    "/usr/share",
+    "/usr/src",
+    "/var",
+    "/var/backups",
+    "/var/cache",
+    "/var/lib",
+    "/var/local",
+    "/var/lock",
+    "/var/log",
+    "/var/mail",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
+];
+
+/// Nor is there a place for Redis anywhere below these: the system's, and our own.
+const CLOSED: [&str; 19] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/run/systemd",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/sbin",
+    "/var/lib/dpkg",
+    "/var/lib/redis-harden",
+    "/var/lib/systemd",
+];
+
+/// A directory that can be made the service user's alone.
+fn own_directory(text: &str) -> Verdict {
+    // Compared by components: `//var/./lib` is `/var/lib`.
+    let path = Path::new(text);
+    let shared = SHARED.iter().any(|dir| path == Path::new(dir));
+    if text == "auto" || !shared && !CLOSED.iter().any(|dir| path.starts_with(dir)) {
+        return Ok(());
+    }
+    wrong(
+        format!("{text:?} is a directory of the system's, and it would be given to Redis alone"),
+        "name a directory of its own below it, such as \"/srv/redis\", or leave the key out",
+    )
+}
+
+/// A file in such a directory.
+fn in_own_directory(text: &str) -> Verdict {
+    let parent = Path::new(text).parent().and_then(Path::to_str);
+    let Some(Err((what, _))) = parent.map(own_directory) else {
+        return Ok(());
+    };
+    wrong(
+        what,
+        "put the file into a directory of its own, such as \"/srv/redis\", or leave the key out",
+    )
 }
 
 /// Debian Policy 5.6.12.
@@ -353,4 +438,36 @@ fn not_zero(text: &str) -> Verdict {
         return wrong("no time at all is too short", "write such as \"30s\"");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_the_systems_is_not_given_to_redis() {
+        for (dir, good) in [
+            ("auto", true),
+            ("/srv/redis", true),
+            ("/var/lib/redis", true),
+            ("/mnt/disk", true),
+            ("/", false),
+            ("/var/lib", false),
+            ("//var/./lib", false),
+            ("/home", false),
+            ("/etc", false),
+            ("/etc/redis-harden", false),
+            ("/proc/1", false),
+            ("/dev/shm", false),
+            ("/var/lib/redis-harden/x", false),
+        ] {
+            assert_eq!(own_directory(dir).is_ok(), good, "{dir}");
+            let file = format!("{dir}/redis.log");
+            assert!(
+                dir == "auto" || in_own_directory(&file).is_ok() == good,
+                "{file}"
+            );
+        }
+        assert!(in_own_directory("auto").is_ok());
+    }
 }

@@ -1,6 +1,6 @@
 //! Files, directories and their modes.
 
-use super::Reading;
+use super::{Obstacle, Reading, Sight};
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult, Image, Kind, Stat};
 use crate::value::{Access, Account, FileValue, Value};
@@ -122,6 +122,37 @@ pub fn read_free_space(host: &Host, path: &Path) -> Reading {
 pub fn write(host: &Host, path: &Path, value: &FileValue) -> HostResult<()> {
     let (uid, gid) = ids(path, &value.access)?;
     host.write_file(path, &value.content, value.access.mode, uid, gid)
+}
+
+/// An instance's data directory that is in use by somebody else is not taken from them.
+pub fn obstacle_dir(sight: Sight, path: &Path) -> Option<Obstacle> {
+    let known = sight.facts.instances.values();
+    let policy = known.map(|i| &i.policy).find(|p| p.data_dir() == path)?;
+    match stranger(sight, path, policy.user()) {
+        Ok(None) => None,
+        Ok(Some(owner)) => Some(Obstacle::Hand(format!(
+            "{} is not empty and belongs to {owner}: if the data is this Redis's, chown -R {}:{} {}",
+            path.display(),
+            policy.user(),
+            policy.group(),
+            path.display()
+        ))),
+        Err(e) => Some(Obstacle::Hand(e.to_string())),
+    }
+}
+
+/// Whose directory it is, when there is something in it and it is not `user`'s.
+fn stranger(sight: Sight, path: &Path, user: &str) -> HostResult<Option<String>> {
+    let Some(stat) = sight.host.stat(path)? else {
+        return Ok(None);
+    };
+    if stat.kind != Kind::Dir || sight.facts.accounts.uid(user) == Some(stat.uid) {
+        return Ok(None);
+    }
+    let names = sight.host.list(path)?;
+    // A new ext4 file system is not quite empty.
+    let used = names.iter().any(|name| name != "lost+found");
+    Ok(used.then(|| sight.facts.user_of(stat.uid).name))
 }
 
 /// Makes a directory, or corrects its owner and mode.

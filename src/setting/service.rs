@@ -1,8 +1,10 @@
 //! An instance's service: started and stopped by systemd where it runs, else by our detached supervisor.
 
+mod systemd;
+
 use super::{Reading, Sight, unit};
 use crate::facts::{Facts, Init, Instance, View};
-use crate::host::{Host, HostError, HostResult, Run};
+use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policy;
 use crate::redis::{Endpoint, Silence, ping};
 use crate::supervise::settings::generation;
@@ -21,6 +23,9 @@ pub fn read(sight: Sight, name: &str) -> Reading {
     let Some(known) = sight.facts.instances.get(name) else {
         return Reading::Absent;
     };
+    if let Some(why) = &known.report_error {
+        return Reading::Unknown(why.clone());
+    }
     match (&known.report, &known.view) {
         (Some(report), _) if report.ready => {
             Reading::Value(Value::Serving(report.generation.clone()), None)
@@ -89,8 +94,13 @@ pub fn serve(
     match started {
         Some(report) => {
             say(&format!("{name} is {}: waiting for it", report.state));
-            let limit = known.policy.service.start_timeout.std();
-            detach::wait_ready(sight.host, &Places::of(name), None, limit, say).map(drop)
+            match sight.facts.init {
+                Init::Systemd => systemd::wait(sight.host, known, None, say),
+                Init::Other => {
+                    let limit = known.policy.service.start_timeout.std();
+                    detach::wait_ready(sight.host, &Places::of(name), None, limit, say).map(drop)
+                }
+            }
         }
         None => restart(sight, name, say),
     }
@@ -101,7 +111,7 @@ pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResul
     let known = known(sight.facts, name)?;
     crate::redis::takeover::prepare(sight, known, say)?;
     match sight.facts.init {
-        Init::Systemd => restart_unit(sight.host, known, say)?,
+        Init::Systemd => systemd::restart(sight.host, known, say)?,
         Init::Other => restart_detached(sight, known, say)?,
     }
     wait_for_ping(sight, known)
@@ -111,11 +121,7 @@ pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResul
 pub fn start(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let known = known(sight.facts, name)?;
     match sight.facts.init {
-        Init::Systemd => systemctl(
-            sight.host,
-            &["start", &known.policy.unit()],
-            start_limit(known),
-        ),
+        Init::Systemd => systemd::start(sight.host, known, say),
         Init::Other => start_detached(sight, known, say),
     }
 }
@@ -125,7 +131,7 @@ pub fn stop(sight: Sight, name: &str) -> HostResult<()> {
     let known = known(sight.facts, name)?;
     let limit = known.policy.service.stop_timeout.std() + Duration::from_secs(15);
     match sight.facts.init {
-        Init::Systemd => systemctl(sight.host, &["stop", &known.policy.unit()], limit),
+        Init::Systemd => systemd::systemctl(sight.host, &["stop", &known.policy.unit()], limit),
         Init::Other => detach::stop(sight.host, &Places::of(name), limit),
     }
 }
@@ -143,7 +149,7 @@ pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str))
         return Ok(());
     }
     match sight.facts.init {
-        Init::Systemd => restart_unit(sight.host, known, say),
+        Init::Systemd => systemd::restart(sight.host, known, say),
         Init::Other => restart_detached(sight, known, say),
     }
 }
@@ -172,17 +178,7 @@ pub fn reload_units(host: &Host, facts: &Facts) -> HostResult<()> {
     if facts.init != Init::Systemd || !host.is_running() {
         return Ok(());
     }
-    systemctl(host, &["daemon-reload"], Duration::from_secs(90))
-}
-
-fn restart_unit(host: &Host, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
-    let unit = known.policy.unit();
-    systemctl(host, &["daemon-reload"], Duration::from_secs(90))?;
-    // A unit that failed before may have used up its starts.
-    let _ = host.run(&Run::new("systemctl").args(&["reset-failed", &unit]));
-    say(&format!("restarting {unit}"));
-    systemctl(host, &["restart", &unit], start_limit(known))
-        .map_err(|e| with_journal(host, &unit, e))
+    systemd::reload(host)
 }
 
 fn restart_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
@@ -233,32 +229,6 @@ fn wait_for_ping(sight: Sight, known: &Instance) -> HostResult<()> {
             }
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
-    }
-}
-
-fn start_limit(known: &Instance) -> Duration {
-    known.policy.service.start_timeout.std() + Duration::from_secs(15)
-}
-
-fn systemctl(host: &Host, args: &[&str], limit: Duration) -> HostResult<()> {
-    host.run_ok(&Run::new("systemctl").args(args).limit(limit))
-        .map(|_| ())
-}
-
-/// A failed start's last words are in the journal, not in systemctl's answer.
-fn with_journal(host: &Host, unit: &str, error: HostError) -> HostError {
-    let run =
-        Run::new("journalctl").args(&["--no-pager", "-q", "-o", "cat", "-n", "12", "-u", unit]);
-    match host.run(&run) {
-        Ok(output) if output.ok() => HostError {
-            cause: format!(
-                "{}\nthe unit's last lines:\n{}",
-                error.cause,
-                output.stdout.trim_end()
-            ),
-            ..error
-        },
-        _ => error,
     }
 }
 

@@ -53,6 +53,11 @@ pub fn read(sight: Sight, unit: &str, key: &str) -> Reading {
         Ok(None) => return Reading::NotApplicable(no_unit(unit)),
         Err(e) => return Reading::Unknown(e.to_string()),
     }
+    match mask_of(sight.host, unit) {
+        Ok(None) => {}
+        Ok(Some(path)) => return Reading::NotApplicable(masked(unit, &path)),
+        Err(e) => return Reading::Unknown(e.to_string()),
+    }
     match directive(sight.host, unit, key) {
         Ok(Some(value)) => Reading::Value(value, None),
         Ok(None) => Reading::Absent,
@@ -116,30 +121,132 @@ fn normal(value: &str) -> String {
 
 /// The fragment and its drop-ins, in the order in which they apply.
 pub fn sources(host: &Host, unit: &str) -> HostResult<Vec<(PathBuf, String)>> {
-    let template = template_of(unit);
-    let names: Vec<&str> = template.iter().map(String::as_str).chain([unit]).collect();
-    let mut paths: Vec<PathBuf> = fragment(host, &names)?.into_iter().collect();
+    let mut paths: Vec<PathBuf> = fragment_of(host, unit)?.into_iter().collect();
+    // Of two drop-ins of one name the first found counts.
     let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for dir in DIRS.iter().rev() {
-        for name in &names {
-            let dir = Path::new(dir).join(format!("{name}.d"));
-            for file in host
-                .list(&dir)?
-                .into_iter()
-                .filter(|f| f.ends_with(".conf"))
-            {
-                drop_ins.insert(file.clone(), dir.join(file));
-            }
+    for dir in drop_in_dirs(host, unit)? {
+        let files = host.list(&dir)?.into_iter();
+        for file in files.filter(|f| f.ends_with(".conf")) {
+            let path = dir.join(&file);
+            drop_ins.entry(file).or_insert(path);
         }
     }
     paths.extend(drop_ins.into_values());
     let mut sources = Vec::new();
     for path in paths {
+        // A drop-in that is a link to /dev/null takes those of its name away.
+        if is_null(host, &path)? {
+            continue;
+        }
         if let Some(text) = host.read_text(&path)? {
             sources.push((path, text));
         }
     }
     Ok(sources)
+}
+
+/// Where drop-ins may be, the first winning: the unit's own names, then its aliases', then those of all units of its type.
+/// Source: `unit_file_find_dropin_paths` in systemd's dropin.c.
+fn drop_in_dirs(host: &Host, unit: &str) -> HostResult<Vec<PathBuf>> {
+    let mut dirs = Vec::new();
+    let names = [unit.to_owned()].into_iter().chain(aliases(host, unit)?);
+    for name in names {
+        let names = drop_in_names(&name);
+        dirs.extend(DIRS.iter().flat_map(|dir| below(dir, &names)));
+    }
+    if let Some((_, kind)) = unit.rsplit_once('.') {
+        let names = [kind.to_owned()];
+        dirs.extend(DIRS.iter().flat_map(|dir| below(dir, &names)));
+    }
+    Ok(dirs)
+}
+
+fn below(dir: &str, names: &[String]) -> Vec<PathBuf> {
+    let dir = Path::new(dir);
+    names.iter().map(|n| dir.join(format!("{n}.d"))).collect()
+}
+
+/// The unit, its template, and both with the name cut after each dash, from the last on: `a-b@c.service`, `a-b@.service`,
+/// `a-@c.service`, `a-@.service`. Source: systemd.unit(5).
+fn drop_in_names(unit: &str) -> Vec<String> {
+    let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
+    let prefix = stem.split_once('@').map_or(stem, |(prefix, _)| prefix);
+    let rest = unit.strip_prefix(prefix).unwrap_or_default();
+    let dashes = prefix.match_indices('-').map(|(at, _)| at).rev();
+    // A name that ends with a dash is one of these itself.
+    let cuts = dashes.filter(|at| at + 1 < prefix.len());
+    let cut = cuts.filter_map(|at| prefix.get(..=at));
+    [prefix]
+        .into_iter()
+        .chain(cut)
+        .map(|prefix| format!("{prefix}{rest}"))
+        .flat_map(|name| {
+            let template = template_of(&name);
+            [name].into_iter().chain(template)
+        })
+        .collect()
+}
+
+/// The other names of a unit: links in the unit directories that point to it, and what it points to if it is one itself.
+fn aliases(host: &Host, unit: &str) -> HostResult<Vec<String>> {
+    let links = links(host, unit)?;
+    let mut names = vec![unit.to_owned()];
+    // A link may point to a link; each round can only add names.
+    loop {
+        let mut found: Vec<String> = Vec::new();
+        for (name, target) in &links {
+            for (name, target) in [
+                (name.clone(), target.clone()),
+                (instance(name, unit), instance(target, unit)),
+            ] {
+                match (names.contains(&name), names.contains(&target)) {
+                    (false, true) => found.push(name),
+                    (true, false) => found.push(target),
+                    _ => {}
+                }
+            }
+        }
+        if found.is_empty() {
+            names.remove(0);
+            return Ok(names);
+        }
+        found.sort();
+        found.dedup();
+        names.extend(found);
+    }
+}
+
+/// The links from one name to another among the units of this type.
+fn links(host: &Host, unit: &str) -> HostResult<Vec<(String, String)>> {
+    let kind = unit.rsplit_once('.').map_or("", |(_, kind)| kind);
+    let mut links = Vec::new();
+    for dir in DIRS {
+        // /lib is /usr/lib since Debian 12.
+        if dir.starts_with("/lib/") && host.read_link(Path::new("/lib"))?.is_some() {
+            continue;
+        }
+        let names = host.list(Path::new(dir))?.into_iter();
+        for name in names.filter(|n| n.rsplit_once('.').is_some_and(|(_, k)| k == kind)) {
+            let target = host.read_link(&Path::new(dir).join(&name))?;
+            let target = target.as_deref().and_then(Path::file_name);
+            match target.and_then(|t| t.to_str()) {
+                Some(target) if target != name && target != "null" => {
+                    links.push((name, target.to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(links)
+}
+
+/// A template's name with the instance of `unit`; any other name as it is.
+fn instance(name: &str, unit: &str) -> String {
+    let of = |unit: &str| Some(unit.split_once('@')?.1.rsplit_once('.')?.0.to_owned());
+    match (name.split_once("@."), of(unit)) {
+        (Some((stem, kind)), Some(instance)) => format!("{stem}@{instance}.{kind}"),
+        _ => name.to_owned(),
+    }
 }
 
 /// The unit's own file, the instance's before the template's.
@@ -155,11 +262,24 @@ fn fragment(host: &Host, names: &[&str]) -> HostResult<Option<PathBuf>> {
     Ok(None)
 }
 
+/// The link to /dev/null by which a unit is masked. Source: systemctl(1).
+fn mask_of(host: &Host, unit: &str) -> HostResult<Option<PathBuf>> {
+    match fragment_of(host, unit)? {
+        Some(path) if is_null(host, &path)? => Ok(Some(path)),
+        _ => Ok(None),
+    }
+}
+
+fn is_null(host: &Host, path: &Path) -> HostResult<bool> {
+    let target = host.read_link(path)?;
+    Ok(target.is_some_and(|target| target == Path::new("/dev/null")))
+}
+
 /// `redis-server@.service` for `redis-server@b.service`.
 fn template_of(unit: &str) -> Option<String> {
     let (stem, rest) = unit.split_once('@')?;
-    let (_, suffix) = rest.rsplit_once('.')?;
-    Some(format!("{stem}@.{suffix}"))
+    let (instance, suffix) = rest.rsplit_once('.')?;
+    (!instance.is_empty()).then(|| format!("{stem}@.{suffix}"))
 }
 
 /// `Key=value` lines, continuation lines joined, comments left out.
@@ -184,6 +304,14 @@ pub fn read_enabled(sight: Sight, unit: &str) -> Reading {
     if sight.facts.init != Init::Systemd {
         return Reading::NotApplicable("systemd does not run here".into());
     }
+    match mask_of(sight.host, unit) {
+        Ok(None) => {}
+        Ok(Some(path)) => {
+            let because = format!("{}, which masks it", path.display());
+            return Reading::Value(Value::Flag(false), Some(because));
+        }
+        Err(e) => return Reading::Unknown(e.to_string()),
+    }
     match sight.host.stat(&wants_link(unit)) {
         Ok(link) => Reading::Value(Value::Flag(link.is_some()), None),
         Err(e) => Reading::Unknown(e.to_string()),
@@ -194,8 +322,21 @@ fn no_unit(unit: &str) -> String {
     format!("there is no {unit}: its package is not installed")
 }
 
-/// In a tree a unit that is not there cannot be enabled; on a running host its package comes first.
+fn masked(unit: &str, path: &Path) -> String {
+    format!(
+        "{unit} is masked by {}: systemctl unmask {unit}",
+        path.display()
+    )
+}
+
+/// A masked unit was put out of use by somebody. In a tree a unit that is not there cannot be enabled; on a running host its
+/// package comes first.
 pub fn obstacle(sight: Sight, unit: &str) -> Option<Obstacle> {
+    match mask_of(sight.host, unit) {
+        Ok(None) => {}
+        Ok(Some(path)) => return Some(Obstacle::Hand(masked(unit, &path))),
+        Err(e) => return Some(Obstacle::Hand(e.to_string())),
+    }
     // Ours are written in the same run.
     if !sight.facts.offline || unit.starts_with("redis-harden") {
         return None;
@@ -233,6 +374,117 @@ mod tests {
             Some("redis-server@.service")
         );
         assert_eq!(template_of("redis-server.service"), None);
+    }
+
+    #[test]
+    fn drop_ins_are_looked_for_under_shortened_names() {
+        assert_eq!(
+            drop_in_names("a-b@c.service"),
+            [
+                "a-b@c.service",
+                "a-b@.service",
+                "a-@c.service",
+                "a-@.service"
+            ]
+        );
+        assert_eq!(
+            drop_in_names("redis-server.service"),
+            ["redis-server.service", "redis-.service"]
+        );
+    }
+
+    /// A fake host with these files; a text that begins with `->` is a link.
+    fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path.trim_start_matches('/'));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match text.strip_prefix("-> ") {
+                Some(target) => std::os::unix::fs::symlink(target, path).unwrap(),
+                None => std::fs::write(path, text).unwrap(),
+            }
+        }
+        let host = Host::at(root.path(), crate::host::Reach::Running).unwrap();
+        (root, host)
+    }
+
+    const STOCK: (&str, &str) = (
+        "/usr/lib/systemd/system/redis-server.service",
+        "[Service]\nUser=redis\nNoNewPrivileges=yes\n",
+    );
+    const STOCK_TEMPLATE: (&str, &str) = (
+        "/usr/lib/systemd/system/redis-server@.service",
+        "[Service]\nUser=redis\n",
+    );
+
+    fn user(files: &[(&str, &str)], unit: &str) -> String {
+        let (_root, host) = host(files);
+        let value = directive(&host, unit, "User").unwrap();
+        value.unwrap().to_string()
+    }
+
+    #[test]
+    fn every_drop_in_that_systemd_reads_is_read() {
+        let root = "[Service]\nUser=root\n";
+        for drop_in in [
+            "/etc/systemd/system/redis-server.service.d/x.conf",
+            "/run/systemd/system/redis-.service.d/x.conf",
+            "/etc/systemd/system/service.d/x.conf",
+            "/usr/lib/systemd/system/service.d/x.conf",
+            "/etc/systemd/system/redis.service.d/x.conf",
+        ] {
+            let alias = (
+                "/etc/systemd/system/redis.service",
+                "-> /usr/lib/systemd/system/redis-server.service",
+            );
+            let files = [STOCK, alias, (drop_in, root)];
+            assert_eq!(user(&files, "redis-server.service"), "root", "{drop_in}");
+        }
+        for drop_in in [
+            "/etc/systemd/system/redis-server@b.service.d/x.conf",
+            "/etc/systemd/system/redis-server@.service.d/x.conf",
+            "/etc/systemd/system/redis-@.service.d/x.conf",
+            "/etc/systemd/system/redis-@b.service.d/x.conf",
+            "/etc/systemd/system/redis@.service.d/x.conf",
+            "/etc/systemd/system/redis@b.service.d/x.conf",
+        ] {
+            let alias = (
+                "/etc/systemd/system/redis@.service",
+                "-> /usr/lib/systemd/system/redis-server@.service",
+            );
+            let files = [STOCK_TEMPLATE, alias, (drop_in, root)];
+            assert_eq!(user(&files, "redis-server@b.service"), "root", "{drop_in}");
+        }
+        let other = ("/etc/systemd/system/redis.service.d/x.conf", root);
+        assert_eq!(user(&[STOCK, other], "redis-server.service"), "redis");
+    }
+
+    #[test]
+    fn of_two_drop_ins_of_one_name_the_units_own_counts() {
+        let all = (
+            "/etc/systemd/system/service.d/x.conf",
+            "[Service]\nUser=a\n",
+        );
+        let own = (
+            "/usr/lib/systemd/system/redis-server.service.d/x.conf",
+            "[Service]\nUser=b\n",
+        );
+        assert_eq!(user(&[STOCK, all, own], "redis-server.service"), "b");
+        let away = (
+            "/etc/systemd/system/redis-server.service.d/x.conf",
+            "-> /dev/null",
+        );
+        assert_eq!(user(&[STOCK, own, away], "redis-server.service"), "redis");
+    }
+
+    #[test]
+    fn a_masked_unit_is_seen() {
+        let mask = ("/etc/systemd/system/redis-server.service", "-> /dev/null");
+        for (files, masked) in [(vec![STOCK], false), (vec![STOCK, mask], true)] {
+            let (_root, host) = host(&files);
+            let path = mask_of(&host, "redis-server.service").unwrap();
+            assert_eq!(path.is_some(), masked);
+        }
     }
 
     #[test]

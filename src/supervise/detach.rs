@@ -1,6 +1,7 @@
 //! The supervisor on a host without a service manager: started in a session of its own, waited for, stopped.
 //! It signals nobody whom /proc does not show to be the supervisor.
 
+use super::machine::Phase;
 use super::state::{self, Report};
 use super::{EX_CONFIG, Places, process};
 use crate::host::{Host, HostError, HostResult};
@@ -44,28 +45,95 @@ pub fn wait_ready(
     timeout: Duration,
     progress: &mut dyn FnMut(&str),
 ) -> HostResult<Report> {
-    let deadline = Instant::now() + timeout;
-    let mut last = None;
-    loop {
-        let report = state::read_at(host, places)?;
-        if let Some(report) = report.as_ref().filter(|report| report.ready) {
-            return Ok(report.clone());
-        }
-        if let Some(detached) = &mut started {
-            detached.still_runs(host, places)?;
-        }
-        let now = report.map(|report| format!("{} {}", report.state, report.note));
-        if let Some(text) = now.as_ref().filter(|_| now != last) {
-            progress(text.trim_end());
-        }
-        last = now.or(last);
-        if Instant::now() >= deadline {
-            let state = last.unwrap_or_else(|| "no supervisor runs".to_owned());
-            let cause = format!("not ready after {} s: {state}", timeout.as_secs());
-            return Err(HostError::refused("waiting for the server", cause));
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    let mut still_runs = || match &mut started {
+        Some(detached) => detached.still_runs(host, places),
+        None => Ok(()),
+    };
+    Wait {
+        host,
+        places,
+        timeout,
+        former: None,
     }
+    .run(&mut still_runs, progress)
+}
+
+/// So many starts again without an answer between them, and nobody waits any longer: the supervisor goes on trying.
+const TRIES: u32 = 3;
+
+/// A wait for a server that somebody else starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait<'a> {
+    pub host: &'a Host,
+    pub places: &'a Places,
+    /// How long without an answer. Loading its data is an answer, and begins it anew.
+    pub timeout: Duration,
+    /// A supervisor that is about to end: what it says no longer counts.
+    pub former: Option<i32>,
+}
+
+impl Wait<'_> {
+    /// Waits; an error of `still_runs`, which is asked all the time, ends it.
+    pub fn run(
+        &self,
+        still_runs: &mut dyn FnMut() -> HostResult<()>,
+        progress: &mut dyn FnMut(&str),
+    ) -> HostResult<Report> {
+        let mut deadline = Instant::now() + self.timeout;
+        let mut last = None;
+        let mut first: Option<Report> = None;
+        loop {
+            // What cannot be read may be the former one's: whoever comes writes it anew.
+            let (report, trouble) = match self.look() {
+                Ok(report) => (report, None),
+                Err(error) => (None, Some(error.to_string())),
+            };
+            if let Some(report) = report.as_ref().filter(|report| report.ready) {
+                return Ok(report.clone());
+            }
+            still_runs()?;
+            if let Some(report) = &report {
+                let before = first.get_or_insert_with(|| report.clone());
+                must_get_further(before, report)?;
+                if report.state == Phase::Loading {
+                    deadline = Instant::now() + self.timeout;
+                }
+            }
+            let now = report.map(|report| format!("{} {}", report.state, report.note));
+            let now = now.or(trouble);
+            if let Some(text) = now.as_ref().filter(|_| now != last) {
+                progress(text.trim_end());
+            }
+            last = now.or(last);
+            if Instant::now() >= deadline {
+                let state = last.unwrap_or_else(|| "no supervisor runs".to_owned());
+                let cause = format!("not ready after {} s: {state}", self.timeout.as_secs());
+                return Err(HostError::refused(WAITING, cause));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn look(&self) -> HostResult<Option<Report>> {
+        let report = state::read_at(self.host, self.places)?;
+        Ok(report.filter(|report| Some(report.supervisor_pid) != self.former))
+    }
+}
+
+const WAITING: &str = "waiting for the server";
+
+/// A server that ends again and again before it answers will not do otherwise while we wait.
+fn must_get_further(before: &Report, now: &Report) -> HostResult<()> {
+    let tries = match now.supervisor_pid == before.supervisor_pid {
+        true => now.restarts.saturating_sub(before.restarts),
+        false => now.restarts,
+    };
+    if tries < TRIES {
+        return Ok(());
+    }
+    let exit = now.last_exit.as_deref().unwrap_or("no word of why");
+    let cause = format!("it was started again {tries} times, and ended each time: {exit}");
+    Err(HostError::refused(WAITING, cause))
 }
 
 /// Stops an instance: SIGTERM to its supervisor, then waits until it is gone. Nothing running is no error.

@@ -27,8 +27,12 @@ pub enum Event {
     Answer(Answer),
     /// The server ended.
     Exited(Exit),
-    /// The server could not be started.
+    /// The server ended, and said that its configuration is at fault.
+    Rejected(Exit),
+    /// The server could not be started just now.
     NotSpawned(String),
+    /// The server cannot be started as it is configured: one of its files is missing, or it is no program.
+    NotStartable(String),
     /// Somebody asked for a stop.
     Stop,
     /// The time that `wake` named has come.
@@ -109,7 +113,9 @@ impl Machine {
         let actions = match event {
             Event::Answer(answer) => self.answered(&answer, now),
             Event::Exited(exit) => self.exited(exit, now, jitter),
+            Event::Rejected(exit) => self.rejected(exit, now, jitter),
             Event::NotSpawned(why) => self.not_spawned(why, now, jitter),
+            Event::NotStartable(why) => self.not_startable(why, now, jitter),
             Event::Stop => self.stop(now),
             Event::Tick if self.wake.is_some_and(|wake| wake <= now) => self.woke(now),
             Event::Tick => Vec::new(),
@@ -185,10 +191,18 @@ impl Machine {
                 self.go(Stopped, now);
                 vec![Action::Finish(exit.after_a_stop())]
             }
-            Starting if self.restarts == 0 && matches!(exit, Exit::Code(_)) => self.refuse(now),
             Starting | Loading | Ready | Busy | Replacing => self.restart(now, jitter),
             BackingOff | Stopped | Refused => Vec::new(),
         }
+    }
+
+    /// Only the very first start is refused: what has run once is a data store that is wanted back.
+    fn rejected(&mut self, exit: Exit, now: Moment, jitter: f64) -> Vec<Action> {
+        if self.phase != Starting || self.restarts > 0 {
+            return self.exited(exit, now, jitter);
+        }
+        self.last_exit = Some(exit.to_string());
+        self.refuse(now)
     }
 
     fn not_spawned(&mut self, why: String, now: Moment, jitter: f64) -> Vec<Action> {
@@ -196,11 +210,15 @@ impl Machine {
             return Vec::new();
         }
         self.last_exit = Some(why);
-        if self.restarts == 0 {
-            self.refuse(now)
-        } else {
-            self.restart(now, jitter)
+        self.restart(now, jitter)
+    }
+
+    fn not_startable(&mut self, why: String, now: Moment, jitter: f64) -> Vec<Action> {
+        if self.phase != Starting || self.restarts > 0 {
+            return self.not_spawned(why, now, jitter);
         }
+        self.last_exit = Some(why);
+        self.refuse(now)
     }
 
     fn refuse(&mut self, now: Moment) -> Vec<Action> {

@@ -79,7 +79,7 @@ impl Server {
 
     /// The end of what it printed on standard error.
     pub fn words(&self) -> String {
-        tail(&self.words)
+        tail(&self.words, 0)
     }
 }
 
@@ -174,15 +174,53 @@ fn in_new_session(command: &mut Command) {
 
 /// The end of a log in a directory that others may write; empty when it cannot be read.
 pub fn log_tail(path: &Path) -> String {
-    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-    let opened = File::options().read(true).custom_flags(flags).open(path);
-    // It only decorates another error, which is the one to report.
-    opened.map(|file| tail(&file)).unwrap_or_default()
+    log_tail_since(path, 0)
 }
 
-fn tail(file: &File) -> String {
+/// The same, without what was there when the log had this size.
+pub fn log_tail_since(path: &Path, size: u64) -> String {
+    // It only decorates another error, which is the one to report.
+    open_log(path)
+        .map(|file| tail(&file, size))
+        .unwrap_or_default()
+}
+
+/// The size of a log; 0 when it cannot be looked at, so that its whole end counts.
+pub fn log_size(path: &Path) -> u64 {
+    let size = open_log(path).and_then(|file| Ok(file.metadata()?.len()));
+    size.unwrap_or(0)
+}
+
+/// Whether the server's last words blame its configuration. A disk that is full or gone may come back, and is no such fault
+/// even where Redis calls it one (`dir` and `logfile` are tried while the configuration is read).
+/// Source: `loadServerConfigFromString` in config.c and `ACLLoadUsersAtStartup` in acl.c of Redis 6.0 to 8.
+pub fn blames_configuration(words: &str) -> bool {
+    const FAULTS: [&str; 5] = [
+        "FATAL CONFIG FILE ERROR",
+        "can't open config file",
+        "because of ACL errors",
+        "error while loading ACLs",
+        "at the same setting an ACL file path",
+    ];
+    const PASSING: [&str; 3] = [
+        "No space left on device",
+        "Read-only file system",
+        "Input/output error",
+    ];
+    let any = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
+    any(&FAULTS) && !any(&PASSING)
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+fn tail(file: &File, since: u64) -> String {
     let size = file.metadata().map(|m| m.len()).unwrap_or(0);
-    let start = size.saturating_sub(TAIL);
+    // A log that has become shorter is another one.
+    let since = if since > size { 0 } else { since };
+    let start = size.saturating_sub(TAIL).max(since);
     let mut buffer = vec![0; usize::try_from(size - start).unwrap_or(0)];
     let read = file.read_at(&mut buffer, start).unwrap_or(0);
     buffer.truncate(read);
@@ -194,4 +232,34 @@ fn tail(file: &File) -> String {
         .collect();
     let last = lines.len().saturating_sub(8);
     lines.get(last..).unwrap_or_default().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_words_about_the_configuration_blame_it() {
+        for (words, blamed) in [
+            (
+                "*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line 3\n>>> 'bogus 1'\nBad directive",
+                true,
+            ),
+            (
+                "1:M # Aborting Redis startup because of ACL errors: /x.acl:1: Unknown command",
+                true,
+            ),
+            (
+                "1:M # Warning: Could not create server TCP listening socket 10.0.0.9:6379: bind: Cannot assign requested address\n1:M # Failed listening on port 6379 (tcp), aborting.",
+                false,
+            ),
+            (
+                "*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n>>> 'logfile /x'\nCan't open the log file: No space left on device",
+                false,
+            ),
+            ("", false),
+        ] {
+            assert_eq!(blames_configuration(words), blamed, "{words}");
+        }
+    }
 }

@@ -39,6 +39,8 @@ pub(super) struct Watch<'a> {
     server: Option<Server>,
     generation: String,
     last_words: String,
+    /// How long the server's log was when it was started: what follows is its own.
+    log_size: u64,
     probe: Probe,
     probe_at: Moment,
     signals: SignalFd,
@@ -61,6 +63,7 @@ impl<'a> Watch<'a> {
             server: None,
             generation: String::new(),
             last_words: String::new(),
+            log_size: 0,
             probe_at: Duration::ZERO,
             signals,
             told_ready: false,
@@ -144,14 +147,19 @@ impl<'a> Watch<'a> {
         self.last_words = server.words();
         if self.last_words.is_empty() && self.machine.phase() == Phase::Starting {
             let log = self.inputs.settings.log_file.as_deref();
-            self.last_words = log.map(process::log_tail).unwrap_or_default();
+            self.last_words = log
+                .map(|log| process::log_tail_since(log, self.log_size))
+                .unwrap_or_default();
         }
         if self.machine.phase() == Phase::Stopping {
             tracing::info!(pid = server.pid().as_raw(), %exit, "the server has ended");
         } else {
             tracing::warn!(pid = server.pid().as_raw(), %exit, words = self.last_words, "the server has ended");
         }
-        self.tell(Event::Exited(exit));
+        self.tell(match process::blames_configuration(&self.last_words) {
+            true => Event::Rejected(exit),
+            false => Event::Exited(exit),
+        });
     }
 
     /// Asks when it is time to, and takes an answer that has come.
@@ -220,6 +228,8 @@ impl<'a> Watch<'a> {
     fn spawn(&mut self) {
         self.probe.forget();
         self.probe_at = self.now();
+        let log = self.inputs.settings.log_file.as_deref();
+        self.log_size = log.map_or(0, process::log_size);
         let started = self.read_generation().and_then(|generation| {
             self.generation = generation;
             Server::spawn(self.inputs.settings, self.inputs.lock)
@@ -236,7 +246,11 @@ impl<'a> Watch<'a> {
             Err(e) => {
                 self.last_words = e.to_string();
                 tracing::warn!(error = %e, "the server could not be started");
-                self.tell(Event::NotSpawned(format!("not started: {}", e.cause)));
+                let why = format!("not started: {}", e.cause);
+                self.tell(match e.errno {
+                    Some(errno) if may_pass(errno) => Event::NotSpawned(why),
+                    _ => Event::NotStartable(why),
+                });
             }
         }
     }
@@ -338,6 +352,20 @@ fn take_signals() -> Result<SignalFd, Errno> {
     }
     mask.thread_block()?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+}
+
+/// Whether the same start may succeed later: something of the host's ran out.
+fn may_pass(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EAGAIN
+            | Errno::ENOMEM
+            | Errno::EMFILE
+            | Errno::ENFILE
+            | Errno::ENOSPC
+            | Errno::EIO
+            | Errno::EINTR
+    )
 }
 
 /// 0 to 1. Without randomness hosts move in step, which is no reason not to move.

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [(&str, fn()); 20] = [
+pub const ALL: [(&str, fn()); 21] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -52,6 +52,10 @@ pub const ALL: [(&str, fn()); 20] = [
     (
         "a_bad_acl_file_is_refused_with_the_end_of_the_log",
         a_bad_acl_file_is_refused_with_the_end_of_the_log,
+    ),
+    (
+        "a_taken_port_is_tried_again_and_nobody_waits_for_ever",
+        a_taken_port_is_tried_again_and_nobody_waits_for_ever,
     ),
     (
         "a_server_without_a_unix_socket_is_reached_by_tcp",
@@ -294,6 +298,23 @@ fn a_bad_acl_file_is_refused_with_the_end_of_the_log() {
         "{}",
         instance.output()
     );
+}
+
+fn a_taken_port_is_tried_again_and_nobody_waits_for_ever() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let settings = [("backoff", "\"50ms\""), ("backoff-max", "\"200ms\"")];
+    let mut instance = Instance::new(&settings, &format!("port {port}\nbind 127.0.0.1"));
+    instance.supervisor = Some(instance.spawn("output"));
+    let (host, places) = (&instance.host, instance.places());
+    let start = Instant::now();
+    let limit = Duration::from_secs(60);
+    let error = detach::wait_ready(host, &places, None, limit, &mut |_| {}).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(error.to_string().contains("exit code 1"), "{error}");
+    drop(taken);
+    let report = instance.wait_for("ready server", |r| r.ready);
+    assert!(report.restarts >= 3);
 }
 
 fn a_server_without_a_unix_socket_is_reached_by_tcp() {

@@ -24,7 +24,7 @@ pub enum Phase {
     BackingOff,
     /// Ended, as asked.
     Stopped,
-    /// Its very first start failed before it answered: a configuration error.
+    /// Its very first start failed, and the server blamed its configuration.
     Refused,
 }
 

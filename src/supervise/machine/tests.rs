@@ -68,9 +68,39 @@ fn a_minute_ready_forgives_earlier_crashes() {
 }
 
 #[test]
-fn a_first_start_that_exits_before_any_answer_is_refused() {
-    let (machine, actions) = after(&[(5, Event::Exited(Exit::Code(1)))]);
-    assert_eq!((machine.phase(), actions), (Refused, vec![Action::Refuse]));
+fn a_first_start_that_blames_the_configuration_is_refused() {
+    for event in [
+        Event::Rejected(Exit::Code(1)),
+        Event::NotStartable("no such file".into()),
+    ] {
+        let (machine, actions) = after(&[(5, event)]);
+        assert_eq!((machine.phase(), actions), (Refused, vec![Action::Refuse]));
+    }
+}
+
+#[test]
+fn a_first_start_that_ends_for_any_other_reason_is_tried_again() {
+    for event in [
+        Event::Exited(Exit::Code(1)),
+        KILLED,
+        Event::NotSpawned("no memory".into()),
+    ] {
+        let once = after(&[(5, event.clone())]);
+        assert_eq!((once.0.phase(), once.1), (Starting, vec![Action::Spawn]));
+        let twice = after(&[(5, event.clone()), (6, event)]).0;
+        assert_eq!((twice.phase(), twice.restarts()), (BackingOff, 1));
+    }
+}
+
+#[test]
+fn what_has_been_started_again_is_never_refused() {
+    for event in [
+        Event::Rejected(Exit::Code(1)),
+        Event::NotStartable("no such file".into()),
+    ] {
+        let life = [(1, Event::Answer(Answer::Pong)), (2, KILLED), (3, event)];
+        assert_eq!(after(&life).0.phase(), BackingOff);
+    }
 }
 
 #[test]
@@ -162,7 +192,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Answer(Answer::Refused(String::new()))),
         3 => (0i32..3).prop_map(|c| Event::Exited(Exit::Code(c))),
         3 => (1i32..32).prop_map(|s| Event::Exited(Exit::Signal(s))),
-        1 => Just(Event::NotSpawned("no such file".into())),
+        1 => Just(Event::Rejected(Exit::Code(1))),
+        1 => Just(Event::NotSpawned("no memory".into())),
+        1 => Just(Event::NotStartable("no such file".into())),
         1 => Just(Event::Stop),
         6 => Just(Event::Tick),
     ]
