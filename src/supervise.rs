@@ -1,7 +1,8 @@
 //! Runs redis-server as its user, watched and restarted; never as root, never twice on one data directory.
-//! Sandbox, start gate and hang detection have their place in `process` and `machine`, and are not here yet.
+//! Sandbox and hang detection have their place in `process` and `machine`, and are not here yet.
 
 pub mod detach;
+pub(crate) mod gate;
 mod lock;
 pub mod machine;
 pub mod notify;

@@ -36,6 +36,8 @@ pub struct Stat {
     /// Bytes.
     pub size: u64,
     pub device: u64,
+    /// Seconds and nanoseconds of the last change of its content.
+    pub modified: (i64, i64),
 }
 
 impl Host {
@@ -241,6 +243,7 @@ impl From<FileStat> for Stat {
             links: stat.st_nlink,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             device: stat.st_dev,
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
         }
     }
 }

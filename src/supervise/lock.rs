@@ -1,6 +1,7 @@
 //! One supervisor, and one server, on a data directory. The lock is taken as the server's user, who owns the place,
 //! and the server inherits it: it is held until both are gone.
 
+use super::gate::Mark;
 use super::settings::Settings;
 use super::state;
 use crate::host::{Host, HostError, HostResult};
@@ -8,7 +9,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
 use nix::sys::stat::Mode;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 const NAME: &str = ".redis-harden.lock";
@@ -51,11 +53,42 @@ fn open_file(settings: &Settings) -> HostResult<File> {
     Ok(File::from(fd))
 }
 
-/// The file says who holds it, for the message of whoever comes second.
-fn sign(mut lock: Flock<File>) -> std::io::Result<Flock<File>> {
-    lock.set_len(0)?;
-    lock.write_all(std::process::id().to_string().as_bytes())?;
+/// The file says who holds it, for the message of whoever comes second; what the last holder left stays.
+fn sign(lock: Flock<File>) -> io::Result<Flock<File>> {
+    let left = left(&lock)?;
+    write(&lock, left)?;
     Ok(lock)
+}
+
+/// The snapshot that a server of ours left at its last clean end.
+pub(super) fn left(lock: &File) -> io::Result<Option<Mark>> {
+    let mut buffer = [0; 128];
+    let length = lock.read_at(&mut buffer, 0)?;
+    let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+    Ok(text.lines().nth(1).and_then(parse))
+}
+
+/// Notes what a server left, or, before one is started, that none has ended cleanly since.
+pub(super) fn note(lock: &File, left: Option<Mark>) -> HostResult<()> {
+    write(lock, left).map_err(|e| HostError::new(format!("writing {NAME}"), e))
+}
+
+fn write(lock: &File, left: Option<Mark>) -> io::Result<()> {
+    let left = left.map_or_else(String::new, |mark| {
+        let (seconds, nanos) = mark.modified;
+        format!("\nleft {seconds} {nanos} {}\n", mark.size)
+    });
+    lock.set_len(0)?;
+    lock.write_all_at(format!("{}{left}", std::process::id()).as_bytes(), 0)
+}
+
+fn parse(line: &str) -> Option<Mark> {
+    let mut words = line.strip_prefix("left ")?.split(' ');
+    let mut number = || words.next()?.parse::<i64>().ok();
+    Some(Mark {
+        modified: (number()?, number()?),
+        size: u64::try_from(number()?).ok()?,
+    })
 }
 
 fn other_supervisor(host: &Host, file: &mut File) -> HostResult<Option<i32>> {
@@ -64,11 +97,38 @@ fn other_supervisor(host: &Host, file: &mut File) -> HostResult<Option<i32>> {
     // An unreadable name is no name: then the deadline decides.
     let read = file
         .rewind()
-        .and_then(|()| file.take(32).read_to_string(&mut text));
-    match (read, text.trim().parse()) {
+        .and_then(|()| file.take(128).read_to_string(&mut text));
+    match (read, text.lines().next().unwrap_or_default().trim().parse()) {
         (Ok(_), Ok(pid)) => Ok(state::identify(host, pid)?
             .filter(|process| process.name == state::SUPERVISOR)
             .map(|_| pid)),
         _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_left_reads_back_the_same() {
+        let file = tempfile::tempfile().unwrap();
+        let mark = Mark {
+            modified: (1_700_000_000, 123_456_789),
+            size: 1 << 40,
+        };
+        for mark in [None, Some(mark), None] {
+            note(&file, mark).unwrap();
+            assert_eq!(left(&file).unwrap(), mark);
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_nothing_left() {
+        for text in ["", "12", "12\nleft 1 2", "12\nleft a b c", "\0\0\0"] {
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(text.as_bytes(), 0).unwrap();
+            assert_eq!(left(&file).unwrap(), None, "{text:?}");
+        }
     }
 }

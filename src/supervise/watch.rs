@@ -1,5 +1,7 @@
 //! The hands of the machine: one thread that polls signals and the probe, tells the machine, and does what it says.
 
+use super::gate;
+use super::lock;
 use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase};
 use super::notify::Notifier;
 use super::probe::{Answer, Probe};
@@ -144,6 +146,9 @@ impl<'a> Watch<'a> {
 
     fn ended(&mut self, server: &Server, exit: Exit) {
         self.probe.forget();
+        if exit == Exit::Code(0) {
+            self.note_what_it_left();
+        }
         self.last_words = server.words();
         if self.last_words.is_empty() && self.machine.phase() == Phase::Starting {
             let log = self.inputs.settings.log_file.as_deref();
@@ -232,6 +237,7 @@ impl<'a> Watch<'a> {
         self.log_size = log.map_or(0, process::log_size);
         let started = self.read_generation().and_then(|generation| {
             self.generation = generation;
+            self.pass_gate()?;
             Server::spawn(self.inputs.settings, self.inputs.lock)
         });
         match started {
@@ -252,6 +258,23 @@ impl<'a> Watch<'a> {
                     _ => Event::NotStartable(why),
                 });
             }
+        }
+    }
+
+    /// What was left is forgotten once a server may write: only its own clean end says anything new.
+    fn pass_gate(&self) -> HostResult<()> {
+        let (host, settings) = (self.inputs.host, self.inputs.settings);
+        let left = lock::left(self.inputs.lock)
+            .map_err(|e| HostError::new("reading what the last server left", e))?;
+        gate::pass(host, settings, left)?;
+        lock::note(self.inputs.lock, None)
+    }
+
+    fn note_what_it_left(&self) {
+        let mark = gate::mark(self.inputs.host, self.inputs.settings);
+        if let Err(e) = mark.and_then(|mark| lock::note(self.inputs.lock, mark)) {
+            // The next start then cannot tell that another server has saved there.
+            tracing::warn!(error = %e, "what the server left was not noted");
         }
     }
 

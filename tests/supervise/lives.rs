@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [(&str, fn()); 21] = [
+pub const ALL: [(&str, fn()); 23] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -87,6 +87,14 @@ pub const ALL: [(&str, fn()); 21] = [
         a_detached_supervisor_is_started_waited_for_and_stopped,
     ),
     (
+        "a_snapshot_that_would_be_ignored_refuses_the_start",
+        a_snapshot_that_would_be_ignored_refuses_the_start,
+    ),
+    (
+        "a_snapshot_that_another_server_wrote_since_refuses_the_start",
+        a_snapshot_that_another_server_wrote_since_refuses_the_start,
+    ),
+    (
         "an_idle_supervisor_costs_next_to_nothing",
         an_idle_supervisor_costs_next_to_nothing,
     ),
@@ -154,6 +162,66 @@ fn a_second_supervisor_is_refused() {
     let holder = format!("another supervisor (process {})", instance.supervisor_pid());
     assert!(output.contains(&holder), "{output}");
     assert_eq!(instance.report(), Some(report));
+}
+
+fn a_snapshot_that_would_be_ignored_refuses_the_start() {
+    let mut instance = Instance::new(&[], "");
+    instance.start();
+    instance.ask("SET key value");
+    stop(&mut instance);
+    let config = instance.path("etc/test.conf");
+    let text = fs::read_to_string(&config).unwrap();
+    let snapshot = fs::read(instance.path("data/dump.rdb")).unwrap();
+    fs::write(&config, format!("{text}appendonly yes\n")).unwrap();
+    instance.supervisor = Some(instance.spawn("output"));
+    assert_eq!(instance.ended(), 78);
+    assert!(
+        instance.output().contains("would be ignored"),
+        "{}",
+        instance.output()
+    );
+    assert_eq!(fs::read(instance.path("data/dump.rdb")).unwrap(), snapshot);
+    assert!(!instance.path("data/appendonlydir").exists());
+}
+
+fn a_snapshot_that_another_server_wrote_since_refuses_the_start() {
+    let mut instance = Instance::new(&[], "appendonly yes");
+    for _ in 0..2 {
+        instance.start();
+        instance.ask("SET key value");
+        stop(&mut instance);
+    }
+    // Killed, and the server with it: nothing is known of what it left, so nothing is refused.
+    instance.start();
+    signal(instance.report().unwrap().server_pid.unwrap(), SIGKILL);
+    signal(instance.supervisor_pid(), SIGKILL);
+    instance.supervisor.take().unwrap().wait().unwrap();
+    let report = instance.start();
+    assert_eq!(instance.ask("EXISTS key"), ":1");
+
+    // A server of somebody else's, after a clean end of ours.
+    stop(&mut instance);
+    assert!(!runs(report.server_pid.unwrap()));
+    let snapshot = instance.path("data/dump.rdb");
+    let bytes = fs::read(&snapshot).unwrap();
+    fs::write(&snapshot, [bytes.as_slice(), b"more"].concat()).unwrap();
+    for _ in 0..2 {
+        instance.supervisor = Some(instance.spawn("output"));
+        assert_eq!(instance.ended(), 78, "as often as it is tried");
+        assert!(
+            instance.output().contains("another one has saved to it"),
+            "{}",
+            instance.output()
+        );
+    }
+    fs::remove_file(&snapshot).unwrap();
+    instance.start();
+    assert_eq!(instance.ask("EXISTS key"), ":1");
+}
+
+fn stop(instance: &mut Instance) {
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 0);
 }
 
 fn no_orphan_survives_a_killed_supervisor() {

@@ -1,0 +1,230 @@
+//! The gate before every start: a start that would load less than the data directory holds is refused.
+//! With `appendonly yes` Redis reads only the append-only file; a snapshot beside it is ignored, and overwritten at the next save.
+//! It changes nothing; what it refuses is for `apply`, or for a person, to put right.
+
+use super::settings::Settings;
+use crate::host::{Host, HostError, HostResult, Stat};
+use crate::redis::config;
+use std::path::{Path, PathBuf};
+
+/// Where a configuration says that the data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub appendonly: bool,
+    pub dir: PathBuf,
+    pub snapshot: PathBuf,
+    pub aof_dir: PathBuf,
+    /// The name that every file in `aof_dir` begins with; also the file of Redis before 7.
+    pub aof_name: String,
+}
+
+/// What tells one snapshot from the next: seconds and nanoseconds of its last change, and its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub modified: (i64, i64),
+    pub size: u64,
+}
+
+/// What lies in the data directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// A snapshot that is not empty.
+    pub snapshot: Option<Mark>,
+    pub manifest: bool,
+    /// `appendonly.aof` of Redis before 7, which 7 converts.
+    pub old_aof: bool,
+    /// Append-only files that hold something, whether a manifest names them or not.
+    pub aof_files: bool,
+}
+
+impl Layout {
+    /// Reads it from a redis.conf; `data_dir` is where the server is started, which a relative `dir` is below.
+    pub(crate) fn parse(conf: &str, data_dir: &Path) -> Layout {
+        let lines = config::parse(conf);
+        let last = |name: &str, default: &str| {
+            let mut found = lines.iter().rev().filter(|(n, _)| n == name);
+            let value = found.next().and_then(|(_, words)| words.first());
+            value.map_or(default, String::as_str).to_owned()
+        };
+        let dir = data_dir.join(last("dir", "."));
+        Layout {
+            appendonly: last("appendonly", "no").eq_ignore_ascii_case("yes"),
+            snapshot: dir.join(last("dbfilename", "dump.rdb")),
+            aof_dir: dir.join(last("appenddirname", "appendonlydir")),
+            aof_name: last("appendfilename", "appendonly.aof"),
+            dir,
+        }
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.aof_dir.join(format!("{}.manifest", self.aof_name))
+    }
+
+    /// Looks at what is there.
+    pub(crate) fn look(&self, host: &Host) -> HostResult<Found> {
+        let holds = |path: &Path| host.stat(path).map(|s| s.filter(|s| s.size > 0));
+        let mut found = Found {
+            snapshot: holds(&self.snapshot)?.map(Mark::from),
+            manifest: holds(&self.manifest())?.is_some(),
+            old_aof: holds(&self.dir.join(&self.aof_name))?.is_some(),
+            aof_files: false,
+        };
+        let (base, incr) = (
+            format!("{}.1.base.rdb", self.aof_name),
+            format!("{}.", self.aof_name),
+        );
+        for name in host.list(&self.aof_dir)? {
+            let is_data = name.starts_with(&incr) && !name.ends_with(".manifest");
+            if is_data && let Some(stat) = holds(&self.aof_dir.join(&name))? {
+                found.aof_files |= !is_unfinished(name == base, stat, found.snapshot);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A first base whose manifest is still to be written, which holds nothing that is not elsewhere:
+/// the empty dataset of a server that was killed in its first moments, or a second name of the snapshot (`apply` makes that).
+fn is_unfinished(first_base: bool, stat: Stat, snapshot: Option<Mark>) -> bool {
+    const EMPTY_RDB: u64 = 256;
+    let empty = stat.size <= EMPTY_RDB && snapshot.is_none();
+    first_base && (empty || stat.links == 2 && Some(Mark::from(stat)) == snapshot)
+}
+
+impl From<Stat> for Mark {
+    fn from(stat: Stat) -> Mark {
+        Mark {
+            modified: stat.modified,
+            size: stat.size,
+        }
+    }
+}
+
+/// Why a start would lose data, with the next step. `left` is the snapshot that our own server left at its last clean end;
+/// `None` where it had no such end, or left none: then nothing can be said of a newer one.
+pub(crate) fn danger(layout: &Layout, found: &Found, left: Option<Mark>) -> Option<String> {
+    if !layout.appendonly {
+        return None;
+    }
+    let (snapshot, aof_dir) = (layout.snapshot.display(), layout.aof_dir.display());
+    let has_aof = found.manifest || found.old_aof;
+    if !has_aof && found.aof_files {
+        return Some(format!(
+            "{aof_dir} holds append-only files without their manifest, so Redis would begin empty: \
+             put {} back, or move {aof_dir} aside and run `redis-harden apply`",
+            layout.manifest().display()
+        ));
+    }
+    let mark = found.snapshot?;
+    if !has_aof {
+        return Some(format!(
+            "{snapshot} would be ignored and then overwritten, since there is no append-only file yet: \
+             run `redis-harden apply`, which builds one from it"
+        ));
+    }
+    let other = left.is_some_and(|left| left != mark);
+    other.then(|| {
+        format!(
+            "{snapshot} is not the one that this server left, so another one has saved to it since, and the append-only file is older: \
+             to keep the snapshot, move {aof_dir} aside and run `redis-harden apply`; to keep the append-only file, move the snapshot away"
+        )
+    })
+}
+
+/// Refuses a start that would lose data.
+pub(super) fn pass(host: &Host, settings: &Settings, left: Option<Mark>) -> HostResult<()> {
+    let layout = layout(host, settings)?;
+    match danger(&layout, &layout.look(host)?, left) {
+        Some(why) => Err(HostError::refused(
+            format!("starting {}", settings.server.display()),
+            why,
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The snapshot as it is now.
+pub(super) fn mark(host: &Host, settings: &Settings) -> HostResult<Option<Mark>> {
+    Ok(layout(host, settings)?.look(host)?.snapshot)
+}
+
+fn layout(host: &Host, settings: &Settings) -> HostResult<Layout> {
+    let conf = host.read(&settings.config)?.unwrap_or_default();
+    let conf = String::from_utf8_lossy(&conf);
+    Ok(Layout::parse(&conf, &settings.data_dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARK: Mark = Mark {
+        modified: (1_700_000_000, 5),
+        size: 400,
+    };
+
+    fn layout(conf: &str) -> Layout {
+        Layout::parse(conf, Path::new("/var/lib/redis"))
+    }
+
+    fn found(snapshot: bool, manifest: bool, old_aof: bool, aof_files: bool) -> Found {
+        Found {
+            snapshot: snapshot.then_some(MARK),
+            manifest,
+            old_aof,
+            aof_files,
+        }
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_configuration() {
+        let layout = layout(
+            "APPENDONLY Yes\ndir /srv/\"a b\"\ndir \"/srv/a b\"\ndbfilename x.rdb\nappenddirname aofs\nappendfilename y.aof\n",
+        );
+        assert!(layout.appendonly);
+        assert_eq!(layout.snapshot, Path::new("/srv/a b/x.rdb"));
+        assert_eq!(layout.manifest(), Path::new("/srv/a b/aofs/y.aof.manifest"));
+    }
+
+    #[test]
+    fn without_names_they_are_those_of_redis() {
+        let layout = layout("port 0\n");
+        assert!(!layout.appendonly);
+        assert_eq!(layout.snapshot, Path::new("/var/lib/redis/dump.rdb"));
+        assert_eq!(
+            layout.manifest(),
+            Path::new("/var/lib/redis/appendonlydir/appendonly.aof.manifest")
+        );
+    }
+
+    #[test]
+    fn only_a_start_that_would_lose_data_is_refused() {
+        let older = Some(Mark { size: 1, ..MARK });
+        // OPS 3.3: what Redis 7.0.15 loads of each.
+        for (found, left, word) in [
+            (found(false, false, false, false), None, None),
+            (found(true, true, false, true), None, None),
+            (found(true, true, false, true), Some(MARK), None),
+            (found(false, true, false, true), older, None),
+            (found(true, false, true, false), None, None),
+            (found(true, false, false, false), None, Some("ignored")),
+            (
+                found(true, false, false, false),
+                Some(MARK),
+                Some("ignored"),
+            ),
+            (found(true, false, false, true), None, Some("manifest")),
+            (found(false, false, false, true), None, Some("manifest")),
+            (found(true, true, false, true), older, Some("another one")),
+            (found(true, false, true, false), older, Some("another one")),
+        ] {
+            let why = danger(&layout("appendonly yes\n"), &found, left);
+            let as_expected = match (&why, word) {
+                (Some(why), Some(word)) => why.contains(word),
+                (why, word) => why.is_none() && word.is_none(),
+            };
+            assert!(as_expected, "{found:?} {left:?}: {why:?}");
+            assert_eq!(danger(&layout("appendonly no\n"), &found, left), None);
+        }
+    }
+}
