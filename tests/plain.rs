@@ -295,6 +295,25 @@ fn what_a_stock_redis_saves_after_a_rollback_is_there_after_the_next_apply() {
 }
 
 #[test]
+fn a_rollback_to_the_append_only_file_has_what_was_written_without_it() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    let without = apply(&plain);
+    println!("{without}");
+    without.ok();
+    redis(&plain, "app", &["SET", "second", "2"]).ok();
+    let rolled_back = plain.exec(&[BINARY, "rollback"]);
+    println!("{rolled_back}");
+    rolled_back.ok();
+    for (key, value) in [("first", "1"), ("second", "2")] {
+        assert_eq!(redis(&plain, "app", &["GET", key]).ok(), value);
+    }
+    let appendonly = redis(&plain, "admin", &["CONFIG", "GET", "appendonly"]);
+    assert!(appendonly.ok().ends_with("yes"), "{appendonly}");
+}
+
+#[test]
 fn rollbacks_go_back_run_by_run() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "1"]).ok();

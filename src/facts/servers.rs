@@ -103,7 +103,7 @@ fn hear(host: &Host, instance: &mut Instance) {
         Err(Silence::Nobody) => View::NotRunning,
         // A server that is not ours yet knows no `admin`.
         Err(Silence::Refused(why)) if instance.anonymous == Ok(true) => {
-            ask(&endpoint, None).map_or(View::Silent(why), |told| View::Told(Box::new(told)))
+            ask(endpoint, None).map_or(View::Silent(why), |told| View::Told(Box::new(told)))
         }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
