@@ -5,6 +5,7 @@ use crate::policy::{Name, Policy};
 use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask};
 use crate::setting::secret;
 use crate::supervise::state::{self, Report};
+use std::path::Path;
 
 /// What a server says.
 #[derive(Clone, Debug)]
@@ -45,7 +46,8 @@ impl Instance {
 
 /// Looks at an instance's server, where the host runs at all.
 pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
-    let endpoint = endpoint(host, policy);
+    let mut endpoints = endpoints(host, policy).into_iter();
+    let endpoint = endpoints.next().unwrap_or_else(|| socket(host, policy));
     let mut instance = Instance {
         policy: policy.clone(),
         endpoint: endpoint.clone(),
@@ -62,17 +64,54 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
         Ok(report) => instance.report = report,
         Err(e) => instance.report_error = Some(e.to_string()),
     }
-    instance.anonymous = anonymous(&endpoint).map_err(|e| e.to_string());
-    instance.view = match ask(&endpoint, admin(host, policy).as_ref()) {
+    hear(host, &mut instance);
+    // Nobody where it should be: it may be a server that was configured otherwise, with this instance's data.
+    if instance.report.is_none() && matches!(instance.view, View::NotRunning) {
+        for elsewhere in endpoints {
+            let asked = Instance {
+                endpoint: elsewhere,
+                ..instance.clone()
+            };
+            if let Some(found) = answering(host, asked) {
+                return found;
+            }
+        }
+        if let Some(why) = alive(host, policy) {
+            instance.view = View::Silent(why);
+        }
+    }
+    instance
+}
+
+/// A server at another endpoint, where one answers that has this instance's port or data: on the stock port it may be anybody's.
+fn answering(host: &Host, mut asked: Instance) -> Option<Instance> {
+    hear(host, &mut asked);
+    let on_our_port =
+        matches!(&asked.endpoint, Endpoint::Tcp(_, port) if *port == asked.policy.redis.port);
+    let ours = match &asked.view {
+        View::NotRunning => false,
+        View::Silent(_) => on_our_port,
+        View::Told(told) => {
+            let dir = told.directives.get("dir").map(Path::new);
+            on_our_port || dir == Some(&asked.policy.data_dir())
+        }
+    };
+    ours.then_some(asked)
+}
+
+/// Asks at the instance's endpoint.
+fn hear(host: &Host, instance: &mut Instance) {
+    let endpoint = &instance.endpoint;
+    instance.anonymous = anonymous(endpoint).map_err(|e| e.to_string());
+    instance.view = match ask(endpoint, admin(host, &instance.policy).as_ref()) {
         Ok(told) => View::Told(Box::new(told)),
         Err(Silence::Nobody) => View::NotRunning,
         // A server that is not ours yet knows no `admin`.
         Err(Silence::Refused(why)) if instance.anonymous == Ok(true) => {
-            ask(&endpoint, None).map_or(View::Silent(why), |told| View::Told(Box::new(told)))
+            ask(endpoint, None).map_or(View::Silent(why), |told| View::Told(Box::new(told)))
         }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
-    instance
 }
 
 /// The login of root's apply, where its password can be read.
@@ -84,25 +123,69 @@ pub fn admin(host: &Host, policy: &Policy) -> Option<Login> {
     })
 }
 
-/// The unix socket where it exists, else the first address that a client on this host can connect to.
-fn endpoint(host: &Host, policy: &Policy) -> Endpoint {
-    let socket = policy.unix_socket();
-    // A socket that cannot be looked at is one that cannot be connected to either.
-    let there = matches!(host.stat(&socket), Ok(Some(_)));
-    if there || policy.redis.port == 0 {
-        return Endpoint::Socket(host.real(&socket));
+/// What of the instance is alive though it answers nowhere: a process of its unit, or a server that works in its data directory.
+/// What cannot be looked at here is not known of; root sees it.
+fn alive(host: &Host, policy: &Policy) -> Option<String> {
+    let unit = policy.unit();
+    for hierarchy in ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd"] {
+        let procs = format!("{hierarchy}/system.slice/{unit}/cgroup.procs");
+        let procs = host.read_text(Path::new(&procs)).ok().flatten();
+        if let Some(pid) = procs.and_then(|p| p.lines().next()?.parse::<i32>().ok()) {
+            return Some(format!(
+                "{unit} runs as process {pid}, which listens elsewhere or is only starting"
+            ));
+        }
     }
-    let address = policy
-        .redis
-        .bind
-        .iter()
-        .map(|b| b.trim_start_matches('-'))
-        .next()
-        .unwrap_or("127.0.0.1");
-    let address = match address {
+    let pid = server_in(host, &policy.data_dir())?;
+    Some(format!(
+        "process {pid} works in {}, and listens elsewhere or is only starting",
+        policy.data_dir().display()
+    ))
+}
+
+/// A server whose working directory this is: Redis goes to its `dir`, and stays there.
+fn server_in(host: &Host, dir: &Path) -> Option<i32> {
+    let pids = host.list(Path::new("/proc")).ok()?;
+    let mut pids = pids.iter().filter_map(|name| name.parse::<i32>().ok());
+    pids.find(|pid| {
+        let cwd = host.read_magic_link(Path::new(&format!("/proc/{pid}/cwd")));
+        matches!(cwd, Ok(Some(cwd)) if cwd == dir) && is_server(host, *pid)
+    })
+}
+
+fn is_server(host: &Host, pid: i32) -> bool {
+    let process = state::identify(host, pid).ok().flatten();
+    process.is_some_and(|p| matches!(p.name.as_str(), "redis-server" | "valkey-server"))
+}
+
+fn socket(host: &Host, policy: &Policy) -> Endpoint {
+    Endpoint::Socket(host.real(&policy.unix_socket()))
+}
+
+/// Where to ask, the likeliest first: the unix socket where it exists, the first address that a client on this host can connect to,
+/// and for the default instance where a stock server listens.
+fn endpoints(host: &Host, policy: &Policy) -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
+    // A socket that cannot be looked at is one that cannot be connected to either.
+    if policy.redis.port == 0 || matches!(host.stat(&policy.unix_socket()), Ok(Some(_))) {
+        endpoints.push(socket(host, policy));
+    }
+    if policy.redis.port != 0 {
+        endpoints.push(Endpoint::Tcp(address(policy), policy.redis.port));
+    }
+    let stock = Endpoint::Tcp("127.0.0.1".to_owned(), 6379);
+    if policy.is_default() && !endpoints.contains(&stock) {
+        endpoints.push(stock);
+    }
+    endpoints
+}
+
+fn address(policy: &Policy) -> String {
+    let mut bind = policy.redis.bind.iter().map(|b| b.trim_start_matches('-'));
+    match bind.next().unwrap_or("127.0.0.1") {
         "*" | "0.0.0.0" => "127.0.0.1",
         "::" | "::*" => "::1",
         other => other,
-    };
-    Endpoint::Tcp(address.to_owned(), policy.redis.port)
+    }
+    .to_owned()
 }

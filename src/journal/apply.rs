@@ -5,7 +5,7 @@ use super::log::{Entry, Outcome, Run};
 use super::revert::undo;
 use crate::audit::{Selection, audit};
 use crate::control::{Control, Phase};
-use crate::facts::Facts;
+use crate::facts::{Facts, View};
 use crate::host::{Host, HostError, HostResult};
 use crate::plan::{Change, by_group, is_ready, of_phase, plan};
 use crate::policy::Policies;
@@ -103,7 +103,11 @@ impl Work<'_, '_> {
             }
             let ready: Vec<Change> = changes.into_iter().filter(is_ready).collect();
             changed |= !ready.is_empty();
-            if let Err(error) = self.group(sight, &group.name, &ready, say) {
+            let written = match unknown_data(sight, phase, &group.name) {
+                Some(error) => Err(error),
+                None => self.group(sight, &group.name, &ready, say),
+            };
+            if let Err(error) = written {
                 self.give_up(sight, group.name, error, say);
             }
         }
@@ -300,6 +304,24 @@ fn missing_parents(host: &Host, setting: &Setting) -> HostResult<Vec<PathBuf>> {
     }
     missing.reverse();
     Ok(missing)
+}
+
+/// The files of a server that is there, is not ours and tells nothing stay as they are: with ours in their place its next start,
+/// by whoever starts it, could pass over its data.
+fn unknown_data(sight: Sight, phase: Phase, group: &str) -> Option<HostError> {
+    let name = group
+        .strip_prefix("redis ")
+        .filter(|_| phase == Phase::Files)?;
+    let known = sight.facts.instances.get(name)?;
+    match (&known.report, &known.view) {
+        (None, View::Silent(why)) => Some(HostError::refused(
+            format!("writing the files of {name}"),
+            format!(
+                "a server is there that told nothing, so nothing is known of its data: {why} (stop it, or let it answer, then apply again)"
+            ),
+        )),
+        _ => None,
+    }
 }
 
 /// Whether systemd has to be told of the change.

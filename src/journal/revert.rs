@@ -3,12 +3,13 @@
 use super::apply::is_unit;
 use super::log::{Entry, Outcome, Run, Story, runs};
 use super::{RUNS, digest};
-use crate::facts::{Facts, Instance};
-use crate::host::{Host, HostError, HostResult};
+use crate::facts::{Facts, Instance, View};
+use crate::host::{Host, HostError, HostResult, Image};
 use crate::policy::Policies;
 use crate::redis::{self, takeover};
 use crate::setting::package::{self, Guard, Patience};
 use crate::setting::{Saved, Setting, Sight, secret, service, sysctl_d, unit};
+use crate::supervise::gate::Layout;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -212,10 +213,13 @@ pub fn rollback(
     if !conflicts.is_empty() && !force {
         return Ok(Err(conflicts));
     }
-    save_data(sight, &entries, say)?;
+    let unread = save_data(sight, &entries, say)?;
     let mut run = Run::resume(sight.host, story)?;
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
+    }
+    for layout in unread {
+        layout.set_aside(sight.host, say)?;
     }
     run.end(Outcome::RolledBack)?;
     Ok(Ok(()))
@@ -261,7 +265,14 @@ fn save_or_see_it_stop(sight: Sight, known: &Instance) -> HostResult<()> {
 }
 
 /// A server that is stopped or changes its configuration saves first: a rollback that cannot keep the data is refused.
-fn save_data(sight: Sight, entries: &[Entry], say: &mut dyn FnMut(&str)) -> HostResult<()> {
+/// One that goes back to an append-only file has it written anew, since what is there is older than the data.
+/// Returns the places of append-only files that nothing will read any more.
+fn save_data(
+    sight: Sight,
+    entries: &[Entry],
+    say: &mut dyn FnMut(&str),
+) -> HostResult<Vec<Layout>> {
+    let mut unread = Vec::new();
     for (name, known) in &sight.facts.instances {
         let touched = entries.iter().any(|e| match &e.setting {
             Setting::Service(service) => service == name,
@@ -271,9 +282,43 @@ fn save_data(sight: Sight, entries: &[Entry], say: &mut dyn FnMut(&str)) -> Host
         if touched {
             say(&format!("saving the data of {name}"));
             save_or_see_it_stop(sight, known)?;
+            let View::Told(told) = &known.view else {
+                continue;
+            };
+            let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
+            match (next_conf(sight, known, entries)?, off) {
+                (Some(conf), true) if Layout::parse(&conf, &known.policy.data_dir()).appendonly => {
+                    say("turning the append-only file on, which the configuration before had");
+                    takeover::turn_on_aof(sight, known)?;
+                }
+                (Some(conf), _) if Layout::parse(&conf, &known.policy.data_dir()).appendonly => {}
+                // Unchanged, it goes on being read.
+                (None, _) => {}
+                (Some(_), _) => unread.push(takeover::layout(known)),
+            }
         }
     }
-    Ok(())
+    Ok(unread)
+}
+
+/// The configuration that the next server starts from: what is put back, or the package's own. `None` where it stays ours.
+fn next_conf(sight: Sight, known: &Instance, entries: &[Entry]) -> HostResult<Option<String>> {
+    let ours = known.policy.config_file();
+    let first = entries
+        .iter()
+        .find(|e| matches!(&e.setting, Setting::File(path) if *path == ours));
+    let text = |content: &[u8]| String::from_utf8_lossy(content).into_owned();
+    match first.map(|e| &e.before) {
+        None => Ok(None),
+        Some(Saved::Inode(Image::File { content, .. })) => Ok(Some(text(content))),
+        Some(_) => {
+            let user = known.policy.user();
+            let stock = sight
+                .host
+                .read(Path::new(&format!("/etc/{user}/{user}.conf")))?;
+            Ok(Some(stock.map(|c| text(&c)).unwrap_or_default()))
+        }
+    }
 }
 
 /// What is no longer as the run left it. Of several changes to one place, the last one counts.

@@ -1,10 +1,17 @@
 //! What must happen to a server and its data before it is restarted on our configuration, so that nothing is lost.
 //! The trap: with `appendonly yes` Redis reads only the AOF; a dump.rdb beside no AOF is ignored, and overwritten at the next save.
 
-use super::{Login, Silence, connect, fields, silence};
+mod base;
+
+pub(crate) use base::{layout, take_back};
+
+use super::{Login, Silence, Told, connect, fields, silence};
 use crate::facts::{Init, Instance, View};
 use crate::host::{HostError, HostResult};
 use crate::setting::Sight;
+use crate::supervise::gate::Layout;
+use redis::Connection;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Makes a restart of this instance safe for its data, or refuses it with the next step.
@@ -16,36 +23,67 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
             cause,
         ))
     };
-    match &known.view {
-        View::NotRunning => refuse_ignored_snapshot(sight, known),
-        View::Silent(why) => refuse(format!(
-            "a server listens there and told nothing, so nothing is known of its data: {why}"
-        )),
-        View::Told(told) => {
-            let told_dir = told.directives.get("dir").map_or("", String::as_str);
-            let ours = known.policy.data_dir();
-            if known.report.is_none() && std::path::Path::new(told_dir) != ours {
-                return refuse(format!(
-                    "the running server keeps its data in {told_dir}, the policy in {}: set redis.data-dir, or move the data",
-                    ours.display()
-                ));
-            }
-            let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
-            if known.policy.persistence.appendonly && off {
-                say(
-                    "turning the append-only file on in the running server, so that it holds all data before the restart",
-                );
-                turn_on_aof(sight, known)?;
-            }
-            if known.report.is_none() && sight.facts.init == Init::Other {
-                let pid = told.info.get("process_id").map_or("?", String::as_str);
-                return refuse(format!(
-                    "a redis-server that is not ours runs as pid {pid}: stop it (redis-cli SHUTDOWN saves its data), then apply again"
-                ));
-            }
-            Ok(())
+    let told = match &known.view {
+        View::NotRunning => return base::build(sight, known, say),
+        View::Silent(why) => {
+            return refuse(format!(
+                "a server is there and told nothing, so nothing is known of its data: {why}"
+            ));
         }
+        View::Told(told) => told,
+    };
+    let layout = layout(known);
+    if let Some(why) = elsewhere(&layout, told) {
+        return refuse(why);
     }
+    let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
+    match (layout.appendonly, off) {
+        (true, true) => {
+            say(
+                "turning the append-only file on in the running server, so that it holds all data before the restart",
+            );
+            turn_on_aof(sight, known)?;
+        }
+        (true, false) => wait_for_aof(&mut open(sight, known)?, known)?,
+        (false, false) => {
+            say("saving the data, since the append-only file is not read any more");
+            save(sight, known)?;
+        }
+        (false, true) => {}
+    }
+    if known.report.is_none() && sight.facts.init == Init::Other {
+        let pid = told.info.get("process_id").map_or("?", String::as_str);
+        return refuse(format!(
+            "a redis-server that is not ours runs as pid {pid}: stop it (redis-cli SHUTDOWN saves its data), then apply again"
+        ));
+    }
+    Ok(())
+}
+
+/// Why the files that the running server uses are not those that our configuration names; a server too old to know one has none there.
+fn elsewhere(layout: &Layout, told: &Told) -> Option<String> {
+    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
+    let ours = [
+        ("dir", Some(layout.dir.to_string_lossy().into_owned())),
+        ("dbfilename", name(&layout.snapshot)),
+        ("appenddirname", name(&layout.aof_dir)),
+        ("appendfilename", Some(layout.aof_name.clone())),
+    ];
+    let differ: Vec<String> = ours
+        .into_iter()
+        .filter_map(|(directive, ours)| {
+            let theirs = told.directives.get(directive)?;
+            let ours = ours.unwrap_or_default();
+            let same = Path::new(theirs) == Path::new(&ours);
+            (!same).then(|| format!("{directive} is {theirs:?} there and {ours:?} in the policy"))
+        })
+        .collect();
+    (!differ.is_empty()).then(|| {
+        format!(
+            "the running server keeps its data elsewhere: {}; set redis.data-dir or [redis.directives] to what it uses, or move the data",
+            differ.join(", ")
+        )
+    })
 }
 
 /// Saves the data of a running server to its snapshot, which every configuration can load, before another one takes over.
@@ -55,16 +93,12 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
         let doing = format!("saving the data of {}", known.policy.redis.name);
         HostError::refused(doing, why.to_string())
     };
-    if !matches!(known.view, View::Told(_)) {
-        return Ok(());
+    match &known.view {
+        View::NotRunning => return Ok(()),
+        View::Silent(why) => return Err(fail(Silence::Broken(why.clone()))),
+        View::Told(_) => {}
     }
-    let login = crate::facts::admin(sight.host, &known.policy);
-    let login = if known.anonymous == Ok(true) {
-        None
-    } else {
-        login.as_ref()
-    };
-    let mut connection = connect(&known.endpoint, login).map_err(fail)?;
+    let mut connection = open(sight, known)?;
     let keyspace: String = redis::cmd("INFO")
         .arg("keyspace")
         .query(&mut connection)
@@ -83,55 +117,39 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
     Ok(())
 }
 
-/// A server that is down: its snapshot would be ignored if there is no AOF yet.
-fn refuse_ignored_snapshot(sight: Sight, known: &Instance) -> HostResult<()> {
-    if !known.policy.persistence.appendonly {
-        return Ok(());
-    }
-    let dir = known.policy.data_dir();
-    let snapshot = dir.join("dump.rdb");
-    let manifest = dir.join("appendonlydir/appendonly.aof.manifest");
-    let old_aof = dir.join("appendonly.aof");
-    let host = sight.host;
-    let there = |path: &std::path::Path| host.stat(path).map(|s| s.is_some_and(|s| s.size > 0));
-    if there(&snapshot)? && !there(&manifest)? && !there(&old_aof)? {
-        return Err(HostError::refused(
-            format!("starting {} with appendonly yes", known.policy.redis.name),
-            format!(
-                "{} would be ignored and then overwritten, since there is no append-only file yet. \
-                 Start the server as it was and apply again (apply then turns the append-only file on while it runs), \
-                 or set persistence.appendonly = false, or move the snapshot away if it is not wanted",
-                snapshot.display()
-            ),
-        ));
-    }
-    Ok(())
+/// A connection as whoever told us its configuration: a server that is not ours yet knows no admin.
+fn open(sight: Sight, known: &Instance) -> HostResult<Connection> {
+    let login = crate::facts::admin(sight.host, &known.policy);
+    let login: Option<&Login> = match known.anonymous {
+        Ok(true) => None,
+        _ => login.as_ref(),
+    };
+    connect(&known.endpoint, login).map_err(|why| {
+        let doing = format!("connecting to {}", known.endpoint);
+        HostError::refused(doing, why.to_string())
+    })
 }
 
 /// `CONFIG SET appendonly yes`, and the first rewrite waited for: afterwards the AOF holds everything.
-fn turn_on_aof(sight: Sight, known: &Instance) -> HostResult<()> {
-    let fail =
-        |why: Silence| HostError::refused("turning the append-only file on", why.to_string());
-    let login = crate::facts::admin(sight.host, &known.policy);
-    // A server that is not ours yet knows no admin; that its anonymous user may do this is how it told us its configuration.
-    let login: Option<&Login> = if known.anonymous == Ok(true) {
-        None
-    } else {
-        login.as_ref()
-    };
-    let mut connection = connect(&known.endpoint, login).map_err(fail)?;
+pub fn turn_on_aof(sight: Sight, known: &Instance) -> HostResult<()> {
+    let mut connection = open(sight, known)?;
     let _: redis::Value = redis::cmd("CONFIG")
         .arg("SET")
         .arg("appendonly")
         .arg("yes")
         .query(&mut connection)
-        .map_err(|e| fail(silence(e)))?;
+        .map_err(|e| aof_failed(silence(e)))?;
+    wait_for_aof(&mut connection, known)
+}
+
+/// Until the append-only file is whole: on, and no rewrite of it under way.
+fn wait_for_aof(connection: &mut Connection, known: &Instance) -> HostResult<()> {
     let deadline = Instant::now() + known.policy.service.start_timeout.std();
     while Instant::now() < deadline {
         let info: String = redis::cmd("INFO")
             .arg("persistence")
-            .query(&mut connection)
-            .map_err(|e| fail(silence(e)))?;
+            .query(connection)
+            .map_err(|e| aof_failed(silence(e)))?;
         let info = fields(&info);
         let is = |name: &str, value: &str| info.get(name).is_some_and(|v| v == value);
         let idle = is("aof_rewrite_in_progress", "0") && is("aof_rewrite_scheduled", "0");
@@ -140,14 +158,54 @@ fn turn_on_aof(sight: Sight, known: &Instance) -> HostResult<()> {
         }
         if idle && is("aof_last_bgrewrite_status", "err") {
             return Err(HostError::refused(
-                "turning the append-only file on",
+                AOF,
                 "Redis could not write it; its log says why",
             ));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     Err(HostError::refused(
-        "turning the append-only file on",
+        AOF,
         "it was not complete within the start timeout",
     ))
+}
+
+const AOF: &str = "turning the append-only file on";
+
+fn aof_failed(why: Silence) -> HostError {
+    HostError::refused(AOF, why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_differs_is_named() {
+        let layout = Layout::parse("appendonly yes\n", Path::new("/var/lib/redis"));
+        let told = |pairs: &[(&str, &str)]| Told {
+            directives: pairs
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                .collect(),
+            ..Told::default()
+        };
+        let same = [
+            ("dir", "/var/lib/redis/"),
+            ("dbfilename", "dump.rdb"),
+            ("appenddirname", "appendonlydir"),
+            ("appendfilename", "appendonly.aof"),
+        ];
+        assert_eq!(elsewhere(&layout, &told(&same)), None);
+        assert_eq!(elsewhere(&layout, &told(&same[..2])), None, "Redis 6");
+        for at in 0..same.len() {
+            let mut other = same;
+            other[at].1 = "other";
+            let why = elsewhere(&layout, &told(&other)).unwrap();
+            assert!(
+                why.contains(&format!("{} is \"other\"", same[at].0)),
+                "{why}"
+            );
+        }
+    }
 }

@@ -140,7 +140,10 @@ pub fn stop(sight: Sight, name: &str) -> HostResult<()> {
 pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     match state {
         STRANGER => return Ok(()),
-        STOPPED => return stop(sight, name),
+        STOPPED => {
+            stop(sight, name)?;
+            return crate::redis::takeover::take_back(sight, self::known(sight.facts, name)?);
+        }
         _ => {}
     }
     let known = known(sight.facts, name)?;

@@ -1,6 +1,6 @@
 //! The gate before every start: a start that would load less than the data directory holds is refused.
 //! With `appendonly yes` Redis reads only the append-only file; a snapshot beside it is ignored, and overwritten at the next save.
-//! It changes nothing; what it refuses is for `apply`, or for a person, to put right.
+//! Refusing changes nothing; what it refuses is for `apply`, or for a person, to put right.
 
 use super::settings::Settings;
 use crate::host::{Host, HostError, HostResult, Stat};
@@ -35,6 +35,8 @@ pub(crate) struct Found {
     pub old_aof: bool,
     /// Append-only files that hold something, whether a manifest names them or not.
     pub aof_files: bool,
+    /// The first base is a second name of the snapshot: `apply` makes that, and it holds all that the snapshot does.
+    pub linked: bool,
 }
 
 impl Layout {
@@ -60,6 +62,21 @@ impl Layout {
         self.aof_dir.join(format!("{}.manifest", self.aof_name))
     }
 
+    /// Moves append-only files that nothing reads any more to another name, so that no later server takes them for the data.
+    pub(crate) fn set_aside(&self, host: &Host, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+        let stamp = host.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        for path in [self.aof_dir.clone(), self.dir.join(&self.aof_name)] {
+            if host.stat(&path)?.is_none() {
+                continue;
+            }
+            let mut aside = path.clone().into_os_string();
+            aside.push(format!(".set-aside-{stamp}"));
+            say(&format!("moving {} to {}", path.display(), aside.display()));
+            host.rename(&path, Path::new(&aside))?;
+        }
+        Ok(())
+    }
+
     /// Looks at what is there.
     pub(crate) fn look(&self, host: &Host) -> HostResult<Found> {
         let holds = |path: &Path| host.stat(path).map(|s| s.filter(|s| s.size > 0));
@@ -68,6 +85,7 @@ impl Layout {
             manifest: holds(&self.manifest())?.is_some(),
             old_aof: holds(&self.dir.join(&self.aof_name))?.is_some(),
             aof_files: false,
+            linked: false,
         };
         let (base, incr) = (
             format!("{}.1.base.rdb", self.aof_name),
@@ -76,19 +94,20 @@ impl Layout {
         for name in host.list(&self.aof_dir)? {
             let is_data = name.starts_with(&incr) && !name.ends_with(".manifest");
             if is_data && let Some(stat) = holds(&self.aof_dir.join(&name))? {
-                found.aof_files |= !is_unfinished(name == base, stat, found.snapshot);
+                let linked = stat.links == 2 && Some(Mark::from(stat)) == found.snapshot;
+                found.linked |= name == base && linked;
+                found.aof_files |=
+                    !(name == base && (linked || is_empty(stat) && found.snapshot.is_none()));
             }
         }
         Ok(found)
     }
 }
 
-/// A first base whose manifest is still to be written, which holds nothing that is not elsewhere:
-/// the empty dataset of a server that was killed in its first moments, or a second name of the snapshot (`apply` makes that).
-fn is_unfinished(first_base: bool, stat: Stat, snapshot: Option<Mark>) -> bool {
+/// The base of an empty dataset, whose manifest is still to be written when a server is killed in its first moments.
+fn is_empty(base: Stat) -> bool {
     const EMPTY_RDB: u64 = 256;
-    let empty = stat.size <= EMPTY_RDB && snapshot.is_none();
-    first_base && (empty || stat.links == 2 && Some(Mark::from(stat)) == snapshot)
+    base.size <= EMPTY_RDB
 }
 
 impl From<Stat> for Mark {
@@ -122,7 +141,7 @@ pub(crate) fn danger(layout: &Layout, found: &Found, left: Option<Mark>) -> Opti
              run `redis-harden apply`, which builds one from it"
         ));
     }
-    let other = left.is_some_and(|left| left != mark);
+    let other = !found.linked && left.is_some_and(|left| left != mark);
     other.then(|| {
         format!(
             "{snapshot} is not the one that this server left, so another one has saved to it since, and the append-only file is older: \
@@ -173,6 +192,7 @@ mod tests {
             manifest,
             old_aof,
             aof_files,
+            linked: false,
         }
     }
 
@@ -226,5 +246,10 @@ mod tests {
             assert!(as_expected, "{found:?} {left:?}: {why:?}");
             assert_eq!(danger(&layout("appendonly no\n"), &found, left), None);
         }
+        let linked = Found {
+            linked: true,
+            ..found(true, true, false, false)
+        };
+        assert_eq!(danger(&layout("appendonly yes\n"), &linked, older), None);
     }
 }
