@@ -11,5 +11,7 @@ mod fake;
 
 #[path = "controls/cases.rs"]
 mod cases;
+#[path = "controls/obstacles.rs"]
+mod obstacles;
 #[path = "controls/words.rs"]
 mod words;

@@ -312,7 +312,11 @@ mod tests {
             (Where::Host, None, 0),
         ] {
             let judged = judged(place, phase);
-            assert_eq!(exit_code(&judged, &files, false), code, "{place:?} {phase:?}");
+            assert_eq!(
+                exit_code(&judged, &files, false),
+                code,
+                "{place:?} {phase:?}"
+            );
             assert_eq!(exit_code(&judged, &files, true), 1);
             let pending = u8::from(matches!(place, Where::Here | Where::Restart));
             assert_eq!(exit_code(&judged, &Phase::ALL, false), pending);

@@ -463,7 +463,10 @@ mod tests {
         ] {
             assert_eq!(own_directory(dir).is_ok(), good, "{dir}");
             let file = format!("{dir}/redis.log");
-            assert!(dir == "auto" || in_own_directory(&file).is_ok() == good, "{file}");
+            assert!(
+                dir == "auto" || in_own_directory(&file).is_ok() == good,
+                "{file}"
+            );
         }
         assert!(in_own_directory("auto").is_ok());
     }

@@ -387,7 +387,12 @@ mod tests {
     fn drop_ins_are_looked_for_under_shortened_names() {
         assert_eq!(
             drop_in_names("a-b@c.service"),
-            ["a-b@c.service", "a-b@.service", "a-@c.service", "a-@.service"]
+            [
+                "a-b@c.service",
+                "a-b@.service",
+                "a-@c.service",
+                "a-@.service"
+            ]
         );
         assert_eq!(
             drop_in_names("redis-server.service"),
@@ -463,7 +468,10 @@ mod tests {
 
     #[test]
     fn of_two_drop_ins_of_one_name_the_units_own_counts() {
-        let all = ("/etc/systemd/system/service.d/x.conf", "[Service]\nUser=a\n");
+        let all = (
+            "/etc/systemd/system/service.d/x.conf",
+            "[Service]\nUser=a\n",
+        );
         let own = (
             "/usr/lib/systemd/system/redis-server.service.d/x.conf",
             "[Service]\nUser=b\n",

@@ -168,18 +168,12 @@ mod tests {
                 "Result=success\nNRestarts=0\nActiveState=inactive\nJob=812\n",
                 true,
             ),
-            (
-                "Result=exit-code\nNRestarts=0\nActiveState=failed\n",
-                false,
-            ),
+            ("Result=exit-code\nNRestarts=0\nActiveState=failed\n", false),
             (
                 "Result=exit-code\nNRestarts=0\nActiveState=failed\nJob=0\n",
                 false,
             ),
-            (
-                "Result=success\nNRestarts=0\nActiveState=inactive\n",
-                false,
-            ),
+            ("Result=success\nNRestarts=0\nActiveState=inactive\n", false),
             (
                 "Result=exit-code\nNRestarts=3\nActiveState=activating\n",
                 false,
