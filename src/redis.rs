@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod config;
+pub mod rdb;
 pub mod takeover;
 
 use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, Value};

@@ -15,6 +15,8 @@ mod cases;
 mod converge;
 #[path = "controls/hosts.rs"]
 mod hosts;
+#[path = "controls/obstacles.rs"]
+mod obstacles;
 #[path = "controls/random.rs"]
 mod random;
 #[path = "controls/words.rs"]

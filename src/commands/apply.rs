@@ -266,6 +266,7 @@ fn connections(policies: &Policies, facts: &Facts) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test builds its own root")]
 mod tests {
     use super::*;
     use crate::control::Group;

@@ -152,6 +152,10 @@ pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str))
         return Ok(());
     }
     match sight.facts.init {
+        // Given back to the package's own configuration it has no supervisor that could be waited for.
+        Init::Systemd if sight.host.stat(&known.policy.settings_file())?.is_none() => {
+            systemd::restart_stock(sight.host, known, say)
+        }
         Init::Systemd => systemd::restart(sight.host, known, say),
         Init::Other => restart_detached(sight, known, say),
     }

@@ -364,6 +364,7 @@ pub fn enable(host: &Host, unit: &str) -> HostResult<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test builds its own root")]
 mod tests {
     use super::*;
 

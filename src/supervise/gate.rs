@@ -4,7 +4,7 @@
 
 use super::settings::Settings;
 use crate::host::{Host, HostError, HostResult, Stat};
-use crate::redis::config;
+use crate::redis::{config, rdb};
 use std::path::{Path, PathBuf};
 
 /// Where a configuration says that the data is.
@@ -77,11 +77,23 @@ impl Layout {
         Ok(())
     }
 
+    /// The snapshot, where it holds something: one without a key, such as a stock server leaves when it is stopped unused, is none.
+    fn snapshot_with_keys(&self, host: &Host) -> HostResult<Option<Stat>> {
+        let Some(stat) = host.stat(&self.snapshot)?.filter(|s| s.size > 0) else {
+            return Ok(None);
+        };
+        if stat.size > rdb::LONGEST_EMPTY {
+            return Ok(Some(stat));
+        }
+        let content = host.read_untrusted(&self.snapshot)?.unwrap_or_default();
+        Ok((!rdb::is_empty(&content)).then_some(stat))
+    }
+
     /// Looks at what is there.
     pub(crate) fn look(&self, host: &Host) -> HostResult<Found> {
         let holds = |path: &Path| host.stat(path).map(|s| s.filter(|s| s.size > 0));
         let mut found = Found {
-            snapshot: holds(&self.snapshot)?.map(Mark::from),
+            snapshot: self.snapshot_with_keys(host)?.map(Mark::from),
             manifest: holds(&self.manifest())?.is_some(),
             old_aof: holds(&self.dir.join(&self.aof_name))?.is_some(),
             aof_files: false,

@@ -23,6 +23,22 @@ pub(super) fn restart(host: &Host, known: &Instance, say: &mut dyn FnMut(&str)) 
     wait(host, known, former.map(|report| report.supervisor_pid), say)
 }
 
+/// Restarts a unit that runs the package's own server, which tells systemd itself when it is ready.
+pub(super) fn restart_stock(
+    host: &Host,
+    known: &Instance,
+    say: &mut dyn FnMut(&str),
+) -> HostResult<()> {
+    let unit = known.policy.unit();
+    reload(host)?;
+    say(&format!("restarting {unit}"));
+    let service = &known.policy.service;
+    let limit = service.start_timeout.std() + service.stop_timeout.std();
+    // A unit that failed before may have used up its starts.
+    let _ = host.run(&Run::new("systemctl").args(&["reset-failed", &unit]));
+    systemctl(host, &["restart", &unit], limit).map_err(|e| with_journal(host, &unit, e))
+}
+
 /// Starts the unit, unless it runs.
 pub(super) fn start(host: &Host, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     enqueue(host, "start", &known.policy.unit())?;
