@@ -2,6 +2,7 @@
 
 use crate::value::Value;
 use std::fmt;
+use std::net::IpAddr;
 
 /// A condition on a setting's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub enum Rule {
     Absent,
     /// Anything but these.
     NoneOf(Vec<Value>),
+    /// Addresses as `bind` takes them, none of which means "every address": `*`, `0.0.0.0`, `::`, or none at all.
+    NoWildcard,
     /// A Debian version not below this one, by dpkg's ordering.
     VersionAtLeast(String),
 }
@@ -40,6 +43,7 @@ impl Rule {
             (Rule::AtMost(n), Some(Value::Int(v))) => v <= n,
             (Rule::OneOf(any), Some(v)) => any.contains(v),
             (Rule::NoBits(bits), Some(Value::Mode(m))) => m & bits == 0,
+            (Rule::NoWildcard, Some(Value::Text(bind))) => names_addresses(bind),
             (Rule::VersionAtLeast(floor), Some(Value::Text(v))) => {
                 crate::setting::package::compare_versions(v, floor).is_ge()
             }
@@ -58,7 +62,7 @@ impl Rule {
                 _ => None,
             },
             Rule::Present => Some(Value::Present),
-            Rule::Absent | Rule::NoneOf(_) | Rule::VersionAtLeast(_) => None,
+            Rule::Absent | Rule::NoneOf(_) | Rule::NoWildcard | Rule::VersionAtLeast(_) => None,
         }
     }
 
@@ -93,9 +97,24 @@ impl fmt::Display for Rule {
             Rule::Present => f.write_str("present"),
             Rule::Absent => f.write_str("absent"),
             Rule::NoneOf(bad) => write!(f, "anything but {}", list(bad, ", ")),
+            Rule::NoWildcard => f.write_str("addresses of this host, no wildcard"),
             Rule::VersionAtLeast(floor) => write!(f, "version {floor} or later"),
         }
     }
+}
+
+/// Whether each word is one address. Redis takes an empty `bind` for every address; a leading `-` makes one optional.
+fn names_addresses(bind: &str) -> bool {
+    let mut words = bind.split_whitespace().peekable();
+    let one = |word: &str| {
+        let address = word.strip_prefix('-').unwrap_or(word);
+        // A host name that resolves is an address; `*` and `::*` are none.
+        !address.ends_with('*')
+            && !address
+                .parse::<IpAddr>()
+                .is_ok_and(|a| a.to_canonical().is_unspecified())
+    };
+    words.peek().is_some() && words.all(one)
 }
 
 fn list(values: &[Value], between: &str) -> String {

@@ -49,6 +49,10 @@ pub const CONTROLS: &[Control] = &[
             passes(&[("CONFIG bind", "* -::*")]).under("[firewall]\nallow = [\"10.0.0.0/8\"]"),
             fails(&[("CONFIG bind", "* -::*")]),
             fails(&[("CONFIG bind", "0.0.0.0")]),
+            fails(&[("CONFIG bind", "127.0.0.1 ::")]),
+            fails(&[("CONFIG bind", "10.0.0.1 -0.0.0.0")]),
+            fails(&[("CONFIG bind", "")]),
+            passes(&[("CONFIG bind", "10.0.0.1 -::1")]),
         ],
     },
     Control {
@@ -190,22 +194,11 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
         instance: policy.redis.name.to_string(),
         name: "bind".into(),
     };
-    let wildcards = [
-        "",
-        "*",
-        "* -::*",
-        "0.0.0.0",
-        "::",
-        "*  -::*",
-        "0.0.0.0 ::",
-        "-::*",
-        "::*",
-    ];
     // With networks that may reach it, any address will do.
     let filtered = policy.firewall.enabled && !policy.firewall.allow.is_empty();
     let rule = match filtered {
         true => Rule::Present,
-        false => Rule::NoneOf(wildcards.iter().map(|w| Value::text(*w)).collect()),
+        false => Rule::NoWildcard,
     };
     vec![Want::by_restart(setting, rule)]
 }
