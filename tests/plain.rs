@@ -383,6 +383,33 @@ fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
 }
 
 #[test]
+fn beyond_loopback_a_start_puts_the_filter_in_place_first_or_is_refused() {
+    let plain = bare();
+    policy(
+        &plain,
+        "[redis]\nbind = [\"0.0.0.0\"]\n[firewall]\nallow = [\"10.0.0.0/8\"]\n",
+    );
+    apply(&plain).ok();
+    plain.exec(&[BINARY, "stop"]).ok();
+    // What a reboot leaves where nothing loads the table.
+    plain.sh("nft delete table inet redis_harden").ok();
+    plain.exec(&[BINARY, "start"]).ok();
+    assert_eq!(guarded(&plain), [6379]);
+
+    plain.exec(&[BINARY, "stop"]).ok();
+    plain
+        .sh("nft delete table inet redis_harden && rm /etc/redis-harden/firewall.nft")
+        .ok();
+    let refused = plain.exec(&[BINARY, "start"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(
+        says(&refused, "the packet filter of its policy is not loaded"),
+        "{refused}"
+    );
+    assert_eq!(ours(&plain), Vec::<Process>::new());
+}
+
+#[test]
 fn two_instances_run_beside_each_other() {
     let plain = bare();
     plain.write(

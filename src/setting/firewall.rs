@@ -6,7 +6,7 @@ mod networks;
 mod reading;
 mod render;
 
-pub use reading::{must_guard, obstacle, reading};
+pub use reading::{must_guard, obstacle, put_in_place, reading};
 
 use crate::host::{Host, HostError, HostResult, Output, Run};
 use crate::policy::scalar::Cidr;

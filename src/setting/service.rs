@@ -83,7 +83,7 @@ pub fn serve(
     say: &mut dyn FnMut(&str),
 ) -> HostResult<()> {
     let known = known(sight.facts, name)?;
-    super::firewall::must_guard(sight.host, &known.policy)?;
+    super::firewall::put_in_place(sight.host, &known.policy)?;
     if generation_of_files(sight.host, &known.policy)? != generation {
         return Err(HostError::refused(
             format!("starting {name}"),
@@ -109,6 +109,7 @@ pub fn serve(
 /// Starts or restarts the instance on its rendered files, and waits for an authenticated PING.
 pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let known = known(sight.facts, name)?;
+    super::firewall::put_in_place(sight.host, &known.policy)?;
     crate::redis::takeover::prepare(sight, known, say)?;
     match sight.facts.init {
         Init::Systemd => systemd::restart(sight.host, known, say)?,
@@ -120,6 +121,7 @@ pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResul
 /// Starts it without asking for more than that it runs.
 pub fn start(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let known = known(sight.facts, name)?;
+    super::firewall::put_in_place(sight.host, &known.policy)?;
     match sight.facts.init {
         Init::Systemd => systemd::start(sight.host, known, say),
         Init::Other => start_detached(sight, known, say),

@@ -1,10 +1,11 @@
 //! The table as a setting: read, and what stands in the way of loading it.
 
-use super::read;
-use crate::host::{Host, HostError, HostResult};
+use super::{FILE, read};
+use crate::host::{Host, HostError, HostResult, Run};
 use crate::policy::{Install, Policy};
 use crate::setting::{Obstacle, Reading, Sight};
 use crate::value::Value;
+use std::path::Path;
 
 /// The table in the kernel; absent where there is no nft to have loaded it.
 pub fn reading(host: &Host) -> Reading {
@@ -12,6 +13,20 @@ pub fn reading(host: &Host) -> Reading {
         return Reading::Absent;
     }
     read(host).map(|table| table.map(Value::Firewall)).into()
+}
+
+/// Loads the rendered table where an instance would listen beyond loopback without it: after a reboot nobody else does,
+/// on a host without systemd.
+pub fn put_in_place(host: &Host, policy: &Policy) -> HostResult<()> {
+    let rendered = host.stat(Path::new(FILE))?.is_some();
+    if must_guard(host, policy).is_err() && rendered && host.find_program("nft").is_some() {
+        host.run_ok(
+            &Run::new("nft")
+                .args(&["-f"])
+                .arg(host.real(Path::new(FILE)).to_string_lossy()),
+        )?;
+    }
+    must_guard(host, policy)
 }
 
 /// Refuses where an instance would listen beyond loopback without the filter that its policy wants: it must not start open.
