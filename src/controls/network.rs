@@ -150,10 +150,18 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.special(7) network-pre.target"],
         by_hand: "systemctl enable redis-harden-firewall.service",
         wants: Wants::Host(at_boot),
-        cases: &[fails(&[(
-            "/etc/redis-harden/firewall.nft 0644 root:root",
-            "flush ruleset\n",
-        )])],
+        cases: &[
+            fails(&[(
+                "/etc/redis-harden/firewall.nft 0644 root:root",
+                "flush ruleset\n",
+            )]),
+            passes(&[]).under("[firewall]\nenabled = false"),
+            fails(&[(
+                "/etc/redis-harden/firewall.nft 0644 root:root",
+                "table inet redis_harden {\n}\n",
+            )])
+            .under("[firewall]\nenabled = false"),
+        ],
     },
 ];
 
@@ -206,7 +214,15 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
 /// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
 fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
     let Some(table) = table(policies, facts) else {
-        return Vec::new();
+        let what = format!(
+            "the policy wants no filter, but an earlier one is there: systemctl disable {UNIT_NAME}, \
+             nft delete table inet redis_harden, rm {FILE}"
+        );
+        return vec![Want::by_hand(
+            Setting::File(FILE.into()),
+            Rule::Absent,
+            what,
+        )];
     };
     let file = |path: &str, mode, text: String| {
         let rule = super::files::rendered(facts, "root", mode, text);

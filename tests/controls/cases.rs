@@ -29,10 +29,6 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
         "rendered: converge::a_bare_host_converges sees it pass",
     ),
     (
-        "network.firewall-at-boot",
-        "rendered: converge::a_bare_host_converges sees it pass",
-    ),
-    (
         "service.binary",
         "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
     ),
