@@ -8,7 +8,7 @@ use crate::control::{Control, Group, Remedy, Want, Wants};
 use crate::policy::{Policies, Waiver, selection};
 use crate::redis::config;
 use crate::rule::Rule;
-use crate::setting::{Obstacle, Reading, Setting, Sight};
+use crate::setting::{Memo, Obstacle, Reading, Setting, Sight};
 use crate::value::Value;
 use globset::GlobMatcher;
 use serde::Serialize;
@@ -138,6 +138,8 @@ pub fn audit(
     controls: &[&'static Control],
     selection: &Selection,
 ) -> Vec<Judged> {
+    let memo = Memo::default();
+    let sight = sight.remembering(&memo);
     let today = sight.host.now();
     controls
         .iter()

@@ -5,12 +5,15 @@ pub mod file;
 pub mod firewall;
 pub mod kernel;
 pub mod measure;
+mod memo;
 pub mod package;
 pub mod secret;
 pub mod server;
 pub mod service;
 pub mod sysctl_d;
 pub mod unit;
+
+pub use memo::Memo;
 
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult, Image};
@@ -89,6 +92,21 @@ pub enum Setting {
 pub struct Sight<'a> {
     pub host: &'a Host,
     pub facts: &'a Facts,
+    memo: Option<&'a Memo>,
+}
+
+impl<'a> Sight<'a> {
+    /// Reads everything anew each time.
+    pub fn new(host: &'a Host, facts: &'a Facts) -> Sight<'a> {
+        let memo = None;
+        Sight { host, facts, memo }
+    }
+
+    /// The same while nothing is written: what many settings are read from is read once.
+    pub fn remembering(self, memo: &'a Memo) -> Sight<'a> {
+        let memo = Some(memo);
+        Sight { memo, ..self }
+    }
 }
 
 /// What reading a setting gave.
@@ -186,8 +204,8 @@ impl Setting {
             Setting::Group(name) => account::read_group(sight, name),
             Setting::UserGroups(name) => account::read_groups_of(sight, name),
             Setting::UserPassword(name) => account::read_password(sight, name),
-            Setting::Package(name) => package::read(host, name).into(),
-            Setting::PackageVersion(name) => package::read_version(host, name),
+            Setting::Package(name) => package::read(sight, name).into(),
+            Setting::PackageVersion(name) => package::read_version(sight, name),
             Setting::Unit { unit, key } => unit::read(sight, unit, key),
             Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
             Setting::Firewall => firewall::reading(host),

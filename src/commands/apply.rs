@@ -52,15 +52,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     )?;
 
     let facts = Facts::gather(&host, &policies)?;
-    let judged = audit(
-        Sight {
-            host: &host,
-            facts: &facts,
-        },
-        &policies,
-        &controls,
-        &selection,
-    );
+    let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     print(&summary(&applied, &judged, &policies, &facts, &host))?;
     match failures(&applied) {
         Some(text) => Err(Trouble(text)),

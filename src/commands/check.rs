@@ -14,15 +14,7 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
     policies.waivers_fit(&ids(&controls))?;
-    let judged = audit(
-        Sight {
-            host: &host,
-            facts: &facts,
-        },
-        &policies,
-        &controls,
-        &selection,
-    );
+    let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let report = Report {
         facts: &facts,
         policies: &policies,

@@ -11,15 +11,7 @@ pub fn run(context: &Context, args: &Explain) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::named(&args.id, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
-    for judged in audit(
-        Sight {
-            host: &host,
-            facts: &facts,
-        },
-        &policies,
-        &controls,
-        &selection,
-    ) {
+    for judged in audit(Sight::new(&host, &facts), &policies, &controls, &selection) {
         let control = judged.control;
         let mut text = format!(
             "{} ({}): {}\n\n{}\n\nnow: {}\n",

@@ -14,15 +14,7 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
     policies.waivers_fit(&ids(&controls))?;
-    let judged = audit(
-        Sight {
-            host: &host,
-            facts: &facts,
-        },
-        &policies,
-        &controls,
-        &selection,
-    );
+    let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let changes = pending(&judged, host.is_running());
     match args.format {
         Format::Text => print(&text(&host, &changes, &judged))?,

@@ -14,10 +14,7 @@ pub fn run(context: &Context, args: &Rollback) -> Outcome {
     // Looked at under the lock: an apply that we waited for has changed what there is.
     journal::recover(&host, &policies, &mut say)?;
     let facts = Facts::gather(&host, &policies)?;
-    let sight = Sight {
-        host: &host,
-        facts: &facts,
-    };
+    let sight = Sight::new(&host, &facts);
     let story = choose(runs(&host)?, args.run)?;
     let Some(story) = story else {
         print("nothing to roll back\n")?;

@@ -34,14 +34,7 @@ fn each(
     let names = names(&policies, args.instance.as_deref())?;
     let mut say = context.progress();
     for name in names {
-        act(
-            Sight {
-                host: &host,
-                facts: &facts,
-            },
-            &name,
-            &mut say,
-        )?;
+        act(Sight::new(&host, &facts), &name, &mut say)?;
         print(&format!("{name} {done}\n"))?;
     }
     Ok(0)

@@ -92,10 +92,7 @@ impl Work<'_, '_> {
             return Ok(false);
         }
         let facts = Facts::gather(self.host, self.policies)?;
-        let sight = Sight {
-            host: self.host,
-            facts: &facts,
-        };
+        let sight = Sight::new(self.host, &facts);
         let mut changed = false;
         for (group, changes) in by_group(of_phase(pending, phase)) {
             if self.broken.contains(&group.name) {
@@ -116,10 +113,7 @@ impl Work<'_, '_> {
 
     fn judge(&self) -> HostResult<Vec<Change>> {
         let facts = Facts::gather(self.host, self.policies)?;
-        let sight = Sight {
-            host: self.host,
-            facts: &facts,
-        };
+        let sight = Sight::new(self.host, &facts);
         Ok(plan(&audit(
             sight,
             self.policies,

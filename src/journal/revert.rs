@@ -104,14 +104,7 @@ pub fn recover(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> H
         return Ok(());
     }
     let facts = Facts::gather(host, policies)?;
-    recover_runs(
-        Sight {
-            host,
-            facts: &facts,
-        },
-        stories,
-        say,
-    )
+    recover_runs(Sight::new(host, &facts), stories, say)
 }
 
 fn recover_runs(sight: Sight, stories: Vec<Story>, say: &mut dyn FnMut(&str)) -> HostResult<()> {

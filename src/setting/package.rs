@@ -11,5 +11,6 @@ mod version;
 pub use apt::{Patience, install, recover};
 pub use guard::{Guard, GuardWrite, ORIGINAL, POLICY};
 pub use reading::{install_guarded, obstacle, put_to_rest, read, read_version, save};
+pub(super) use status::Dpkg;
 pub use status::{Installed, State, installed, unfinished};
 pub use version::compare_versions;

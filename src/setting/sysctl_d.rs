@@ -1,6 +1,7 @@
 //! What a sysctl will be after a reboot: the last assignment over all of sysctl.d, as the applier of this host reads it.
 //! Source: sysctl.d(5), and sysctl(8) of procps for hosts without systemd.
 
+use super::memo::Slot;
 use super::{Obstacle, Reading, Sight, kernel};
 use crate::facts::Init;
 use crate::host::{Host, HostError, HostResult, Image, Kind};
@@ -33,6 +34,10 @@ struct Assignment {
     value: String,
 }
 
+/// All assignments of a host, in the order in which its applier makes them.
+#[derive(Debug)]
+pub struct Assignments(Vec<(String, Assignment)>);
+
 /// The value that the host's applier will leave, and the line that says so.
 pub fn read(sight: Sight, key: &str) -> Reading {
     match winner(sight, key) {
@@ -47,20 +52,8 @@ pub fn read(sight: Sight, key: &str) -> Reading {
 
 /// A later file that would win over ours, which only its owner can decide about.
 pub fn obstacle(sight: Sight, key: &str) -> Option<Obstacle> {
-    let ours = files(sight)
-        .ok()?
-        .into_iter()
-        .position(|(path, _)| path == Path::new(OURS));
     let winner = winner(sight, key).ok()??;
-    let last = files(sight)
-        .ok()?
-        .into_iter()
-        .position(|(path, _)| path == winner.file)?;
-    let later = match ours {
-        Some(ours) => last > ours,
-        None => sorts_after_ours(&winner.file),
-    };
-    later.then(|| {
+    comes_after_ours(&winner.file).then(|| {
         Obstacle::Hand(format!(
             "{}:{} is read after {OURS} and says {}; change or remove that line",
             winner.file.display(),
@@ -99,28 +92,24 @@ pub fn write(host: &Host, key: &str, value: &str) -> HostResult<()> {
     host.write_file(path, format!("{HEADER}{body}").as_bytes(), 0o644, uid, gid)
 }
 
-fn sorts_after_ours(path: &Path) -> bool {
+/// Files are applied by their names, whichever directory they are in, and `/etc/sysctl.conf` last.
+fn comes_after_ours(path: &Path) -> bool {
     path == Path::new(SYSCTL_CONF) || path.file_name() > Path::new(OURS).file_name()
 }
 
 fn winner(sight: Sight, key: &str) -> HostResult<Option<Assignment>> {
-    let files = files(sight)?;
-    let all = files
-        .iter()
-        .flat_map(|(path, text)| assignments(path, text));
-    Ok(last_assignment(all, key))
+    let slot = sight.memo.map(|memo| &memo.sysctl_d);
+    let all = Slot::read(slot, || read_all(sight))?;
+    Ok(last_assignment(&all.0, key).cloned())
 }
 
 /// The last exact assignment, else the last glob that matches: an exact key is exempt from globs.
-fn last_assignment(
-    all: impl Iterator<Item = (String, Assignment)>,
-    key: &str,
-) -> Option<Assignment> {
+fn last_assignment<'a>(all: &'a [(String, Assignment)], key: &str) -> Option<&'a Assignment> {
     let (mut exact, mut glob) = (None, None);
     for (name, assignment) in all {
         if name == key {
             exact = Some(assignment);
-        } else if name.contains(['*', '?', '[']) && matches(&name, key) {
+        } else if name.contains(['*', '?', '[']) && matches(name, key) {
             glob = Some(assignment);
         }
     }
@@ -135,8 +124,8 @@ fn matches(glob: &str, key: &str) -> bool {
         .is_ok_and(|g| g.compile_matcher().is_match(path(key)))
 }
 
-/// The files in the order in which they are applied.
-fn files(sight: Sight) -> HostResult<Vec<(PathBuf, String)>> {
+/// Reads the files in the order in which they are applied.
+fn read_all(sight: Sight) -> HostResult<Assignments> {
     let host = sight.host;
     let mut by_name: BTreeMap<String, PathBuf> = BTreeMap::new();
     for dir in DIRS.iter().rev() {
@@ -152,16 +141,16 @@ fn files(sight: Sight) -> HostResult<Vec<(PathBuf, String)>> {
     if sight.facts.init != Init::Systemd {
         paths.push(SYSCTL_CONF.into());
     }
-    let mut files = Vec::new();
+    let mut all = Vec::new();
     for path in paths {
         if is_mask(host, &path)? {
             continue;
         }
         if let Some(text) = host.read_text(&path)? {
-            files.push((path, text));
+            all.extend(assignments(&path, &text));
         }
     }
-    Ok(files)
+    Ok(Assignments(all))
 }
 
 /// A link to /dev/null masks the files of its name in later directories.
@@ -221,8 +210,7 @@ mod tests {
             .iter()
             .flat_map(|(path, text)| assignments(Path::new(path), text).collect::<Vec<_>>())
             .collect();
-        last_assignment(all.into_iter(), key)
-            .map(|a| format!("{}:{} {}", a.file.display(), a.line, a.value))
+        last_assignment(&all, key).map(|a| format!("{}:{} {}", a.file.display(), a.line, a.value))
     }
 
     #[test]

@@ -301,10 +301,7 @@ impl Fake {
     /// The verdicts on some controls.
     pub fn audit(&self, policies: &Policies, controls: &[&'static Control]) -> Vec<Judged> {
         let facts = self.facts(policies);
-        let sight = Sight {
-            host: &self.host,
-            facts: &facts,
-        };
+        let sight = Sight::new(&self.host, &facts);
         audit(sight, policies, controls, &Selection::default())
     }
 
@@ -349,10 +346,7 @@ impl Fake {
         let runs = self.runs();
         let last = runs.last().expect("a run");
         let facts = self.facts(policies);
-        let sight = Sight {
-            host: &self.host,
-            facts: &facts,
-        };
+        let sight = Sight::new(&self.host, &facts);
         journal::rollback(sight, last, force, &mut |_| {}).expect("a rollback")
     }
 

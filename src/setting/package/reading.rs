@@ -1,24 +1,30 @@
 //! Packages as settings: read from dpkg's own database, and installed under the guard.
 
-use super::{Guard, Patience, installed};
+use super::{Dpkg, Guard, Installed, Patience, installed};
 use crate::facts::Init;
 use crate::host::{Host, HostResult, Run};
+use crate::setting::memo::Slot;
 use crate::setting::{Obstacle, Reading, Sight, service};
 use crate::value::Value;
 
 /// Present when dpkg has configured it.
-pub fn read(host: &Host, name: &str) -> HostResult<Option<Value>> {
+pub fn read(sight: Sight, name: &str) -> HostResult<Option<Value>> {
     Ok(
-        installed(host, name)?.map(|found| match found.state.is_configured() {
+        known(sight, name)?.map(|found| match found.state.is_configured() {
             true => Value::Present,
             false => Value::text(format!("not configured ({:?})", found.state).to_lowercase()),
         }),
     )
 }
 
+fn known(sight: Sight, name: &str) -> HostResult<Option<Installed>> {
+    let slot = sight.memo.map(|memo| &memo.dpkg);
+    Slot::read(slot, || Dpkg::read(sight.host))?.installed(name)
+}
+
 /// The installed version; that nothing is installed is another control's finding.
-pub fn read_version(host: &Host, name: &str) -> Reading {
-    match installed(host, name) {
+pub fn read_version(sight: Sight, name: &str) -> Reading {
+    match known(sight, name) {
         Ok(Some(found)) => Reading::Value(Value::Text(found.version), None),
         Ok(None) => Reading::NotApplicable(format!("{name} is not installed by dpkg")),
         Err(e) => Reading::Unknown(e.to_string()),

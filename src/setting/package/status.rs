@@ -47,28 +47,18 @@ impl State {
 
 /// The installed package of that name; `None` when dpkg has none, or its configuration files only.
 pub fn installed(host: &Host, package: &str) -> HostResult<Option<Installed>> {
-    let mut found = None;
-    for database in databases(host)? {
-        // A later record of dpkg's journal replaces the earlier one.
-        if let Some(latest) = find(&database.content, package)
-            .map_err(|cause| HostError::refused(format!("reading {}", database.path), cause))?
-        {
-            found = latest;
-        }
-    }
-    Ok(found)
+    Dpkg::read(host)?.installed(package)
 }
 
 /// The packages that dpkg has begun and not finished, sorted.
 pub fn unfinished(host: &Host) -> HostResult<Vec<String>> {
-    named(host, &is_unfinished)
+    Ok(Dpkg::read(host)?.named(&is_unfinished))
 }
 
 /// The packages whose files are in no known state: dpkg does nothing with them but unpack them anew.
 pub(super) fn needing_reinstallation(host: &Host) -> HostResult<Vec<String>> {
-    named(host, &|status| {
-        status.split(' ').nth(1) == Some("reinstreq")
-    })
+    let must = |status: &str| status.split(' ').nth(1) == Some("reinstreq");
+    Ok(Dpkg::read(host)?.named(&must))
 }
 
 /// Whether dpkg was ended before it could fold its journal into its database: it refuses all else until `--configure -a`.
@@ -76,27 +66,60 @@ pub(super) fn is_interrupted(host: &Host) -> HostResult<bool> {
     Ok(!journal(host)?.is_empty())
 }
 
+/// What dpkg knows, as it stands in its files.
+#[derive(Debug)]
+pub struct Dpkg(Vec<Database>);
+
+#[derive(Debug)]
 struct Database {
     path: String,
     content: Vec<u8>,
 }
 
-fn databases(host: &Host) -> HostResult<Vec<Database>> {
-    let mut databases = Vec::new();
-    for path in std::iter::once(STATUS.to_owned()).chain(journal(host)?) {
-        match host.read(Path::new(&path))? {
-            Some(content) => databases.push(Database { path, content }),
-            None if path == STATUS => {
-                return Err(HostError::refused(
-                    format!("reading {STATUS}"),
-                    "it does not exist (not a Debian-based host?)",
-                ));
+impl Dpkg {
+    /// Reads the database and its journal.
+    pub fn read(host: &Host) -> HostResult<Dpkg> {
+        let mut databases = Vec::new();
+        for path in std::iter::once(STATUS.to_owned()).chain(journal(host)?) {
+            match host.read(Path::new(&path))? {
+                Some(content) => databases.push(Database { path, content }),
+                None if path == STATUS => {
+                    return Err(HostError::refused(
+                        format!("reading {STATUS}"),
+                        "it does not exist (not a Debian-based host?)",
+                    ));
+                }
+                // A dpkg that runs right now has folded this record in since we listed it.
+                None => {}
             }
-            // A dpkg that runs right now has folded this record in since we listed it.
-            None => {}
         }
+        Ok(Dpkg(databases))
     }
-    Ok(databases)
+
+    /// The installed package of that name; `None` when there is none, or its configuration files only.
+    pub fn installed(&self, package: &str) -> HostResult<Option<Installed>> {
+        let mut found = None;
+        for database in &self.0 {
+            // A later record of dpkg's journal replaces the earlier one.
+            if let Some(latest) = find(&database.content, package)
+                .map_err(|cause| HostError::refused(format!("reading {}", database.path), cause))?
+            {
+                found = latest;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The packages with such a status, sorted.
+    fn named(&self, is: &dyn Fn(&str) -> bool) -> Vec<String> {
+        let databases = self.0.iter();
+        let mut names: Vec<String> = databases
+            .flat_map(|database| named_in(&database.content, is))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
 }
 
 /// The records of dpkg's journal, oldest first: their names are numbers.
@@ -167,18 +190,6 @@ fn parse(record: &str) -> Result<Option<Installed>, String> {
 fn is_unfinished(status: &str) -> bool {
     let settled = ["ok installed", "ok config-files", "ok not-installed"];
     !settled.iter().any(|end| status.ends_with(end))
-}
-
-/// The packages with such a status, sorted.
-fn named(host: &Host, is: &dyn Fn(&str) -> bool) -> HostResult<Vec<String>> {
-    let databases = databases(host)?;
-    let mut names: Vec<String> = databases
-        .iter()
-        .flat_map(|database| named_in(&database.content, is))
-        .collect();
-    names.sort();
-    names.dedup();
-    Ok(names)
 }
 
 fn named_in(database: &[u8], is: &dyn Fn(&str) -> bool) -> Vec<String> {
@@ -321,7 +332,7 @@ Version: 2.30
         let output = host
             .run_ok(&Run::new("dpkg-query").args(&["-W", "-f", format]))
             .expect("dpkg-query runs");
-        let [database] = &databases(&host).expect("read")[..] else {
+        let [database] = &Dpkg::read(&host).expect("read").0[..] else {
             panic!("dpkg runs on this machine right now");
         };
         for line in output.stdout.lines() {

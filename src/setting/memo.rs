@@ -1,0 +1,38 @@
+//! What one pass of judging reads once for all the settings that ask for it. It lives only while nothing is written.
+
+use super::package::Dpkg;
+use super::sysctl_d::Assignments;
+use crate::host::HostResult;
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+/// What has been read in this pass.
+#[derive(Debug, Default)]
+pub struct Memo {
+    pub(super) sysctl_d: Slot<Assignments>,
+    pub(super) dpkg: Slot<Dpkg>,
+}
+
+/// A thing that is read at most once; a failure is not kept, and says so to everyone who asks.
+#[derive(Debug)]
+pub(super) struct Slot<T>(OnceCell<Rc<T>>);
+
+impl<T> Default for Slot<T> {
+    fn default() -> Slot<T> {
+        Slot(OnceCell::new())
+    }
+}
+
+impl<T> Slot<T> {
+    /// What was read, or is read now; without a memo (`None`) always the latter.
+    pub fn read(slot: Option<&Slot<T>>, read: impl FnOnce() -> HostResult<T>) -> HostResult<Rc<T>> {
+        let Some(Slot(cell)) = slot else {
+            return read().map(Rc::new);
+        };
+        if let Some(known) = cell.get() {
+            return Ok(Rc::clone(known));
+        }
+        let found = Rc::new(read()?);
+        Ok(Rc::clone(cell.get_or_init(|| found)))
+    }
+}
