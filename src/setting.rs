@@ -1,6 +1,7 @@
 //! A setting is a place on the host that holds one value, or nothing. Each kind is read, written, saved and put back here, once.
 
 pub mod account;
+pub mod acl_file;
 pub mod file;
 pub mod firewall;
 pub mod kernel;
@@ -11,7 +12,9 @@ pub mod secret;
 pub mod server;
 pub mod service;
 pub mod sysctl_d;
+pub mod traces;
 pub mod unit;
+pub mod users;
 
 pub use memo::Memo;
 
@@ -77,12 +80,32 @@ pub enum Setting {
         instance: String,
         what: server::ProcessFact,
     },
-    /// A directive as the running server has it (`CONFIG GET`). `Value::Text`.
+    /// A directive as the running server has it (`CONFIG GET`). `Value::Int` or `Value::Text`.
     Directive { instance: String, name: String },
-    /// A field of the running server's `INFO`. `Value::Text`.
+    /// A field of the running server's `INFO`. `Value::Int` or `Value::Text`.
     Info { instance: String, field: String },
     /// What a client that sends no password is answered. `Value::Text`: `refused`, or `open`.
     Anonymous(String),
+    /// The users of the running server of which something is so. `Value::Words`, or nothing.
+    Users {
+        instance: String,
+        what: users::UserFact,
+    },
+    /// The modules that the running server has loaded from files. `Value::Words`, or nothing.
+    Modules(String),
+    /// A field of the running server's `CLUSTER INFO`. `Value::Int` or `Value::Text`.
+    Cluster { instance: String, field: String },
+    /// Something of an ACL file. `Value::Flag` or `Value::Lines`.
+    AclFile {
+        path: PathBuf,
+        what: acl_file::AclFileFact,
+    },
+    /// Whether anything is at a path. `Value::Present`, or nothing.
+    Presence(PathBuf),
+    /// The files in a data directory that no Redis made. `Value::Words`, or nothing.
+    Strangers(PathBuf),
+    /// The programs of a service user that are no Redis. `Value::Words`, or nothing.
+    Processes(String),
     /// A directive of a configuration file that is not ours, and of its includes. `Value::Lines`.
     ConfigFile { path: PathBuf, name: String },
 }
@@ -176,6 +199,9 @@ impl Setting {
                 | Setting::Unit { .. }
                 | Setting::UnitEnabled(_)
                 | Setting::ConfigFile { .. }
+                | Setting::AclFile { .. }
+                | Setting::Presence(_)
+                | Setting::Strangers(_)
         )
     }
 
@@ -215,6 +241,13 @@ impl Setting {
             Setting::Directive { instance, name } => server::read_directive(sight, instance, name),
             Setting::Info { instance, field } => server::read_info(sight, instance, field),
             Setting::Anonymous(instance) => server::read_anonymous(sight, instance),
+            Setting::Users { instance, what } => users::read(sight, instance, *what),
+            Setting::Modules(instance) => server::read_modules(sight, instance),
+            Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
+            Setting::AclFile { path, what } => acl_file::read(host, path, *what),
+            Setting::Presence(path) => traces::read_presence(host, path),
+            Setting::Strangers(dir) => traces::read_strangers(host, dir),
+            Setting::Processes(user) => traces::read_processes(sight, user),
             Setting::ConfigFile { path, name } => server::read_config_file(host, path, name),
         }
     }
@@ -379,6 +412,15 @@ impl fmt::Display for Setting {
             Setting::Anonymous(instance) => {
                 write!(f, "running {instance}: a client without password")
             }
+            Setting::Users { instance, what } => write!(f, "running {instance}: {what}"),
+            Setting::Modules(instance) => write!(f, "running {instance}: modules"),
+            Setting::Cluster { instance, field } => {
+                write!(f, "running {instance}: CLUSTER INFO {field}")
+            }
+            Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
+            Setting::Presence(path) => write!(f, "{}", path.display()),
+            Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
+            Setting::Processes(user) => write!(f, "programs that run as {user}"),
             Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
         }
     }

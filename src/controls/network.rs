@@ -113,10 +113,7 @@ pub const CONTROLS: &[Control] = &[
                 instance: p.redis.name.to_string(),
                 name: "tcp-keepalive".into(),
             };
-            vec![Want::by_restart(
-                setting,
-                Rule::NoneOf(vec![Value::text("0")]),
-            )]
+            vec![Want::by_restart(setting, Rule::AtLeast(1))]
         }),
         cases: &[
             passes(&[("CONFIG tcp-keepalive", "300")]),
