@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The commands of Redis 7.0 and later with their ACL categories, a line each; `tests/plain.rs` holds it against a real server.
+/// The commands of Redis 7.0 and later with their ACL categories, a line each; `tests/acl.rs` holds it against a real server.
 const COMMANDS: &str = include_str!("../../data/commands.txt");
 
 /// A user of an ACL.
