@@ -47,6 +47,10 @@ pub enum Setting {
     Sysctl(String),
     /// The same after a reboot: what the last assignment in sysctl.d says.
     SysctlAtBoot(String),
+    /// The same as the other applier of sysctl.d would leave it: procps beside systemd-sysctl, or the reverse.
+    SysctlByOther(String),
+    /// What tuned sets it to when it starts. `Value::Int` or `Value::Text`.
+    Tuned(String),
     /// The selected mode of transparent huge pages. `Value::Text`.
     HugePages,
     /// Something measured or counted on the host. `Value::Int` or `Value::Text`.
@@ -189,6 +193,8 @@ impl Setting {
                 | Setting::ModesBelow(_)
                 | Setting::Secret(_)
                 | Setting::SysctlAtBoot(_)
+                | Setting::SysctlByOther(_)
+                | Setting::Tuned(_)
                 | Setting::Binary { .. }
                 | Setting::User(_)
                 | Setting::Group(_)
@@ -223,6 +229,8 @@ impl Setting {
             Setting::FreeSpace(path) => file::read_free_space(host, path),
             Setting::Sysctl(key) => kernel::read(host, key).into(),
             Setting::SysctlAtBoot(key) => sysctl_d::read(sight, key),
+            Setting::SysctlByOther(key) => sysctl_d::read_by_other(sight, key),
+            Setting::Tuned(key) => kernel::read_tuned(sight, key),
             Setting::HugePages => kernel::read_huge_pages(host),
             Setting::Measure(what) => measure::read(sight, *what),
             Setting::Binary { path, source } => file::read_copy(host, path, source).into(),
@@ -392,6 +400,8 @@ impl fmt::Display for Setting {
             Setting::FreeSpace(path) => write!(f, "free space at {}", path.display()),
             Setting::Sysctl(key) => write!(f, "sysctl {key}"),
             Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
+            Setting::SysctlByOther(key) => write!(f, "sysctl {key} by the other applier"),
+            Setting::Tuned(key) => write!(f, "tuned's {key}"),
             Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
             Setting::Measure(what) => write!(f, "{what}"),
             Setting::Binary { path, .. } => write!(f, "binary {}", path.display()),

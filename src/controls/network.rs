@@ -160,6 +160,41 @@ pub const CONTROLS: &[Control] = &[
             .under("[firewall]\nenabled = false"),
         ],
     },
+    Control {
+        id: "network.one-filter",
+        title: "no other firewall manager is started beside our table",
+        severity: Severity::Low,
+        why: "A packet must pass every table: what one manager opens another still refuses, and whoever looks at one of them does not see why.",
+        references: &["nft(8)", "ufw(8)", "firewalld(1)"],
+        by_hand: "let one manager decide: open Redis's ports in the other one as well, or disable it",
+        wants: Wants::Host(|p, _| {
+            if !p.firewall_enabled() {
+                return Vec::new();
+            }
+            let off = |unit: &str| {
+                let what = format!("open Redis's ports in {unit} as well, or disable it");
+                Want::by_hand(
+                    Setting::UnitEnabled(unit.into()),
+                    Rule::Is(Value::Flag(false)),
+                    what,
+                )
+            };
+            [
+                "ufw.service",
+                "firewalld.service",
+                "netfilter-persistent.service",
+            ]
+            .map(off)
+            .to_vec()
+        }),
+        cases: &[
+            passes(&[]),
+            fails(&[(
+                "/etc/systemd/system/multi-user.target.wants/ufw.service -> /lib/systemd/system/ufw.service",
+                "",
+            )]),
+        ],
+    },
 ];
 
 /// What the policy makes of the ports of all instances; nothing where no instance wants a firewall or listens on TCP.
