@@ -250,6 +250,8 @@ impl Finding {
                     self.explain(&why);
                 }
             },
+            // It is not ours to restart, nor started from what we render.
+            Remedy::Restart if sight.facts.elsewhere => self.place = Where::Hand,
             Remedy::Restart => match self.set_by_policy(sight) {
                 Some(what) => (self.place, self.fix) = (Where::Hand, what),
                 None => self.place = Where::Restart,

@@ -162,6 +162,8 @@ pub enum Command {
 pub struct Check {
     #[command(flatten)]
     pub selected: Selected,
+    #[command(flatten)]
+    pub remote: Remote,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// Also write a report to a file; may be repeated.
@@ -176,6 +178,17 @@ pub struct Check {
     /// Do not let what could not be judged make the exit code 2.
     #[arg(long)]
     pub allow_unknown: bool,
+}
+
+/// A server whose host is elsewhere, or managed by somebody else.
+#[derive(Debug, Args)]
+pub struct Remote {
+    /// Judge a server by what it tells a client: redis://[USER@]HOST[:PORT].
+    #[arg(long, value_name = "URL", conflicts_with = "root")]
+    pub url: Option<String>,
+    /// The file with its password; else the environment's REDISCLI_AUTH.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

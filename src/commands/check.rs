@@ -1,5 +1,7 @@
 //! `check`: audit, report, and say by the exit code what was found.
 
+mod remote;
+
 use super::{Context, Outcome, Trouble, print};
 use crate::audit::{Selection, audit, exit_code, ids};
 use crate::cli::{Check, Format, ReportTo};
@@ -7,12 +9,16 @@ use crate::host::{Host, Reach};
 use crate::policy::Trust;
 use crate::report::{Report, json, text};
 use crate::setting::Sight;
+use remote::Target;
 
 /// Audits and reports.
 pub fn run(context: &Context, args: &Check) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
-    let (host, policies, facts) = context.look(Trust::Reader)?;
+    let (host, policies, facts) = match Target::of(&args.remote)? {
+        Some(target) => target.look(context)?,
+        None => context.look(Trust::Reader)?,
+    };
     policies.waivers_fit(&ids(&controls))?;
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let report = Report {
