@@ -118,10 +118,6 @@ pub fn sentence(finding: &Finding) -> String {
     match finding.status {
         Status::Unknown => format!("{setting} could not be read"),
         Status::NotApplicable => setting.to_string(),
-        _ => format!(
-            "{setting} is {}, wants {}",
-            observed(finding),
-            finding.rule
-        ),
+        _ => format!("{setting} is {}, wants {}", observed(finding), finding.rule),
     }
 }

@@ -13,6 +13,8 @@ mod tree;
 
 mod cli {
     mod bad_input;
+    mod baseline;
+    mod browser;
     mod chroot;
     mod documents;
     mod exit_codes;
@@ -20,5 +22,8 @@ mod cli {
     mod locking;
     mod offline;
     mod output;
+    mod page;
+    mod reports;
     mod unprivileged;
+    mod waivers;
 }

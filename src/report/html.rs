@@ -124,9 +124,22 @@ fn attributes(judged: &Judged) -> String {
     )
 }
 
+/// A title as a heading; one that begins with a name, such as `vm.swappiness`, stays as it is.
+fn heading(title: &str) -> String {
+    let first = title.split(' ').next().unwrap_or_default();
+    match title.get(..1) {
+        Some(letter) if first.chars().all(char::is_alphabetic) => {
+            letter.to_uppercase() + title.get(1..).unwrap_or_default()
+        }
+        _ => title.to_owned(),
+    }
+}
+
 /// A section with a heading that says how many are in it.
 fn section(page: &mut String, id: &str, title: &str, count: Option<usize>) {
-    let count = count.map_or(String::new(), |n| format!(" <span class=\"count\">{n}</span>"));
+    let count = count.map_or(String::new(), |n| {
+        format!(" <span class=\"count\">{n}</span>")
+    });
     let _ = writeln!(
         page,
         "<section id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}{count}</h2>"

@@ -110,7 +110,11 @@ fn results(report: Report, judged: &Judged, rule: Option<usize>) -> Vec<ResultOf
         properties: json!({}),
     };
     if judged.findings.is_empty() {
-        return vec![base("notApplicable", "none", "nothing here that it is about".into())];
+        return vec![base(
+            "notApplicable",
+            "none",
+            "nothing here that it is about".into(),
+        )];
     }
     let of = |finding: &Finding| {
         let (kind, level) = verdict(finding.status, judged.control.severity);
@@ -182,7 +186,10 @@ fn suppressions(report: Report, finding: &Finding) -> Vec<Suppression> {
 /// What could not be judged is no result that a consumer shows: it is said as the tool's own error as well.
 fn not_judged(report: Report) -> Vec<Notification> {
     let unknown = |judged: &Judged| -> Vec<Notification> {
-        let findings = judged.findings.iter().filter(|f| f.status == Status::Unknown);
+        let findings = judged
+            .findings
+            .iter()
+            .filter(|f| f.status == Status::Unknown);
         let of = |finding: &Finding| Notification {
             level: "error",
             message: Message::new(format!("{}: {}", judged.control.id, message(finding))),

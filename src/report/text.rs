@@ -64,7 +64,8 @@ fn control(text: &mut String, judged: &Judged, width: usize, style: Style) {
     );
     let told = |f: &&Finding| match f.status {
         Status::Fail | Status::Unknown | Status::Waived => true,
-        Status::Known | Status::NotApplicable => style.verbose,
+        Status::Known => style.verbose,
+        Status::NotApplicable => style.verbose && judged.status != Status::Pass,
         Status::Pass => false,
     };
     for finding in judged.findings.iter().filter(told) {

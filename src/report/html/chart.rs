@@ -139,6 +139,7 @@ pub fn topics(page: &mut String, judged: &[Judged]) {
     section(page, "topics", "By topic and severity", None);
     let topics = by_topic(judged.iter());
     let longest = topics.iter().map(|(_, of)| of.len()).max().unwrap_or(1);
+    page.push_str("<p class=\"none\">A bar is a topic's controls; the figure is how many of them fail or could not be judged.</p>\n");
     page.push_str("<ul class=\"legend\" aria-label=\"Legend\">\n");
     for part in PARTS.iter().filter(|p| judged.iter().any(p.holds)) {
         let _ = writeln!(

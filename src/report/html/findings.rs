@@ -1,7 +1,7 @@
 //! What fails, with why, what was found, what is wanted and how to mend it: a block a control, the worst first.
 
 use super::super::{Report, observed, text};
-use super::{Escaped, attributes, section};
+use super::{Escaped, attributes, heading, section};
 use crate::audit::{Finding, Judged, Status, Where};
 use std::fmt::Write;
 
@@ -19,7 +19,12 @@ pub fn known(page: &mut String, report: Report, judged: &[&Judged]) {
     let Some(baseline) = report.baseline else {
         return;
     };
-    section(page, "known", "Known since the baseline", Some(judged.len()));
+    section(
+        page,
+        "known",
+        "Known since the baseline",
+        Some(judged.len()),
+    );
     let origin = &baseline.origin;
     let _ = writeln!(
         page,
@@ -57,7 +62,7 @@ fn block(page: &mut String, judged: &Judged) {
          <p class=\"tags\"><span class=\"badge {severity}\">{severity}</span> <span class=\"badge {status}\">{status}</span> <code>{id}</code></p>\n\
          <p>{}</p>",
         attributes(judged),
-        Escaped(control.title),
+        Escaped(heading(control.title)),
         Escaped(control.why),
         id = control.id,
     );
@@ -76,7 +81,11 @@ fn block(page: &mut String, judged: &Judged) {
 fn details(page: &mut String, finding: &Finding) {
     page.push_str("<dl>\n");
     let mut row = |name: &str, value: String| {
-        let _ = writeln!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(value));
+        let _ = writeln!(
+            page,
+            "<div><dt>{name}</dt><dd>{}</dd></div>",
+            Escaped(value)
+        );
     };
     if let Some(instance) = &finding.instance {
         row("Instance", instance.clone());
@@ -87,9 +96,8 @@ fn details(page: &mut String, finding: &Finding) {
     if let Some(because) = &finding.because {
         row("Because", because.clone());
     }
-    match finding.status {
-        Status::Unknown => row("Verdict", "unknown".to_owned()),
-        _ => row("Fix", fix(finding)),
+    if finding.status != Status::Unknown {
+        row("Fix", fix(finding));
     }
     page.push_str("</dl>\n");
 }

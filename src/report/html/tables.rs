@@ -1,7 +1,7 @@
 //! The evidence: what passes and on which values, what does not apply, the waivers, the host and the policy.
 
 use super::super::{Report, observed};
-use super::{Escaped, attributes, section};
+use super::{Escaped, attributes, heading, section};
 use crate::audit::{Judged, Status, WaiverReport, WaiverState};
 use crate::facts::View;
 use std::fmt::{Display, Write};
@@ -25,7 +25,8 @@ pub fn waivers(page: &mut String, waivers: &[WaiverReport]) {
         };
         let _ = writeln!(
             page,
-            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td class=\"{class}\">{} ({})</td></tr>",
+            "<tr><th scope=\"row\"><code>{}</code></th><td data-label=\"Reason\">{}</td><td data-label=\"Last day\">{}</td>\
+             <td data-label=\"State\" class=\"{class}\">{} ({})</td></tr>",
             Escaped(&waiver.control),
             Escaped(&waiver.reason),
             Escaped(waiver.expires.as_deref().unwrap_or("none")),
@@ -80,9 +81,10 @@ fn table(page: &mut String, judged: &[&Judged], last: &str, told: fn(&Judged) ->
             .collect();
         let _ = writeln!(
             page,
-            "<tr id=\"{id}\" {}><th scope=\"row\">{}<br><code>{id}</code></th><td>{}</td><td>{}</td></tr>",
+            "<tr id=\"{id}\" {}><th scope=\"row\">{}<br><code>{id}</code></th><td data-label=\"Severity\">{}</td>\
+             <td data-label=\"{last}\">{}</td></tr>",
             attributes(one),
-            Escaped(one.control.title),
+            Escaped(heading(one.control.title)),
             one.control.severity.word(),
             lines.join("<br>"),
             id = one.control.id,
@@ -99,11 +101,19 @@ pub fn host(page: &mut String, report: Report) {
     fact(page, "Name", &facts.hostname);
     fact(page, "Root", report.root.display());
     fact(page, "Distribution", &facts.distro.name);
-    fact(page, "Kernel", format!("{} {}", facts.kernel, facts.machine));
+    fact(
+        page,
+        "Kernel",
+        format!("{} {}", facts.kernel, facts.machine).trim(),
+    );
     fact(page, "Init", format!("{:?}", facts.init).to_lowercase());
     if !facts.offline {
         fact(page, "CPUs", facts.cpus);
-        let memory = format!("{}, of which {} may be used", mib(facts.memory), mib(facts.memory_limit));
+        let memory = format!(
+            "{}, of which {} may be used",
+            mib(facts.memory),
+            mib(facts.memory_limit)
+        );
         fact(page, "Memory", memory);
     }
     let signs = match facts.container_signs.is_empty() {
@@ -111,7 +121,15 @@ pub fn host(page: &mut String, report: Report) {
         false => facts.container_signs.join("; "),
     };
     fact(page, "Signs of a container", signs);
-    fact(page, "Audited as", if facts.is_root() { "root" } else { "an ordinary user: what only root may read is unknown" });
+    fact(
+        page,
+        "Audited as",
+        if facts.is_root() {
+            "root"
+        } else {
+            "an ordinary user: what only root may read is unknown"
+        },
+    );
     for (name, instance) in &facts.instances {
         let said = match &instance.view {
             View::NotRunning => "not running".to_owned(),
@@ -131,7 +149,12 @@ pub fn policy(page: &mut String, report: Report) {
     section(page, "policy", "Policy", None);
     page.push_str("<dl class=\"facts\">\n");
     fact(page, "Name", &report.policies.name);
-    let files: Vec<String> = report.policies.files.iter().map(|f| f.display().to_string()).collect();
+    let files: Vec<String> = report
+        .policies
+        .files
+        .iter()
+        .map(|f| f.display().to_string())
+        .collect();
     let files = match files.is_empty() {
         true => "none: the embedded policy".to_owned(),
         false => files.join(", "),
