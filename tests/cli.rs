@@ -16,6 +16,7 @@ mod cli {
     mod baseline;
     mod browser;
     mod chroot;
+    mod consumers;
     mod documents;
     mod exit_codes;
     mod harness;
@@ -24,6 +25,7 @@ mod cli {
     mod output;
     mod page;
     mod reports;
+    mod text;
     mod unprivileged;
     mod waivers;
 }

@@ -3,6 +3,8 @@
 
 use super::{Finding, Judged, Status, worst};
 use crate::setting::Setting;
+use crate::setting::measure::Measure;
+use crate::setting::server::ProcessFact;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 
@@ -93,12 +95,17 @@ fn is_unchanged(then: &Former, now: &Finding) -> bool {
     }
 }
 
+/// Numbers that differ from one run to the next.
 fn is_measured(setting: &Setting) -> bool {
     matches!(
         setting,
-        Setting::Measure(_)
+        Setting::Measure(Measure::ClockCost)
             | Setting::FreeSpace(_)
             | Setting::Info { .. }
-            | Setting::Process { .. }
+            | Setting::Cluster { .. }
+            | Setting::Process {
+                what: ProcessFact::Swapped,
+                ..
+            }
     )
 }

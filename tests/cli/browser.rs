@@ -66,9 +66,9 @@ impl Browser {
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
         let attached = browser.call(
             "Target.attachToTarget",
-            json!({"targetId": target["targetId"], "flatten": true}),
+            json!({"targetId": at(&target, "/targetId"), "flatten": true}),
         );
-        browser.session = attached["sessionId"].as_str().map(str::to_owned);
+        browser.session = at(&attached, "/sessionId").as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
@@ -84,7 +84,7 @@ impl Browser {
         while !self
             .events
             .iter()
-            .any(|e| e["method"] == "Page.loadEventFired")
+            .any(|e| at(e, "/method") == "Page.loadEventFired")
         {
             let event = self.receive();
             self.events.push(event);
@@ -100,7 +100,7 @@ impl Browser {
             answer.get("exceptionDetails").is_none(),
             "{expression}: {answer}"
         );
-        answer["result"]["value"].clone()
+        at(&answer, "/result/value").clone()
     }
 
     /// A viewport of this width, as a phone's or a desk's.
@@ -127,13 +127,13 @@ impl Browser {
 
     /// Errors and warnings of the console, and whatever the page asked the network for.
     pub fn complaints(&self) -> Vec<String> {
-        let is_complaint = |event: &&Value| match event["method"].as_str() {
+        let is_complaint = |event: &&Value| match at(event, "/method").as_str() {
             Some("Runtime.exceptionThrown" | "Log.entryAdded" | "Runtime.consoleAPICalled") => true,
             Some("Network.requestWillBeSent") => {
-                let url = event["params"]["request"]["url"]
+                let url = at(event, "/params/request/url")
                     .as_str()
                     .unwrap_or_default();
-                !url.starts_with("data:") && event["params"]["type"] != "Document"
+                !url.starts_with("data:") && at(event, "/params/type") != "Document"
             }
             _ => false,
         };
@@ -148,31 +148,34 @@ impl Browser {
     pub fn screenshot(&mut self, path: &Path) {
         let asked = json!({"format": "png", "captureBeyondViewport": true});
         let answer = self.call("Page.captureScreenshot", asked);
-        save(path, &answer["data"]);
+        save(path, at(&answer, "/data"));
     }
 
     /// The page as it is printed.
     pub fn print(&mut self, path: &Path) {
         let asked = json!({"preferCSSPageSize": true, "printBackground": true});
         let answer = self.call("Page.printToPDF", asked);
-        save(path, &answer["data"]);
+        save(path, at(&answer, "/data"));
     }
 
     fn call(&mut self, method: &str, params: Value) -> Value {
         self.sent += 1;
-        let mut message = json!({"id": self.sent, "method": method, "params": params});
-        if let Some(session) = &self.session {
-            message["sessionId"] = json!(session);
-        }
+        let (id, session) = (self.sent, &self.session);
+        let message = match session {
+            Some(session) => {
+                json!({"id": id, "method": method, "params": params, "sessionId": session})
+            }
+            None => json!({"id": id, "method": method, "params": params}),
+        };
         let sent = write!(self.to, "{message}\0");
         sent.unwrap_or_else(|e| {
             panic!("chromium does not listen ({e}): is it installed? tests/install-deps")
         });
         loop {
             let message = self.receive();
-            if message["id"] == self.sent {
+            if at(&message, "/id") == self.sent {
                 assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].clone();
+                return at(&message, "/result").clone();
             }
             self.events.push(message);
         }
@@ -210,4 +213,9 @@ fn save(path: &Path, base64: &Value) {
     assert!(decoded.status.success());
     fs::write(path, decoded.stdout).expect("our own");
     fs::remove_file(encoded).expect("our own");
+}
+
+/// What is at a JSON pointer, or null.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
 }

@@ -19,10 +19,10 @@ fn tree(waivers: &[(&str, Option<&str>)]) -> Fake {
 fn states(tree: &Fake, args: &[&str]) -> Value {
     let ran = tree.run(&[&["check", "--format", "json"], args].concat());
     let json: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran}"));
-    let waivers = json["waivers"].as_array().expect("a list").iter();
-    waivers
-        .map(|w| json!([w["control"], w["state"], w["findings"]]))
-        .collect()
+    let waivers = json.get("waivers").and_then(Value::as_array);
+    let of = |w: &Value| ["control", "state", "findings"].map(|key| w.get(key).cloned());
+    let waivers = waivers.expect("a list").iter();
+    waivers.map(|w| json!(of(w))).collect()
 }
 
 #[test]
