@@ -1,6 +1,6 @@
 //! Each format against the schema or the tool of those who read it: SARIF's, Jenkins', promtool.
 
-use super::harness::{Fake, Ran, run};
+use super::harness::{self, Fake, Ran};
 use super::reports::{Reports, tree};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ fn sarif_says_what_the_standard_means() {
     let sarif = reports.json("sarif");
     let run = &sarif["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().expect("a list");
-    let listed = run(&["controls", "--format", "json"]);
+    let listed = harness::run(&["controls", "--format", "json"]);
     let listed: Value = serde_json::from_str(listed.exits(0)).expect("JSON");
     assert_eq!(
         rules.len(),
