@@ -172,3 +172,17 @@ fn every_format_says_what_is_known() {
     }
     assert!(of("html").contains("Known since the baseline <span class=\"count\">4</span>"));
 }
+
+#[test]
+fn a_file_whose_content_differs_is_never_known() {
+    let compared = Compared::new("service.*");
+    let file = "etc/tmpfiles.d/redis-harden.conf";
+    compared.tree.file(file, "# 14 bytes .\n");
+    let only = ["--only", "memory.transparent-huge-pages"];
+    let to = format!("json={}", compared.path().display());
+    let args = [&["check", "--report", &to][..], &only].concat();
+    compared.tree.run(&args).exits(1);
+    compared.tree.file(file, "# 14 bytes :\n");
+    let ran = compared.check(&only);
+    assert!(ran.exits(1).contains("is 13 bytes"), "{ran}");
+}
