@@ -160,6 +160,13 @@ fn every_format_says_what_is_known() {
     };
     assert_eq!(of("junit").matches("<skipped type=\"known\"").count(), 4);
     assert!(of("prometheus").contains("redis_harden_check_controls{status=\"known\"} 4\n"));
+    let json: Value = serde_json::from_str(&of("json")).expect("JSON");
+    let validator = super::documents::validator("packaging/schema/check.schema.json");
+    let errors: Vec<String> = validator
+        .iter_errors(&json)
+        .map(|e| e.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
     let sarif: Value = serde_json::from_str(&of("sarif")).expect("JSON");
     let results = sarif["runs"][0]["results"].as_array().expect("a list");
     let failing: Vec<&Value> = results.iter().filter(|r| r["kind"] == "fail").collect();

@@ -49,7 +49,8 @@ fn the_shipped_page_of_controls_is_the_generated_one() {
     }
 }
 
-fn validator(name: &str) -> jsonschema::Validator {
+/// Of a schema that ships.
+pub fn validator(name: &str) -> jsonschema::Validator {
     let text = fs::read_to_string(shipped(name)).expect("shipped");
     let schema = serde_json::from_str(&text).expect("JSON");
     jsonschema::validator_for(&schema).expect("a schema")
