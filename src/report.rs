@@ -121,3 +121,28 @@ pub fn sentence(finding: &Finding) -> String {
         _ => format!("{setting} is {}, wants {}", observed(finding), finding.rule),
     }
 }
+
+/// A line for a terminal: what a host says may be what an attacker put there, and no escape sequence of it is obeyed.
+pub fn printable(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            c if c.is_control() && c != '\t' => text.extend(c.escape_default()),
+            // Marks that turn the order of what is shown. Source: Unicode, UAX #9.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => text.extend(c.escape_default()),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_host_says_moves_the_terminal() {
+        let hostile = "a\u{1b}[2J\u{9b}1A\rb\u{202e}\tü";
+        assert_eq!(printable(hostile), "a\\u{1b}[2J\\u{9b}1A\\rb\\u{202e}\tü");
+    }
+}

@@ -46,12 +46,15 @@ fn text(judged: &Judged, sight: Sight, policies: &Policies) -> String {
 
 fn details(text: &mut String, finding: &Finding, sight: Sight) {
     let status = finding.status.word();
-    let _ = writeln!(text, "  {status:<14}  {}", report::sentence(finding));
+    let _ = write!(text, "  {status:<14}  ");
+    let mut indent = 0;
     let mut say = |what: &str| {
         for line in what.lines() {
-            let _ = writeln!(text, "{:18}{line}", "");
+            let _ = writeln!(text, "{:indent$}{}", "", report::printable(line));
+            indent = 18;
         }
     };
+    say(&report::sentence(finding));
     say(&format!("read from {}", finding.setting.read_from(sight)));
     if matches!(finding.status, Status::Unknown | Status::NotApplicable) {
         say(&format!("wants {}", finding.rule));

@@ -1,6 +1,6 @@
 //! The report for a person: topics with the worst first, a line a control, what is wrong under it, a summary and the next command to type.
 
-use super::{Report, by_topic, sentence, worst_first};
+use super::{Report, by_topic, printable, sentence, worst_first};
 use crate::audit::{Finding, Judged, Status, Summary, WaiverReport, WaiverState, Where};
 use std::fmt::Write;
 
@@ -87,7 +87,7 @@ fn line(text: &mut String, finding: &Finding) {
 
 fn indented(text: &mut String, by: usize, lines: &str) {
     for line in lines.lines() {
-        let _ = writeln!(text, "{:by$}{line}", "");
+        let _ = writeln!(text, "{:by$}{}", "", printable(line));
     }
 }
 

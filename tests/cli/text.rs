@@ -79,3 +79,18 @@ fn the_worst_comes_first() {
     let word = worst.expect("some")["severity"].as_str().expect("text");
     assert!(first.contains(&format!("  {word} ")), "{first}");
 }
+
+#[test]
+fn what_a_host_says_does_not_move_the_terminal() {
+    let tree = Fake::debian();
+    tree.file(
+        "etc/sysctl.d/50.conf",
+        "net.core.somaxconn = \u{1b}[2J1\u{9b}2J\n",
+    );
+    let said = "net.core.somaxconn at boot is \\u{1b}[2J1\\u{9b}2J, wants";
+    for (command, code) in [("check --only", 1), ("explain", 0)] {
+        let args: Vec<&str> = command.split(' ').chain(["kernel.somaxconn"]).collect();
+        let ran = tree.run(&args);
+        assert!(ran.exits(code).contains(said), "{ran}");
+    }
+}
