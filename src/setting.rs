@@ -7,6 +7,7 @@ pub mod firewall;
 pub mod kernel;
 pub mod measure;
 mod memo;
+mod origin;
 pub mod package;
 pub mod secret;
 pub mod server;
