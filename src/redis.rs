@@ -36,6 +36,8 @@ pub struct Told {
     pub directives: BTreeMap<String, String>,
     /// `INFO everything`, all sections in one.
     pub info: BTreeMap<String, String>,
+    /// `ACL LIST`, a user a line; `None` where we may not ask.
+    pub users: Option<Vec<String>>,
 }
 
 /// Why a server told nothing.
@@ -60,9 +62,12 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
         .arg("everything")
         .query(&mut connection)
         .map_err(silence)?;
+    // A user that may not list the others is told so; nobody is taken to be refused anything then.
+    let users = redis::cmd("ACL").arg("LIST").query(&mut connection).ok();
     Ok(Told {
         directives: directives.into_iter().collect(),
         info: fields(&info),
+        users,
     })
 }
 
