@@ -3,6 +3,7 @@
 mod account;
 mod acl;
 mod config;
+mod cve;
 mod files;
 mod kernel;
 mod limits;
@@ -16,7 +17,7 @@ mod service;
 use crate::control::Control;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 12] = [
+const TOPICS: [&[Control]; 13] = [
     kernel::CONTROLS,
     memory::CONTROLS,
     limits::CONTROLS,
@@ -24,6 +25,7 @@ const TOPICS: [&[Control]; 12] = [
     files::CONTROLS,
     network::CONTROLS,
     package::CONTROLS,
+    cve::CONTROLS,
     config::CONTROLS,
     acl::CONTROLS,
     persistence::CONTROLS,

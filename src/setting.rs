@@ -1,12 +1,15 @@
 //! A setting is a place on the host that holds one value, or nothing. Each kind is read, written, saved and put back here, once.
 
 pub mod account;
+pub mod build;
 pub mod file;
 pub mod firewall;
+pub mod holes;
 pub mod kernel;
 pub mod measure;
 mod memo;
 pub mod package;
+mod reading;
 pub mod secret;
 pub mod server;
 pub mod service;
@@ -14,6 +17,7 @@ pub mod sysctl_d;
 pub mod unit;
 
 pub use memo::Memo;
+pub use reading::Reading;
 
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult, Image};
@@ -62,6 +66,15 @@ pub enum Setting {
     Package(String),
     /// The version of an installed package. `Value::Text`.
     PackageVersion(String),
+    /// Whether a package is held back from upgrades. `Value::Flag`.
+    PackageHeld(String),
+    /// Whether apt has the distribution's security suite. `Value::Flag`.
+    SecuritySuite,
+    /// What is known of the build of an instance's server. `Value::Text`.
+    Build {
+        instance: String,
+        what: build::BuildFact,
+    },
     /// A directive of a unit, drop-ins merged. `Value::Words`.
     Unit { unit: String, key: String },
     /// Whether a unit starts at boot. `Value::Flag`.
@@ -109,19 +122,6 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// What reading a setting gave.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// A value, and where it comes from when that is not the setting itself.
-    Value(Value, Option<String>),
-    /// Nothing is there.
-    Absent,
-    /// The question does not arise here: why.
-    NotApplicable(String),
-    /// It could not be read: why, and what would be needed.
-    Unknown(String),
-}
-
 /// What is needed to put a setting back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -145,16 +145,6 @@ pub enum Obstacle {
     Root,
 }
 
-impl From<HostResult<Option<Value>>> for Reading {
-    fn from(result: HostResult<Option<Value>>) -> Reading {
-        match result {
-            Ok(Some(value)) => Reading::Value(value, None),
-            Ok(None) => Reading::Absent,
-            Err(e) => Reading::Unknown(e.to_string()),
-        }
-    }
-}
-
 impl Setting {
     /// Whether it exists only while a system runs; such a setting says nothing about an offline tree.
     pub fn is_of_a_running_system(&self) -> bool {
@@ -173,6 +163,14 @@ impl Setting {
                 | Setting::UserPassword(_)
                 | Setting::Package(_)
                 | Setting::PackageVersion(_)
+                | Setting::PackageHeld(_)
+                | Setting::SecuritySuite
+                | Setting::Build {
+                    what: build::BuildFact::Origin
+                        | build::BuildFact::Support
+                        | build::BuildFact::Holes(build::Code::Installed, _),
+                    ..
+                }
                 | Setting::Unit { .. }
                 | Setting::UnitEnabled(_)
                 | Setting::ConfigFile { .. }
@@ -206,6 +204,9 @@ impl Setting {
             Setting::UserPassword(name) => account::read_password(sight, name),
             Setting::Package(name) => package::read(sight, name).into(),
             Setting::PackageVersion(name) => package::read_version(sight, name),
+            Setting::PackageHeld(name) => package::read_held(sight, name),
+            Setting::SecuritySuite => package::read_security_suite(sight),
+            Setting::Build { instance, what } => build::read(sight, instance, *what),
             Setting::Unit { unit, key } => unit::read(sight, unit, key),
             Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
             Setting::Firewall => firewall::reading(host),
@@ -368,6 +369,9 @@ impl fmt::Display for Setting {
             Setting::UserPassword(name) => write!(f, "password of {name}"),
             Setting::Package(name) => write!(f, "package {name}"),
             Setting::PackageVersion(name) => write!(f, "version of package {name}"),
+            Setting::PackageHeld(name) => write!(f, "hold on package {name}"),
+            Setting::SecuritySuite => write!(f, "security suite in apt's sources"),
+            Setting::Build { instance, what } => write!(f, "server of {instance}: {what}"),
             Setting::Unit { unit, key } => write!(f, "{unit} {key}"),
             Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
             Setting::Firewall => write!(f, "nftables table inet redis_harden"),

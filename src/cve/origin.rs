@@ -63,6 +63,16 @@ impl Build {
         Build { flavour, origin }
     }
 
+    /// Who made it, in a word.
+    pub fn maker(&self) -> &'static str {
+        match self.origin {
+            Origin::Debian { .. } => "debian",
+            Origin::Vendor { .. } => "vendor",
+            Origin::Source { .. } => "source",
+            Origin::Other { .. } => "other",
+        }
+    }
+
     /// The version that is compared: the package's, or upstream's.
     pub fn version(&self) -> &str {
         match &self.origin {
@@ -85,19 +95,19 @@ impl Build {
     }
 
     /// The Debian suite: by the mark in the revision, else the host's.
-    pub(super) fn suite(&self, table: &Table) -> String {
+    pub(super) fn suite(&self, table: &Table) -> Option<String> {
         let Origin::Debian { version, codename } = &self.origin else {
-            return String::new();
+            return None;
         };
         if version.contains("~bpo") {
-            return format!("{codename}-backports");
+            return Some(format!("{codename}-backports"));
         }
         let marked = table.suites.iter().find(|suite| {
             suite.release.is_some_and(|n| {
                 version.contains(&format!("~deb{n}u")) || version.contains(&format!("+deb{n}u"))
             })
         });
-        marked.map_or_else(|| codename.clone(), |suite| suite.name.clone())
+        Some(marked.map_or(codename, |suite| &suite.name).clone())
     }
 }
 

@@ -152,25 +152,17 @@ impl Table {
                 let cell = cells.as_ref().and_then(|cells| cells.get(&branch.name));
                 Ok(cell.unwrap_or(&Cell::Unaffected))
             }
-            Origin::Other { whose, .. } => Err(format!(
-                "the table of {} has no column for a package of {whose}",
-                self.generated
-            )),
+            Origin::Other { .. } => Err(self.has_no(build)),
         }
     }
 
     /// The suite of a Debian build.
     pub fn suite(&self, build: &Build) -> Result<&Suite, String> {
-        let name = build.suite(self);
+        let name = build.suite(self).ok_or_else(|| self.has_no(build))?;
         let mut suites = self.suites.iter();
         suites
             .find(|s| s.name == name && s.flavours.contains(&build.flavour))
-            .ok_or_else(|| {
-                format!(
-                    "the table of {} does not know {} in Debian's {name:?}",
-                    self.generated, build.flavour
-                )
-            })
+            .ok_or_else(|| self.has_no(build))
     }
 
     /// The branch of an upstream build.
@@ -179,12 +171,11 @@ impl Table {
         let mut branches = self.branches.iter();
         branches
             .find(|b| b.name == name && b.flavour == build.flavour)
-            .ok_or_else(|| {
-                format!(
-                    "the table of {} does not know the branch {} {name}",
-                    self.generated, build.flavour
-                )
-            })
+            .ok_or_else(|| self.has_no(build))
+    }
+
+    fn has_no(&self, build: &Build) -> String {
+        format!("the table of {} has no column for {build}", self.generated)
     }
 }
 

@@ -19,6 +19,7 @@ fn package(version: &str) -> Installed {
         source: "redis".into(),
         source_version: version.into(),
         state: Dpkg::Installed,
+        held: false,
     }
 }
 
