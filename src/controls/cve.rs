@@ -5,8 +5,9 @@ use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::build::{BuildFact, Code};
-use crate::setting::holes::Grade;
+use crate::setting::holes::{Grade, NONE};
 use crate::setting::measure::Measure;
+use crate::value::Value;
 
 /// How long a table may be trusted: CATALOGUE §4, rule 3.
 const DAYS: i64 = 90;
@@ -249,7 +250,7 @@ fn none(policy: &Policy, code: Code, grade: Grade) -> Want {
         instance,
         what: holes,
     };
-    Want::by_hand(setting, Rule::Absent, what)
+    Want::by_hand(setting, Rule::Is(Value::text(NONE)), what)
 }
 
 fn both(policy: &Policy, grade: Grade) -> Vec<Want> {

@@ -30,7 +30,7 @@ pub enum BuildFact {
     Origin,
     /// Whether somebody still mends its branch or suite: `supported`, or `ended`.
     Support,
-    /// Its known holes of one grade; absent when there are none.
+    /// Its known holes of one grade; `none` when there are none.
     Holes(Code, Grade),
 }
 

@@ -13,6 +13,9 @@ use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// What a build without such holes has.
+pub const NONE: &str = "none";
+
 /// How bad a hole is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,7 +38,7 @@ impl fmt::Display for Grade {
     }
 }
 
-/// The holes of that grade: absent when there are none.
+/// The holes of that grade, and what they were judged by.
 pub(super) fn read(sight: Sight, instance: &str, build: &Build, grade: Grade) -> Reading {
     let table = build::table(sight);
     let found = match holes(&table, build, told(sight, instance)) {
@@ -50,7 +53,7 @@ pub(super) fn read(sight: Sight, instance: &str, build: &Build, grade: Grade) ->
     let source = format!("the table of {}, for {build}", table.generated);
     let silent = format!("which does not know of {}", names(&unknown));
     match (there.is_empty(), unknown.is_empty()) {
-        (true, true) => Reading::Absent,
+        (true, true) => Reading::Value(Value::text(NONE), Some(source)),
         (true, false) => Reading::Unknown(format!("by {source}, {silent}")),
         (false, true) => Reading::Value(list(&there), Some(source)),
         (false, false) => Reading::Value(list(&there), Some(format!("{source}, {silent}"))),
