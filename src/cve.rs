@@ -1,13 +1,15 @@
-//! Known holes of Redis and Valkey: the table of `data/cve.toml`, and what it says of one build. It reads no host, and
+//! Known holes of Redis and Valkey: a dated table, and what it says of one build. It reads no host, and
 //! never takes what the table does not know for mended.
 
 mod acl;
 mod exposure;
 mod origin;
+mod rows;
 mod table;
 
 pub use exposure::missing;
 pub use origin::{Build, Origin, upstream_part};
+pub use rows::TABLE;
 pub use table::{Branch, Cell, Cve, Flavour, Need, Suite, Table};
 
 use crate::redis::Told;
@@ -17,16 +19,16 @@ use crate::setting::package::compare_versions;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hole<'a> {
     pub cve: &'a Cve,
-    pub state: State<'a>,
+    pub state: State,
     /// What an attacker would need and does not find on the running server: the hole is mitigated, not mended.
     pub mitigated: Option<String>,
 }
 
 /// How much is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State<'a> {
+pub enum State {
     /// The build has it; this version is the first that has not.
-    MendedIn(&'a str),
+    MendedIn(&'static str),
     /// The build has it, and nothing that mends it has been released.
     Open,
     /// The table does not know.
@@ -41,7 +43,7 @@ pub fn holes<'a>(
     told: Option<&Told>,
 ) -> Result<Vec<Hole<'a>>, String> {
     let mut holes = Vec::new();
-    for cve in &table.cves {
+    for cve in table.cves {
         let Some(state) = state(build, table.cell(cve, build)?) else {
             continue;
         };
@@ -57,7 +59,7 @@ pub fn holes<'a>(
 }
 
 /// `None` when the build has no such hole.
-fn state<'a>(build: &Build, cell: &'a Cell) -> Option<State<'a>> {
+fn state(build: &Build, cell: Cell) -> Option<State> {
     match cell {
         Cell::Unaffected => None,
         Cell::Mended(version) if compare_versions(build.version(), version).is_ge() => None,

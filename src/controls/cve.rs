@@ -241,9 +241,12 @@ fn none(policy: &Policy, code: Code, grade: Grade) -> Want {
         policy.package().replace("-server", "-tools"),
     );
     let upgrade = format!("apt-get update && apt-get install {server} {tools}");
+    let rest = "what nothing mends yet is to be kept out of reach";
     let what = match code {
-        Code::Installed => upgrade,
-        Code::Running => format!("{upgrade}, or the vendor's newest release, and restart it"),
+        Code::Installed => format!("{upgrade}; {rest}"),
+        Code::Running => {
+            format!("{upgrade}, or the vendor's newest release, and restart it; {rest}")
+        }
     };
     let holes = BuildFact::Holes(code, grade);
     let setting = Setting::Build {

@@ -107,7 +107,11 @@ impl Build {
                 version.contains(&format!("~deb{n}u")) || version.contains(&format!("+deb{n}u"))
             })
         });
-        Some(marked.map_or(codename, |suite| &suite.name).clone())
+        Some(
+            marked
+                .map_or(codename.as_str(), |suite| suite.name)
+                .to_owned(),
+        )
     }
 }
 

@@ -1,85 +1,70 @@
-//! The table as it is written in `data/cve.toml`. Parsed when it is asked for, not at every start of the program.
+//! The table's shape and its columns. Its rows are generated from `data/cve.toml`, so that no start of the program parses them.
 
 use super::{Build, Origin};
 use crate::control::Severity;
 use jiff::civil::Date;
-use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// The whole table.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Table {
     /// The day on which it was last held against its sources.
-    #[serde(deserialize_with = "day")]
     pub generated: Date,
-    pub sources: Vec<String>,
-    #[serde(rename = "branch")]
-    pub branches: Vec<Branch>,
-    #[serde(rename = "suite")]
-    pub suites: Vec<Suite>,
-    #[serde(rename = "cve")]
-    pub cves: Vec<Cve>,
+    pub branches: &'static [Branch],
+    pub suites: &'static [Suite],
+    pub cves: &'static [Cve],
 }
 
 /// Whose server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
     Redis,
     Valkey,
 }
 
 /// A branch of upstream releases.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Branch {
     pub flavour: Flavour,
     /// `7.4`.
-    pub name: String,
+    pub name: &'static str,
     /// The last day of support.
-    #[serde(default, deserialize_with = "optional_day")]
     pub ends: Option<Date>,
     /// The release after which known holes stayed open.
-    pub last: Option<String>,
+    pub last: Option<&'static str>,
 }
 
 /// A suite of Debian's.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Suite {
-    pub name: String,
+    pub name: &'static str,
     /// The number in its revisions: `~deb12u10`.
     pub release: Option<u32>,
     /// The last day of long-term support; backports have none.
-    #[serde(default, deserialize_with = "optional_day")]
     pub ends: Option<Date>,
-    pub flavours: Vec<Flavour>,
+    pub flavours: &'static [Flavour],
 }
 
 /// One hole, or several that were mended together.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Cve {
-    pub ids: Vec<String>,
-    pub title: String,
+    pub ids: &'static [&'static str],
+    pub title: &'static str,
     pub severity: Severity,
     /// All that an attacker must find.
-    #[serde(default)]
-    pub needs: Vec<Need>,
+    pub needs: &'static [Need],
     /// By branch; absent where the hole is not Redis's.
-    pub redis: Option<BTreeMap<String, Cell>>,
-    pub valkey: Option<BTreeMap<String, Cell>>,
+    pub redis: Option<Cells>,
+    pub valkey: Option<Cells>,
     /// By flavour and suite, such as `redis-bookworm`.
-    pub debian: BTreeMap<String, Cell>,
-    /// Where the row comes from.
-    pub source: String,
+    pub debian: Cells,
 }
 
+/// A row's cells by column.
+pub type Cells = &'static [(&'static str, Cell)];
+
 /// Something of a server without which a hole cannot be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     Tls,
     Cluster,
@@ -88,44 +73,22 @@ pub enum Need {
     ReplicaWritable,
     Modules,
     UnixSocket,
-    #[serde(rename = "32-bit")]
     Bits32,
     /// The tool redis-check-aof: nothing of a server's configuration shuts it out.
     AofCheck,
 }
 
 /// What a row says of a branch or suite.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
     /// From this version on.
-    Mended(String),
+    Mended(&'static str),
     Open,
     Unaffected,
     Unknown,
 }
 
-impl TryFrom<String> for Cell {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Cell, String> {
-        match text.as_str() {
-            "none" => Ok(Cell::Open),
-            "unaffected" => Ok(Cell::Unaffected),
-            "unknown" => Ok(Cell::Unknown),
-            version if version.starts_with(|c: char| c.is_ascii_digit()) => Ok(Cell::Mended(text)),
-            _ => Err(format!("{text:?} is no version and none of the words")),
-        }
-    }
-}
-
 impl Table {
-    /// The one that is compiled in.
-    pub fn embedded() -> Table {
-        let text = include_str!("../../data/cve.toml");
-        toml::from_str(text).expect("the tests parse this very text")
-    }
-
     /// Days since it was held against its sources.
     pub fn age(&self, now: jiff::Timestamp) -> i64 {
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -134,26 +97,27 @@ impl Table {
         i64::from(since.get_days())
     }
 
-    /// What a row says of a build; an error says why it cannot.
-    pub(super) fn cell<'a>(&'a self, cve: &'a Cve, build: &Build) -> Result<&'a Cell, String> {
-        match &build.origin {
-            Origin::Debian { .. } => {
+    /// What a row says of a build; an error says why it cannot. A test holds every row to name every suite, so a column that a
+    /// row lacks is a branch that it does not concern, or a hole of the other flavour's.
+    pub(super) fn cell(&self, cve: &Cve, build: &Build) -> Result<Cell, String> {
+        let (column, cells) = match (&build.origin, build.flavour) {
+            (Origin::Debian { .. }, flavour) => {
                 let suite = self.suite(build)?;
-                let key = format!("{}-{}", build.flavour, suite.name);
-                // A test holds every row to name every suite; a hole of another flavour's is not named.
-                Ok(cve.debian.get(&key).unwrap_or(&Cell::Unaffected))
+                (format!("{flavour}-{}", suite.name), Some(cve.debian))
             }
-            Origin::Vendor { .. } | Origin::Source { .. } => {
+            (Origin::Vendor { .. } | Origin::Source { .. }, flavour) => {
                 let branch = self.branch(build)?;
-                let cells = match build.flavour {
-                    Flavour::Redis => &cve.redis,
-                    Flavour::Valkey => &cve.valkey,
+                let cells = match flavour {
+                    Flavour::Redis => cve.redis,
+                    Flavour::Valkey => cve.valkey,
                 };
-                let cell = cells.as_ref().and_then(|cells| cells.get(&branch.name));
-                Ok(cell.unwrap_or(&Cell::Unaffected))
+                (branch.name.to_owned(), cells)
             }
-            Origin::Other { .. } => Err(self.has_no(build)),
-        }
+            (Origin::Other { .. }, _) => return Err(self.has_no(build)),
+        };
+        let mut cells = cells.unwrap_or_default().iter();
+        let cell = cells.find(|(name, _)| *name == column);
+        Ok(cell.map_or(Cell::Unaffected, |(_, cell)| *cell))
     }
 
     /// The suite of a Debian build.
@@ -186,13 +150,4 @@ impl fmt::Display for Flavour {
             Flavour::Valkey => "valkey",
         })
     }
-}
-
-fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
-}
-
-fn optional_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
-    day(deserializer).map(Some)
 }

@@ -2,9 +2,8 @@
 //! that a distribution keeps. A process is older than its package where that was unpacked after it had started.
 
 use super::holes::{self, Grade};
-use super::memo::Slot;
 use super::{Reading, Sight, package};
-use crate::cve::{Build, Flavour, Origin, Table, upstream_part};
+use crate::cve::{Build, Flavour, Origin, TABLE, upstream_part};
 use crate::facts::{Instance, View};
 use crate::host::{Host, HostError, HostResult};
 use crate::policy;
@@ -14,7 +13,6 @@ use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 /// Where a server that no package owns is put by its makefile.
 const MADE: [&str; 2] = [
@@ -47,14 +45,28 @@ pub enum Code {
 /// Why there is no build to speak of.
 pub(super) enum NoBuild {
     NotHere(String),
+    /// The process runs what was there before the package was upgraded: what that was, nothing tells any more.
+    Old(String),
     Unknown(String),
+}
+
+impl From<&str> for NoBuild {
+    fn from(why: &str) -> NoBuild {
+        NoBuild::Unknown(why.to_owned())
+    }
+}
+
+impl From<HostError> for NoBuild {
+    fn from(error: HostError) -> NoBuild {
+        NoBuild::Unknown(error.to_string())
+    }
 }
 
 impl From<NoBuild> for Reading {
     fn from(why: NoBuild) -> Reading {
         match why {
             NoBuild::NotHere(why) => Reading::NotApplicable(why),
-            NoBuild::Unknown(why) => Reading::Unknown(why),
+            NoBuild::Old(why) | NoBuild::Unknown(why) => Reading::Unknown(why),
         }
     }
 }
@@ -87,11 +99,6 @@ pub(super) fn read(sight: Sight, instance: &str, what: BuildFact) -> Reading {
     }
 }
 
-/// The table of known holes: parsed for the first control of a pass that asks.
-pub(super) fn table(sight: Sight) -> Rc<Table> {
-    Slot::made(sight.memo.map(|memo| &memo.cve_table), Table::embedded)
-}
-
 /// The build of an instance's server.
 fn of(sight: Sight, instance: &str, code: Code) -> Result<Build, NoBuild> {
     let Some(known) = sight.facts.instances.get(instance) else {
@@ -105,7 +112,7 @@ fn of(sight: Sight, instance: &str, code: Code) -> Result<Build, NoBuild> {
 
 fn read_support(sight: Sight, build: &Build) -> Reading {
     let today = sight.host.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    match support(&table(sight), build, today) {
+    match support(build, today) {
         Ok((true, until)) => Reading::Value(Value::text("supported"), Some(until)),
         Ok((false, why)) => Reading::Value(Value::text("ended"), Some(why)),
         Err(why) => Reading::Unknown(why),
@@ -113,24 +120,20 @@ fn read_support(sight: Sight, build: &Build) -> Reading {
 }
 
 /// Whether it is supported on a day, and until when or why not.
-fn support(
-    table: &Table,
-    build: &Build,
-    today: jiff::civil::Date,
-) -> Result<(bool, String), String> {
+fn support(build: &Build, today: jiff::civil::Date) -> Result<(bool, String), String> {
     let (what, ends, last) = match build.origin {
         Origin::Vendor { .. } | Origin::Source { .. } => {
-            let branch = table.branch(build)?;
+            let branch = TABLE.branch(build)?;
             let what = format!("{} {}", build.flavour, branch.name);
-            (what, branch.ends, branch.last.as_ref())
+            (what, branch.ends, branch.last)
         }
         // What is neither is an error of the suite's.
         Origin::Debian { .. } | Origin::Other { .. } => {
-            let suite = table.suite(build)?;
+            let suite = TABLE.suite(build)?;
             (format!("Debian's {}", suite.name), suite.ends, None)
         }
     };
-    let table = format!("the table of {}", table.generated);
+    let table = format!("the table of {}", TABLE.generated);
     Ok(match (ends, last) {
         (_, Some(last)) => (
             false,
@@ -146,18 +149,17 @@ fn support(
     })
 }
 
-/// Of what runs, or else of what is installed.
+/// Of what runs, or else of what is installed; an upgrade changes neither maker nor branch.
 fn likeliest(sight: Sight, instance: &str) -> Result<Build, NoBuild> {
     match of(sight, instance, Code::Running) {
-        Err(NoBuild::NotHere(_)) => of(sight, instance, Code::Installed),
+        Err(NoBuild::NotHere(_) | NoBuild::Old(_)) => of(sight, instance, Code::Installed),
         other => other,
     }
 }
 
 fn installed(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
     let name = known.policy.package();
-    let unknown = |e: HostError| NoBuild::Unknown(e.to_string());
-    if let Some(found) = package::known(sight, name).map_err(unknown)? {
+    if let Some(found) = package::known(sight, name)? {
         let flavour = match known.policy.redis.flavour {
             policy::Flavour::Redis => Flavour::Redis,
             policy::Flavour::Valkey => Flavour::Valkey,
@@ -165,7 +167,7 @@ fn installed(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
         return Ok(Build::of_package(flavour, &found, &sight.facts.distro));
     }
     for path in MADE {
-        let made = sight.host.stat(Path::new(path)).map_err(unknown)?;
+        let made = sight.host.stat(Path::new(path))?;
         if made.is_some() && !matches!(known.view, View::Told(_)) {
             return Err(NoBuild::Unknown(format!(
                 "no package owns {path}: its version is known when it runs"
@@ -184,27 +186,30 @@ fn running(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
         View::Silent(why) => return Err(NoBuild::Unknown(why.clone())),
         View::Told(told) => told,
     };
-    build_of(sight, told, known.pid()).map_err(NoBuild::Unknown)
+    build_of(sight, told, known.pid())
 }
 
-fn build_of(sight: Sight, told: &Told, pid: Option<i32>) -> Result<Build, String> {
+fn build_of(sight: Sight, told: &Told, pid: Option<i32>) -> Result<Build, NoBuild> {
     let (flavour, version) = names_itself(told).ok_or("INFO tells no version")?;
     let pid = pid.ok_or("it does not tell its process id")?;
     let exe = executable(sight.host, pid)?;
-    let text = |e: HostError| e.to_string();
-    let Some((package, list)) = owner(sight.host, flavour, &exe).map_err(text)? else {
+    let Some((package, list)) = owner(sight.host, flavour, &exe)? else {
         // Without dpkg another package manager may have brought it, but never to these two.
         if !["/usr/local", "/opt"]
             .iter()
             .any(|dir| exe.starts_with(dir))
         {
-            package::known(sight, "dpkg").map_err(text)?;
+            package::known(sight, "dpkg")?;
         }
         return Ok(Build::of_source(flavour, version));
     };
-    let found = package::known(sight, &package).map_err(text)?;
-    let found =
-        found.ok_or_else(|| format!("{package} owns {} and is not installed", exe.display()))?;
+    let found = package::known(sight, &package)?;
+    let found = found.ok_or_else(|| {
+        NoBuild::Unknown(format!(
+            "{package} owns {} and is not installed",
+            exe.display()
+        ))
+    })?;
     is_of(sight.host, told, &found, version, &list)?;
     Ok(Build::of_package(flavour, &found, &sight.facts.distro))
 }
@@ -220,26 +225,25 @@ fn names_itself(told: &Told) -> Option<(Flavour, &str)> {
 }
 
 /// The file that a process runs. A server in a container tells the process id that it has there, and that is another's here.
-fn executable(host: &Host, pid: i32) -> Result<PathBuf, String> {
+fn executable(host: &Host, pid: i32) -> Result<PathBuf, NoBuild> {
     let link = Path::new("/proc").join(pid.to_string()).join("exe");
-    let exe = match host.read_magic_link(&link) {
-        Ok(Some(exe)) => exe.to_string_lossy().into_owned(),
-        Ok(None) => return Err(format!("there is no process {pid} here (a container's?)")),
-        Err(e) => return Err(e.to_string()),
+    let Some(exe) = host.read_magic_link(&link)? else {
+        return Err(NoBuild::Unknown(format!(
+            "there is no process {pid} here (a container's?)"
+        )));
     };
-    if let Some(old) = exe.strip_suffix(" (deleted)") {
-        return Err(format!(
-            "process {pid} runs a {old} that has been replaced since, of a version that nothing tells any more: restart it"
-        ));
+    if let Some(old) = exe.to_string_lossy().strip_suffix(" (deleted)") {
+        return Err(NoBuild::Old(format!(
+            "process {pid} runs a {old} that has been replaced since it started: restart it"
+        )));
     }
-    let path = PathBuf::from(exe);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = exe.file_name().unwrap_or_default().to_string_lossy();
     match name.starts_with("redis-") || name.starts_with("valkey-") {
-        true => Ok(path),
-        false => Err(format!(
+        true => Ok(exe),
+        false => Err(NoBuild::Unknown(format!(
             "process {pid} is {}: the server that answers runs elsewhere (in a container?)",
-            path.display()
-        )),
+            exe.display()
+        ))),
     }
 }
 
@@ -263,25 +267,24 @@ fn is_of(
     found: &Installed,
     version: &str,
     list: &Path,
-) -> Result<(), String> {
+) -> Result<(), NoBuild> {
     let packaged = upstream_part(&found.version);
     if packaged != version {
-        return Err(format!(
+        return Err(NoBuild::Old(format!(
             "it says that it is {version}, and the package is {packaged}: restart it"
-        ));
+        )));
     }
     let up = told.info.get("uptime_in_seconds");
     let up: i64 = up
         .and_then(|up| up.parse().ok())
         .ok_or("INFO does not tell when it was started")?;
     let started = host.now().as_second() - up;
-    let unpacked = host.stat(list).map_err(|e| e.to_string())?;
-    // INFO counts whole seconds.
-    match unpacked {
-        Some(stat) if stat.modified.0 > started + 1 => Err(format!(
+    match host.stat(list)? {
+        // INFO counts whole seconds.
+        Some(stat) if stat.modified.0 > started + 1 => Err(NoBuild::Old(format!(
             "it was started before {} was unpacked, and runs what was there before: restart it",
             found.version
-        )),
+        ))),
         _ => Ok(()),
     }
 }

@@ -4,9 +4,9 @@
 //! judged by a control of low severity: shown with its reason, without changing the exit code, and gone only by an upgrade.
 //! That needs no further status, which every report and consumer would have to learn.
 
-use super::{Reading, Sight, build};
+use super::{Reading, Sight};
 use crate::control::Severity;
-use crate::cve::{Build, Hole, State, holes};
+use crate::cve::{Build, Hole, State, TABLE, holes};
 use crate::facts::View;
 use crate::redis::Told;
 use crate::value::Value;
@@ -40,8 +40,7 @@ impl fmt::Display for Grade {
 
 /// The holes of that grade, and what they were judged by.
 pub(super) fn read(sight: Sight, instance: &str, build: &Build, grade: Grade) -> Reading {
-    let table = build::table(sight);
-    let found = match holes(&table, build, told(sight, instance)) {
+    let found = match holes(&TABLE, build, told(sight, instance)) {
         Ok(found) => found,
         Err(why) => return Reading::Unknown(why),
     };
@@ -50,7 +49,7 @@ pub(super) fn read(sight: Sight, instance: &str, build: &Build, grade: Grade) ->
         .filter(|hole| grade_of(hole) == grade)
         // Out of reach, one that may be there is listed as such: there is nothing to be found out in a hurry.
         .partition(|hole| hole.state == State::Unknown && grade != Grade::Mitigated);
-    let source = format!("the table of {}, for {build}", table.generated);
+    let source = format!("the table of {}, for {build}", TABLE.generated);
     let silent = format!("which does not know of {}", names(&unknown));
     match (there.is_empty(), unknown.is_empty()) {
         (true, true) => Reading::Value(Value::text(NONE), Some(source)),
@@ -62,8 +61,7 @@ pub(super) fn read(sight: Sight, instance: &str, build: &Build, grade: Grade) ->
 
 /// Days since the table was held against its sources.
 pub(super) fn read_age(sight: Sight) -> Reading {
-    let table = build::table(sight);
-    Reading::Value(Value::Int(table.age(sight.host.now())), None)
+    Reading::Value(Value::Int(TABLE.age(sight.host.now())), None)
 }
 
 /// What the running server is configured for; without it nothing is taken to be out of reach.

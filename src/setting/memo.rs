@@ -2,7 +2,6 @@
 
 use super::package::Dpkg;
 use super::sysctl_d::Assignments;
-use crate::cve::Table;
 use crate::host::HostResult;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -12,7 +11,6 @@ use std::rc::Rc;
 pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
     pub(super) dpkg: Slot<Dpkg>,
-    pub(super) cve_table: Slot<Table>,
 }
 
 /// A thing that is read at most once; a failure is not kept, and says so to everyone who asks.
@@ -36,13 +34,5 @@ impl<T> Slot<T> {
         }
         let found = Rc::new(read()?);
         Ok(Rc::clone(cell.get_or_init(|| found)))
-    }
-
-    /// What cannot fail, made at most once.
-    pub fn made(slot: Option<&Slot<T>>, make: impl FnOnce() -> T) -> Rc<T> {
-        match slot {
-            Some(Slot(cell)) => Rc::clone(cell.get_or_init(|| Rc::new(make()))),
-            None => Rc::new(make()),
-        }
     }
 }
