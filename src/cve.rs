@@ -1,7 +1,6 @@
 //! Known holes of Redis and Valkey: a dated table, and what it says of one build. It reads no host, and
 //! never takes what the table does not know for mended.
 
-mod acl;
 mod exposure;
 mod origin;
 mod rows;

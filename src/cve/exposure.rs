@@ -1,33 +1,25 @@
 //! What of a running server keeps a hole out of reach. It is an answer to "how bad is it", never to "is it mended": a CONFIG SET
 //! or another ACL opens the hole again. What the server does not tell shuts nothing out.
 
-use super::{Need, acl};
+use super::Need;
 use crate::redis::Told;
+use crate::redis::users::{User, commands};
 
-/// A command, and all the ACL categories that it is in, as `COMMAND INFO` of a 7.0.15 tells.
-type Command = (&'static str, &'static [&'static str]);
-
-/// What parses or runs scripts.
-const SCRIPTING: [Command; 9] = [
-    ("eval", &["scripting", "slow"]),
-    ("eval_ro", &["scripting", "slow"]),
-    ("evalsha", &["scripting", "slow"]),
-    ("evalsha_ro", &["scripting", "slow"]),
-    ("fcall", &["scripting", "slow"]),
-    ("fcall_ro", &["scripting", "slow"]),
-    ("script|load", &["scripting", "slow"]),
-    ("function|load", &["scripting", "slow", "write"]),
-    ("function|restore", &["scripting", "slow", "write"]),
+/// The commands that parse or run scripts.
+const SCRIPTING: [&str; 9] = [
+    "eval",
+    "eval_ro",
+    "evalsha",
+    "evalsha_ro",
+    "fcall",
+    "fcall_ro",
+    "function|load",
+    "function|restore",
+    "script|load",
 ];
 
 /// What takes a serialized value.
-const RESTORING: [Command; 2] = [
-    ("restore", &["dangerous", "keyspace", "slow", "write"]),
-    (
-        "restore-asking",
-        &["dangerous", "keyspace", "slow", "write"],
-    ),
-];
+const RESTORING: [&str; 2] = ["restore", "restore-asking"];
 
 /// Why the server has not what an attacker needs; `None` where it has, or does not tell.
 pub fn missing(need: Need, told: &Told) -> Option<String> {
@@ -50,10 +42,10 @@ pub fn missing(need: Need, told: &Told) -> Option<String> {
             bits.filter(|b| *b == "64")
                 .map(|_| "a 64-bit build".to_owned())
         }
-        // INFO has a line for each module that is loaded; an INFO that is cut short has no version either.
-        Need::Modules => (told.info.contains_key("redis_version")
-            && !told.info.contains_key("module"))
-        .then(|| "no module is loaded".to_owned()),
+        Need::Modules => match &told.modules.0 {
+            Ok(modules) if modules.is_empty() => Some("no module is loaded".to_owned()),
+            Ok(_) | Err(_) => None,
+        },
         Need::Scripting => refused(told, &SCRIPTING, "scripts"),
         Need::Restore => refused(told, &RESTORING, "RESTORE"),
         Need::AofCheck => None,
@@ -72,11 +64,25 @@ fn tls(told: &Told) -> Option<String> {
     }
 }
 
-/// Whether every user but `admin` is refused each of the commands. A line that is not understood refuses nothing.
-fn refused(told: &Told, commands: &[Command], word: &str) -> Option<String> {
-    let lines = told.users.as_ref()?;
-    let users: Option<Vec<acl::User>> = lines.iter().map(|line| acl::parse(line)).collect();
-    let may = |user: &acl::User| commands.iter().any(|(name, of)| user.may(name, of));
-    let open = users?.iter().any(|u| u.name != "admin" && u.on && may(u));
-    (!open).then(|| format!("the ACL refuses {word} to every user but admin"))
+/// Whether every user but `admin` is refused each of the commands. A server has at least one user: a list without any tells nothing.
+fn refused(told: &Told, names: &[&str], word: &str) -> Option<String> {
+    let users = told.users.0.as_ref().ok()?;
+    let may = |user: &User| {
+        let mut commands = commands().filter(|c| names.contains(&c.name));
+        commands.any(|command| user.may(command))
+    };
+    let open = users.iter().any(|u| u.name != "admin" && u.on && may(u));
+    (!users.is_empty() && !open).then(|| format!("the ACL refuses {word} to every user but admin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_known() {
+        for name in SCRIPTING.iter().chain(&RESTORING) {
+            assert!(commands().any(|c| c.name == *name), "{name}");
+        }
+    }
 }
