@@ -236,10 +236,7 @@ const UPGRADE: &str = "apt-get update && apt-get install the server and its tool
 
 fn none(policy: &Policy, code: Code, grade: Grade) -> Want {
     let instance = policy.redis.name.to_string();
-    let (server, tools) = (
-        policy.package(),
-        policy.package().replace("-server", "-tools"),
-    );
+    let (server, tools) = (policy.package(), policy.tools_package());
     let upgrade = format!("apt-get update && apt-get install {server} {tools}");
     let rest = "what nothing mends yet is to be kept out of reach";
     let what = match code {

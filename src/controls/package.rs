@@ -15,6 +15,7 @@ const TRIXIE: (&str, &str) = (
 );
 const HELD: &str =
     "Package: redis-server\nStatus: hold ok installed\nVersion: 5:7.0.15-1~deb12u10\n\n";
+const HELD_TOOLS: &str = "Package: redis-server\nStatus: install ok installed\nVersion: 5:7.0.15-1~deb12u10\n\nPackage: redis-tools\nStatus: hold ok installed\nVersion: 5:7.0.15-1~deb12u10\n\n";
 const STATUS: &str = "Package: redis-server\nStatus: install ok installed\nVersion: 5:7.0.15-1~deb12u10\n\nPackage: nftables\nStatus: install ok installed\nVersion: 1.0.6-2\n\n";
 
 pub const CONTROLS: &[Control] = &[
@@ -176,21 +177,25 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         id: "package.held",
-        title: "the server's package is not held back from upgrades",
+        title: "the server's packages are not held back from upgrades",
         severity: Severity::Medium,
         why: "A held package keeps its holes, and no upgrade says so.",
         references: &["apt-mark(8)", "dpkg(1)"],
-        by_hand: "apt-mark unhold redis-server",
+        by_hand: "apt-mark unhold redis-server redis-tools",
         wants: Wants::Instance(|p, _| {
-            vec![Want::by_hand(
-                Setting::PackageHeld(p.package().to_owned()),
-                Rule::Is(Value::Flag(false)),
-                format!("apt-mark unhold {}", p.package()),
-            )]
+            let held = |name: &str| {
+                Want::by_hand(
+                    Setting::PackageHeld(name.to_owned()),
+                    Rule::Is(Value::Flag(false)),
+                    format!("apt-mark unhold {name}"),
+                )
+            };
+            vec![held(p.package()), held(p.tools_package())]
         }),
         cases: &[
             passes(&[("/var/lib/dpkg/status", STATUS)]),
             fails(&[("/var/lib/dpkg/status", HELD)]),
+            fails(&[("/var/lib/dpkg/status", HELD_TOOLS)]),
         ],
     },
     Control {
