@@ -288,3 +288,62 @@ fn is_of(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Days of support: Redis's version management, the Debian LTS team.
+    #[test]
+    fn support_ends_on_the_day_that_was_announced_or_with_the_last_release() {
+        let debian = |version: &str, codename: &str| Build {
+            flavour: Flavour::Redis,
+            origin: Origin::Debian {
+                version: version.into(),
+                codename: codename.into(),
+            },
+        };
+        let source = |version| Build::of_source(Flavour::Redis, version);
+        let valkey = |version| Build::of_source(Flavour::Valkey, version);
+        let table = [
+            (debian("5:7.0.15-1", "bookworm"), "2028-06-30", Ok(true)),
+            (debian("5:7.0.15-1", "bookworm"), "2028-07-01", Ok(false)),
+            (debian("5:6.0.16-1", "bullseye"), "2026-11-23", Err(())),
+            (source("7.0.15"), "2024-02-01", Ok(false)),
+            (source("7.4.11"), "2029-12-01", Ok(true)),
+            (source("7.4.11"), "2029-12-02", Ok(false)),
+            (source("8.0.6"), "2026-11-23", Ok(false)),
+            (source("5.0.14"), "2026-11-23", Err(())),
+            (valkey("9.1.1"), "2026-11-23", Ok(true)),
+        ];
+        for (build, day, wanted) in table {
+            let day: jiff::civil::Date = day.parse().unwrap();
+            let is = support(&build, day).map(|(is, _)| is).map_err(drop);
+            assert_eq!(is, wanted, "{build} on {day}");
+        }
+    }
+
+    #[test]
+    fn a_valkey_is_not_taken_for_the_redis_that_it_says_it_is() {
+        let told = |fields: &[(&str, &str)]| Told {
+            info: fields
+                .iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect(),
+            ..Told::default()
+        };
+        let names = |fields: &[(&str, &str)]| {
+            let told = told(fields);
+            names_itself(&told).map(|(f, v)| (f, v.to_owned()))
+        };
+        // INFO of Debian's valkey-server 8.1.1.
+        let valkey = [
+            ("redis_version", "7.2.4"),
+            ("server_name", "valkey"),
+            ("valkey_version", "8.1.1"),
+        ];
+        assert_eq!(names(&valkey), Some((Flavour::Valkey, "8.1.1".into())));
+        assert_eq!(names(&valkey[..2]), None);
+        assert_eq!(names(&valkey[..1]), Some((Flavour::Redis, "7.2.4".into())));
+    }
+}
