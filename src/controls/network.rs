@@ -250,7 +250,6 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
     vec![Want::by_restart(setting, rule)]
 }
 
-/// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
 /// Nothing of ours, where the policy wants no filter: an earlier one has left it.
 fn gone() -> Vec<Want> {
     let want = |setting, rule| Want::write(Phase::Files, "firewall", setting, rule);
@@ -266,6 +265,7 @@ fn gone() -> Vec<Want> {
     ]
 }
 
+/// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
 fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
     let Some(table) = table(policies, facts) else {
         return gone();

@@ -113,6 +113,7 @@ fn a_reload_under_traffic_refuses_no_friend_and_lets_no_stranger_in() {
     assert!(reloads > 20 && served > 50, "{reloads} {served}");
     let reloads = reloads_while(Instant::now() + Duration::from_secs(3), &mut || {
         assert!(!net.stranger.reaches(SocketAddr::new(v4(2), REDIS)));
+        assert!(!net.stranger.reaches(SocketAddr::new(v6(2), REDIS)));
     });
     assert!(reloads > 20, "{reloads}");
 }
