@@ -263,7 +263,7 @@ impl Setting {
             Setting::Build { instance, what } => build::read(sight, instance, *what),
             Setting::Unit { unit, key } => unit::read(sight, unit, key),
             Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
-            Setting::Firewall => firewall::reading(host),
+            Setting::Firewall => firewall::reading_in(sight),
             Setting::Service(name) => service::read(sight, name),
             Setting::Reboot(name) => service::read_reboot(sight, name),
             Setting::Process { instance, what } => server::read_process(sight, instance, *what),
