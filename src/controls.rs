@@ -47,6 +47,7 @@ mod replication;
 mod sandbox;
 mod service;
 mod system;
+mod tls;
 
 use crate::control::Control;
 use crate::facts::{Facts, View};
@@ -55,7 +56,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 16] = [
+const TOPICS: [&[Control]; 18] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -66,6 +67,8 @@ const TOPICS: [&[Control]; 16] = [
     package::CONTROLS,
     config::CONTROLS,
     acl::CONTROLS,
+    tls::CONTROLS,
+    tls::certificates::CONTROLS,
     persistence::CONTROLS,
     replication::CONTROLS,
     cluster::CONTROLS,

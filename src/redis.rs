@@ -3,6 +3,7 @@
 pub mod acl;
 pub mod config;
 pub mod rdb;
+pub mod served;
 pub mod takeover;
 pub mod users;
 

@@ -12,6 +12,7 @@ pub mod secret;
 pub mod server;
 pub mod service;
 pub mod sysctl_d;
+pub mod tls;
 pub mod traces;
 pub mod unit;
 pub mod users;
@@ -103,6 +104,17 @@ pub enum Setting {
     AclFile {
         path: PathBuf,
         what: acl_file::AclFileFact,
+    },
+    /// Something of how the running server speaks TLS. As its fact says.
+    Tls {
+        instance: String,
+        what: tls::TlsFact,
+    },
+    /// Something of a certificate that the running server was told to use. As its fact says.
+    Certificate {
+        instance: String,
+        role: tls::certificate::Role,
+        what: tls::certificate::CertificateFact,
     },
     /// Whether anything is at a path. `Value::Present`, or nothing.
     Presence(PathBuf),
@@ -253,6 +265,12 @@ impl Setting {
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
             Setting::AclFile { path, what } => acl_file::read(host, path, *what),
+            Setting::Tls { instance, what } => tls::read(sight, instance, *what),
+            Setting::Certificate {
+                instance,
+                role,
+                what,
+            } => tls::certificate::read(sight, instance, *role, *what),
             Setting::Presence(path) => traces::read_presence(host, path),
             Setting::Strangers(dir) => traces::read_strangers(host, dir),
             Setting::Processes(user) => traces::read_processes(sight, user),
@@ -428,6 +446,12 @@ impl fmt::Display for Setting {
                 write!(f, "running {instance}: CLUSTER INFO {field}")
             }
             Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
+            Setting::Tls { instance, what } => write!(f, "running {instance}: {what}"),
+            Setting::Certificate {
+                instance,
+                role,
+                what,
+            } => write!(f, "{role} of {instance}: {what}"),
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
             Setting::Processes(user) => write!(f, "programs that run as {user}"),

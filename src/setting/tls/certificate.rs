@@ -1,0 +1,294 @@
+//! The certificates of a server, as files: what its peers will find in them. The words of OpenSSL's own judgement are followed,
+//! since it is OpenSSL that Redis and its peers ask.
+
+use super::{Tls, chain, from, key, of_speaker, words};
+use crate::host::Host;
+use crate::setting::{Reading, Sight};
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use x509_parser::prelude::{
+    FromDer, GeneralName, ParsedExtension, Pem, X509Certificate, X509Version,
+};
+use x509_parser::public_key::PublicKey;
+use x509_parser::signature_algorithm::SignatureAlgorithm;
+
+const DAY: i64 = 86_400;
+
+/// Which of a server's certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The one that it shows to clients: `tls-cert-file`.
+    Server,
+    /// The one that it shows to its master and to other nodes: `tls-client-cert-file`, else the same.
+    Client,
+}
+
+/// Something of a certificate or its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateFact {
+    /// How many certificates its file holds. `Value::Int`.
+    Count,
+    /// Whole days until it, or one above it, expires. `Value::Int`.
+    DaysLeft,
+    /// Whole days since it became valid. `Value::Int`, negative before.
+    DaysValid,
+    /// Whether the private key is its own. `Value::Flag`.
+    KeyMatches,
+    /// What lets others than Redis read the key. `Value::Words`, or nothing.
+    KeyExposed,
+    /// `complete` where issuers lead to an authority of the server's, else where that ends. `Value::Text`.
+    Chain,
+    /// Whether peers take it for its role. `Value::Flag`.
+    Usage,
+    /// The names and addresses that it is for. `Value::Words`, or nothing.
+    Names,
+    /// Keys and signatures that can be forged. `Value::Words`, or nothing.
+    Weakness,
+}
+
+impl fmt::Display for CertificateFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CertificateFact::Count => "certificates in its file",
+            CertificateFact::DaysLeft => "days until it expires",
+            CertificateFact::DaysValid => "days since it became valid",
+            CertificateFact::KeyMatches => "matches its key",
+            CertificateFact::KeyExposed => "exposure of its key",
+            CertificateFact::Chain => "chain",
+            CertificateFact::Usage => "is taken for its role",
+            CertificateFact::Names => "names",
+            CertificateFact::Weakness => "weak keys and signatures",
+        })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Server => "certificate",
+            Role::Client => "client certificate",
+        })
+    }
+}
+
+/// A fact of one of the instance's certificates.
+pub fn read(sight: Sight, instance: &str, role: Role, what: CertificateFact) -> Reading {
+    let tls = match of_speaker(sight.facts, instance) {
+        Ok(tls) => tls,
+        Err(why) => return why,
+    };
+    judge(sight, &tls, role, what).unwrap_or_else(|why| why)
+}
+
+/// The files that a role's certificate and key are in.
+fn directives(tls: &Tls, role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Client if !tls.text("tls-client-cert-file").is_empty() => {
+            ("tls-client-cert-file", "tls-client-key-file")
+        }
+        _ => ("tls-cert-file", "tls-key-file"),
+    }
+}
+
+fn judge(sight: Sight, tls: &Tls, role: Role, what: CertificateFact) -> Result<Reading, Reading> {
+    let host = sight.host;
+    let now = host.now().as_second();
+    let (certificate, key) = directives(tls, role);
+    let place = |name: &str| {
+        let unset = || Reading::NotApplicable(format!("{name} is not set"));
+        tls.path(name).ok_or_else(unset)
+    };
+    if what == CertificateFact::KeyExposed {
+        return key::exposure(sight, &place(key)?);
+    }
+    let path = place(certificate)?;
+    if what == CertificateFact::Count {
+        return count(host, &path);
+    }
+    let ders = load(host, &path)?;
+    let all = parse(&ders, &path)?;
+    let Some((leaf, above)) = all.split_first() else {
+        return Err(none_in(&path));
+    };
+    Ok(match what {
+        CertificateFact::Count | CertificateFact::KeyExposed => return Err(none_in(&path)),
+        CertificateFact::DaysLeft => {
+            let last = all.iter().map(|c| c.validity().not_after.timestamp()).min();
+            let left = last.map_or(0, |end| end.saturating_sub(now));
+            from(&path, Value::Int(left.div_euclid(DAY)))
+        }
+        CertificateFact::DaysValid => {
+            let since = now.saturating_sub(leaf.validity().not_before.timestamp());
+            from(&path, Value::Int(since.div_euclid(DAY)))
+        }
+        CertificateFact::KeyMatches => {
+            let matches = key::matches(host, &place(key)?, leaf)?;
+            from(&path, Value::Flag(matches))
+        }
+        CertificateFact::Chain => chain::read(host, tls, role, leaf, above, now)
+            .map(|end| from(&path, Value::text(end)))?,
+        CertificateFact::Usage => from(&path, Value::Flag(is_taken_for(leaf, role)?)),
+        CertificateFact::Names => words(names(leaf)?),
+        CertificateFact::Weakness => words(all.iter().flat_map(weakness).collect()),
+    })
+}
+
+/// The certificates of a PEM file, the server's own first.
+pub fn load(host: &Host, path: &Path) -> Result<Vec<Vec<u8>>, Reading> {
+    let bytes = host.read(path);
+    let bytes = bytes.map_err(|e| Reading::Unknown(e.to_string()))?;
+    let missing = || Reading::Unknown(format!("there is no {}", path.display()));
+    let ders = pem(&bytes.ok_or_else(missing)?);
+    match ders.is_empty() {
+        true => Err(none_in(path)),
+        false => Ok(ders),
+    }
+}
+
+/// The certificates in PEM text. What is no PEM holds none.
+pub fn pem(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let sections = Pem::iter_from_buffer(bytes).map_while(Result::ok);
+    let certificates = sections.filter(|section| section.label == "CERTIFICATE");
+    certificates.map(|section| section.contents).collect()
+}
+
+fn parse<'a>(ders: &'a [Vec<u8>], path: &Path) -> Result<Vec<X509Certificate<'a>>, Reading> {
+    let parse = |der: &'a Vec<u8>| X509Certificate::from_der(der).map(|(_, parsed)| parsed);
+    let all: Result<_, _> = ders.iter().map(parse).collect();
+    all.map_err(|e| Reading::Unknown(format!("{}: {e}", path.display())))
+}
+
+fn none_in(path: &Path) -> Reading {
+    Reading::Unknown(format!("{} holds no certificate", path.display()))
+}
+
+fn count(host: &Host, path: &Path) -> Result<Reading, Reading> {
+    let bytes = host.read(path);
+    let Some(bytes) = bytes.map_err(|e| Reading::Unknown(e.to_string()))? else {
+        return Ok(Reading::Absent);
+    };
+    let ders = pem(&bytes);
+    let whole = ders
+        .iter()
+        .filter(|der| X509Certificate::from_der(der).is_ok());
+    let whole = i64::try_from(whole.count()).unwrap_or(i64::MAX);
+    Ok(from(path, Value::Int(whole)))
+}
+
+/// As OpenSSL's purposes "SSL server" and "SSL client" (crypto/x509/v3_purp.c): what is not restricted serves any purpose,
+/// and `anyExtendedKeyUsage` names none.
+fn is_taken_for(leaf: &X509Certificate, role: Role) -> Result<bool, Reading> {
+    let extended = leaf.extended_key_usage().map_err(unreadable)?;
+    let extended = extended.is_none_or(|usage| match role {
+        Role::Server => usage.value.server_auth,
+        Role::Client => usage.value.client_auth,
+    });
+    let usage = leaf.key_usage().map_err(unreadable)?;
+    let signs = usage.as_ref().is_none_or(|usage| {
+        let (value, server) = (usage.value, role == Role::Server);
+        value.digital_signature() || value.key_agreement() || (server && value.key_encipherment())
+    });
+    Ok(extended && signs)
+}
+
+fn unreadable(error: x509_parser::error::X509Error) -> Reading {
+    Reading::Unknown(format!("an extension of the certificate: {error}"))
+}
+
+fn names(leaf: &X509Certificate) -> Result<Vec<String>, Reading> {
+    let names = leaf.subject_alternative_name().map_err(unreadable)?;
+    let Some(names) = names else {
+        return Ok(Vec::new());
+    };
+    let shown = names
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => address(bytes),
+            _ => None,
+        });
+    Ok(shown.collect())
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(|b| IpAddr::from(Ipv4Addr::from(b)));
+    let any = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|b| Ipv6Addr::from(b).into()));
+    any.ok().map(|ip| ip.to_string())
+}
+
+/// Keys below 112 bits of security, and signatures by MD5 or SHA-1 (NIST SP 800-131A). A root's own signature proves nothing to anybody.
+fn weakness(certificate: &X509Certificate) -> Vec<String> {
+    let mut weak = Vec::new();
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) if key.key_size() < 2048 => {
+            weak.push(format!("RSA-{}", key.key_size()));
+        }
+        Ok(PublicKey::EC(point)) if point.key_size() < 256 => {
+            weak.push(format!("EC-{}", point.key_size()));
+        }
+        Ok(PublicKey::DSA(_)) => weak.push("DSA".to_owned()),
+        _ => {}
+    }
+    let is_root = certificate.subject().as_raw() == certificate.issuer().as_raw();
+    if let (false, Some(hash)) = (is_root, weak_hash(certificate)) {
+        weak.push(format!("{hash}-signature"));
+    }
+    weak
+}
+
+fn weak_hash(certificate: &X509Certificate) -> Option<&'static str> {
+    let hash_of_pss = match SignatureAlgorithm::try_from(&certificate.signature_algorithm) {
+        Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => {
+            Some(parameters.hash_algorithm_oid().to_id_string())
+        }
+        _ => None,
+    };
+    let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
+    match hash_of_pss.unwrap_or(algorithm).as_str() {
+        "1.2.840.113549.1.1.4" => Some("MD5"),
+        // RSA, RSA by its older name, ECDSA, DSA, and SHA-1 itself.
+        "1.2.840.113549.1.1.5"
+        | "1.3.14.3.2.29"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.10040.4.3"
+        | "1.3.14.3.2.26" => Some("SHA-1"),
+        _ => None,
+    }
+}
+
+/// Whether a certificate may issue others, with `below` authorities between it and the server's own.
+pub(super) fn may_issue(certificate: &X509Certificate, role: Role, below: usize) -> bool {
+    let constraints = certificate.basic_constraints().ok().flatten();
+    let is_authority = match constraints {
+        Some(basic) => {
+            let reach = basic.value.path_len_constraint;
+            basic.value.ca && reach.is_none_or(|most| below <= most as usize)
+        }
+        // A root older than the extension.
+        None => certificate.version() == X509Version::V1,
+    };
+    let usage = certificate.key_usage().ok().flatten();
+    let extended = certificate.extended_key_usage().ok().flatten();
+    is_authority
+        && usage.is_none_or(|usage| usage.value.key_cert_sign())
+        && extended.is_none_or(|usage| match role {
+            Role::Server => usage.value.server_auth,
+            Role::Client => usage.value.client_auth,
+        })
+}
+
+/// Whether it limits the names that may be issued below it, which is not judged here.
+pub(super) fn limits_names(certificate: &X509Certificate) -> bool {
+    let extensions = certificate.extensions();
+    let is = |e: &&x509_parser::extensions::X509Extension| {
+        matches!(e.parsed_extension(), ParsedExtension::NameConstraints(_))
+    };
+    extensions.iter().any(|e| is(&e))
+}

@@ -1,0 +1,159 @@
+//! From a server's certificate, issuer by issuer, to an authority that its peers trust, as OpenSSL builds it without
+//! X509_V_FLAG_PARTIAL_CHAIN: it must end at a self-issued certificate of the authorities' file. Names that an authority may
+//! not issue for, and revocation, are not judged.
+
+use super::certificate::{Role, limits_names, may_issue, pem};
+use super::files::Tls;
+use crate::host::{Host, HostResult};
+use crate::setting::Reading;
+use x509_parser::error::X509Error;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What a chain that leads to an authority reads as.
+pub const COMPLETE: &str = "complete";
+
+/// OpenSSL's own limit is 100; no honest chain is longer.
+const MAX_DEPTH: usize = 10;
+
+/// The certificates of the authorities that the server trusts: its file's, and of its directory those that OpenSSL would
+/// look up there, by the hash of their name (`openssl rehash`).
+pub fn authorities(host: &Host, tls: &Tls) -> HostResult<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    let mut paths: Vec<_> = tls.path("tls-ca-cert-file").into_iter().collect();
+    if let Some(dir) = tls.path("tls-ca-cert-dir") {
+        let names = host.list(&dir)?.into_iter().filter(|n| is_hashed(n));
+        paths.extend(names.map(|name| dir.join(name)));
+    }
+    for path in paths {
+        // That it is missing is found where they are counted.
+        found.extend(pem(&host.read(&path)?.unwrap_or_default()));
+    }
+    Ok(found)
+}
+
+/// `0123abcd.0`
+fn is_hashed(name: &str) -> bool {
+    let hex = |text: &str| text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    name.split_once('.')
+        .is_some_and(|(hash, n)| hex(hash) && !n.is_empty() && number(n))
+}
+
+/// `complete`, or where the chain of `leaf` ends.
+pub fn read(
+    host: &Host,
+    tls: &Tls,
+    role: Role,
+    leaf: &X509Certificate,
+    above: &[X509Certificate],
+    now: i64,
+) -> Result<String, Reading> {
+    let trusted = authorities(host, tls).map_err(|e| Reading::Unknown(e.to_string()))?;
+    let none = "there is no authority to hold it against";
+    match (trusted.is_empty(), tls.needs_authorities()) {
+        (true, false) => return Err(Reading::NotApplicable(none.into())),
+        (true, true) => return Err(Reading::Unknown(none.into())),
+        (false, _) => {}
+    }
+    let trusted = trusted.iter().filter_map(|der| {
+        // A bundle may hold one that is malformed: OpenSSL does not find an issuer in it either.
+        X509Certificate::from_der(der).ok().map(|(_, c)| c)
+    });
+    let trusted: Vec<X509Certificate> = trusted.collect();
+    let climb = Climb {
+        trusted: &trusted,
+        above,
+        role,
+        now,
+    };
+    match climb.from(leaf, 0) {
+        Ok(()) => Ok(COMPLETE.to_owned()),
+        Err(End::Broken(why)) => Ok(why),
+        Err(End::NotKnown(why)) => Err(Reading::Unknown(why)),
+    }
+}
+
+/// Where a chain ended.
+enum End {
+    Broken(String),
+    /// It goes on by something that cannot be judged here.
+    NotKnown(String),
+}
+
+struct Climb<'a> {
+    trusted: &'a [X509Certificate<'a>],
+    above: &'a [X509Certificate<'a>],
+    role: Role,
+    now: i64,
+}
+
+impl Climb<'_> {
+    /// Climbs from a certificate with `below` authorities under it.
+    fn from(&self, here: &X509Certificate, below: usize) -> Result<(), End> {
+        let name = here.subject().to_string();
+        let valid = here.validity();
+        if valid.not_after.timestamp() < self.now {
+            return Err(End::Broken(format!("{name} has expired")));
+        }
+        if valid.not_before.timestamp() > self.now {
+            return Err(End::Broken(format!("{name} is not valid yet")));
+        }
+        if limits_names(here) {
+            let why = format!("{name} limits the names below it, which is not judged here");
+            return Err(End::NotKnown(why));
+        }
+        if is_self_issued(here) {
+            return match self.trusts(here) {
+                true => Ok(()),
+                false => Err(End::Broken(format!(
+                    "{name} is no authority of the server's"
+                ))),
+            };
+        }
+        self.to_issuer(here, below)
+    }
+
+    fn to_issuer(&self, here: &X509Certificate, below: usize) -> Result<(), End> {
+        let issuer = here.issuer().to_string();
+        let mut end = End::Broken(format!("the certificate of {issuer} is missing"));
+        if below >= MAX_DEPTH {
+            return Err(End::NotKnown("the chain is too long".to_owned()));
+        }
+        let known = self.trusted.iter().chain(self.above);
+        for candidate in known.filter(|c| c.subject().as_raw() == here.issuer().as_raw()) {
+            if !may_issue(candidate, self.role, below) {
+                end = End::Broken(format!("{issuer} may not issue it"));
+                continue;
+            }
+            match here.verify_signature(Some(candidate.public_key())) {
+                Ok(()) => {}
+                Err(X509Error::SignatureUnsupportedAlgorithm) => {
+                    let why = format!("the signature of {issuer} is of a kind not known here");
+                    end = End::NotKnown(why);
+                    continue;
+                }
+                Err(_) => {
+                    end = End::Broken(format!(
+                        "{issuer} has not signed it: another of its name did"
+                    ));
+                    continue;
+                }
+            }
+            match self.from(candidate, below + 1) {
+                Ok(()) => return Ok(()),
+                Err(there) => end = there,
+            }
+        }
+        Err(end)
+    }
+
+    fn trusts(&self, certificate: &X509Certificate) -> bool {
+        self.trusted
+            .iter()
+            .any(|t| t.as_raw() == certificate.as_raw())
+    }
+}
+
+fn is_self_issued(certificate: &X509Certificate) -> bool {
+    certificate.subject().as_raw() == certificate.issuer().as_raw()
+}
