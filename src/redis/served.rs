@@ -1,8 +1,4 @@
 //! The certificate that a server serves: as much of a TLS handshake as shows it. Nothing is trusted, and nothing is sent after it.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a connection to a server is this module's business"
-)]
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;

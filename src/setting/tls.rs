@@ -8,13 +8,14 @@ mod key;
 
 use super::{Reading, Sight};
 use crate::facts::{Facts, View};
+use crate::host::HostError;
 use crate::redis::served;
 use crate::value::Value;
 pub use chain::COMPLETE;
 pub use files::Tls;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::path::Path;
+use x509_parser::error::X509Error;
 
 /// Versions that RFC 8996 retired, and SSL.
 const OLD: [&str; 5] = ["tlsv1", "tlsv1.0", "tlsv1.1", "sslv2", "sslv3"];
@@ -69,57 +70,86 @@ impl fmt::Display for TlsFact {
     }
 }
 
-/// What the running server was told.
-pub fn of<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Reading> {
-    let known = facts.instances.get(instance).map(|known| &known.view);
-    match known {
-        None | Some(View::NotRunning) => {
-            Err(Reading::NotApplicable(format!("{instance} is not running")))
+/// Why there is nothing to judge.
+#[derive(Debug)]
+pub enum Blank {
+    NotApplicable(String),
+    Unknown(String),
+}
+
+impl From<Blank> for Reading {
+    fn from(blank: Blank) -> Reading {
+        match blank {
+            Blank::NotApplicable(why) => Reading::NotApplicable(why),
+            Blank::Unknown(why) => Reading::Unknown(why),
         }
-        Some(View::Silent(why)) => Err(Reading::Unknown(why.clone())),
-        Some(View::Told(told)) => Ok(Tls::of(&told.directives)),
     }
 }
 
-/// The same where TLS is on.
-fn of_speaker<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Reading> {
-    let tls = of(facts, instance)?;
-    match tls.is_on() {
-        true => Ok(tls),
-        false => Err(Reading::NotApplicable("TLS is off".into())),
+impl From<HostError> for Blank {
+    fn from(error: HostError) -> Blank {
+        Blank::Unknown(error.to_string())
+    }
+}
+
+impl From<X509Error> for Blank {
+    fn from(error: X509Error) -> Blank {
+        Blank::Unknown(format!("an extension of the certificate: {error}"))
     }
 }
 
 /// A fact of how the instance's server speaks TLS.
 pub fn read(sight: Sight, instance: &str, what: TlsFact) -> Reading {
-    let tls = match what {
-        TlsFact::PlainAddresses => of(sight.facts, instance),
-        _ => of_speaker(sight.facts, instance),
-    };
-    let tls = match tls {
-        Ok(tls) => tls,
-        Err(why) => return why,
-    };
-    match what {
-        TlsFact::PlainAddresses => words(tls.plain_addresses()),
-        TlsFact::Authorities => authorities(sight, &tls),
-        TlsFact::OldProtocols => words(old_protocols(tls.text("tls-protocols"))),
-        TlsFact::WeakCiphers => {
-            let mut weak = weak_ciphers(tls.text("tls-ciphers"));
-            weak.extend(weak_ciphers(tls.text("tls-ciphersuites")));
-            words(weak)
-        }
-        TlsFact::ServesItsFile => serves_its_file(sight, &tls),
+    match judge(sight, instance, what) {
+        Ok(Some(value)) => Reading::Value(value, None),
+        Ok(None) => Reading::Absent,
+        Err(blank) => blank.into(),
     }
 }
 
-fn authorities(sight: Sight, tls: &Tls) -> Reading {
-    match chain::authorities(sight.host, tls) {
-        Ok(found) => {
+fn judge(sight: Sight, instance: &str, what: TlsFact) -> Result<Option<Value>, Blank> {
+    let facts = sight.facts;
+    match what {
+        TlsFact::PlainAddresses => Ok(words(of(facts, instance)?.plain_addresses())),
+        TlsFact::Authorities => {
+            let found = chain::authorities(sight.host, &of_speaker(facts, instance)?)?;
             let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            Reading::Value(Value::Int(count), None)
+            Ok(Some(Value::Int(count)))
         }
-        Err(e) => Reading::Unknown(e.to_string()),
+        TlsFact::OldProtocols => {
+            let tls = of_speaker(facts, instance)?;
+            Ok(words(old_protocols(tls.text("tls-protocols"))))
+        }
+        TlsFact::WeakCiphers => {
+            let tls = of_speaker(facts, instance)?;
+            let lists = ["tls-ciphers", "tls-ciphersuites"].map(|name| tls.text(name));
+            Ok(words(lists.into_iter().flat_map(weak_ciphers).collect()))
+        }
+        TlsFact::ServesItsFile => {
+            let serves = serves_its_file(sight, &of_speaker(facts, instance)?)?;
+            Ok(Some(Value::Flag(serves)))
+        }
+    }
+}
+
+/// What the running server was told.
+fn of<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Blank> {
+    let known = facts.instances.get(instance).map(|known| &known.view);
+    match known {
+        None | Some(View::NotRunning) => {
+            Err(Blank::NotApplicable(format!("{instance} is not running")))
+        }
+        Some(View::Silent(why)) => Err(Blank::Unknown(why.clone())),
+        Some(View::Told(told)) => Ok(Tls::of(&told.directives)),
+    }
+}
+
+/// The same where TLS is on.
+fn of_speaker<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Blank> {
+    let tls = of(facts, instance)?;
+    match tls.is_on() {
+        true => Ok(tls),
+        false => Err(Blank::NotApplicable("TLS is off".into())),
     }
 }
 
@@ -141,40 +171,22 @@ fn weak_ciphers(list: &str) -> Vec<String> {
     added.filter(is_weak).map(str::to_owned).collect()
 }
 
-fn serves_its_file(sight: Sight, tls: &Tls) -> Reading {
-    let Some(port) = tls.port() else {
-        return Reading::NotApplicable("tls-port is 0".into());
-    };
+/// By a handshake on this host.
+fn serves_its_file(sight: Sight, tls: &Tls) -> Result<bool, Blank> {
+    let blank = |why: &str| Blank::NotApplicable(why.to_owned());
+    let port = tls.port().ok_or_else(|| blank("tls-port is 0"))?;
     if !sight.host.is_live_root() {
-        return Reading::NotApplicable("there is no server below another root".into());
+        return Err(blank("there is no server below another root"));
     }
-    let Some(path) = tls.path("tls-cert-file") else {
-        return Reading::NotApplicable("tls-cert-file is not set".into());
-    };
-    let file = match certificate::load(sight.host, &path) {
-        Ok(file) => file,
-        Err(why) => return why,
-    };
+    let file = certificate::load(sight.host, &tls.named("tls-cert-file")?)?;
     let address = tls.own_address();
-    match served::certificate(&address, port) {
-        Ok(served) => Reading::Value(
-            Value::Flag(file.first() == Some(&served)),
-            Some(format!("{address} port {port} and {}", path.display())),
-        ),
-        Err(e) => Reading::Unknown(format!("a TLS handshake with {address} port {port}: {e}")),
-    }
+    let served = served::certificate(&address, port)
+        .map_err(|e| Blank::Unknown(format!("a TLS handshake with {address} port {port}: {e}")))?;
+    Ok(file.first() == Some(&served))
 }
 
-fn words(found: Vec<String>) -> Reading {
-    match found.is_empty() {
-        true => Reading::Absent,
-        false => Reading::Value(Value::Words(found), None),
-    }
-}
-
-/// A value that was read from a file.
-fn from(path: &Path, value: Value) -> Reading {
-    Reading::Value(value, Some(path.display().to_string()))
+fn words(found: Vec<String>) -> Option<Value> {
+    (!found.is_empty()).then_some(Value::Words(found))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The certificates of a server, as files: what its peers will find in them. The words of OpenSSL's own judgement are followed,
 //! since it is OpenSSL that Redis and its peers ask.
 
-use super::{Tls, chain, from, key, of_speaker, words};
+use super::{Blank, Tls, chain, key, of_speaker, words};
 use crate::host::Host;
 use crate::setting::{Reading, Sight};
 use crate::value::Value;
@@ -76,13 +76,20 @@ impl fmt::Display for Role {
     }
 }
 
-/// A fact of one of the instance's certificates.
+/// A fact of one of the instance's certificates, and the file that it is in.
 pub fn read(sight: Sight, instance: &str, role: Role, what: CertificateFact) -> Reading {
-    let tls = match of_speaker(sight.facts, instance) {
-        Ok(tls) => tls,
-        Err(why) => return why,
-    };
-    judge(sight, &tls, role, what).unwrap_or_else(|why| why)
+    let judged = of_speaker(sight.facts, instance).and_then(|tls| {
+        let path = match what {
+            CertificateFact::KeyExposed => tls.named(directives(&tls, role).1)?,
+            _ => tls.named(directives(&tls, role).0)?,
+        };
+        Ok((judge(sight, &tls, role, what, &path)?, path))
+    });
+    match judged {
+        Ok((Some(value), path)) => Reading::Value(value, Some(path.display().to_string())),
+        Ok((None, _)) => Reading::Absent,
+        Err(blank) => blank.into(),
+    }
 }
 
 /// The files that a role's certificate and key are in.
@@ -95,55 +102,70 @@ fn directives(tls: &Tls, role: Role) -> (&'static str, &'static str) {
     }
 }
 
-fn judge(sight: Sight, tls: &Tls, role: Role, what: CertificateFact) -> Result<Reading, Reading> {
+fn judge(
+    sight: Sight,
+    tls: &Tls,
+    role: Role,
+    what: CertificateFact,
+    path: &Path,
+) -> Result<Option<Value>, Blank> {
     let host = sight.host;
     let now = host.now().as_second();
-    let (certificate, key) = directives(tls, role);
-    let place = |name: &str| {
-        let unset = || Reading::NotApplicable(format!("{name} is not set"));
-        tls.path(name).ok_or_else(unset)
-    };
-    if what == CertificateFact::KeyExposed {
-        return key::exposure(sight, &place(key)?);
+    match what {
+        CertificateFact::Count => count(host, path),
+        CertificateFact::KeyExposed => key::exposure(sight, path),
+        CertificateFact::DaysLeft => looking(host, path, |leaf, above| {
+            let ends = above.iter().map(|c| c.validity().not_after.timestamp());
+            let first = ends.fold(leaf.validity().not_after.timestamp(), i64::min);
+            Ok(days(first.saturating_sub(now)))
+        }),
+        CertificateFact::DaysValid => looking(host, path, |leaf, _| {
+            let start = leaf.validity().not_before.timestamp();
+            Ok(days(now.saturating_sub(start)))
+        }),
+        CertificateFact::KeyMatches => looking(host, path, |leaf, _| {
+            let key = tls.named(directives(tls, role).1)?;
+            Ok(Some(Value::Flag(key::matches(host, &key, leaf)?)))
+        }),
+        CertificateFact::Chain => looking(host, path, |leaf, above| {
+            let end = chain::end(host, tls, role, (leaf, above), now)?;
+            Ok(Some(Value::text(end)))
+        }),
+        CertificateFact::Usage => looking(host, path, |leaf, _| {
+            Ok(Some(Value::Flag(is_taken_for(leaf, role)?)))
+        }),
+        CertificateFact::Names => looking(host, path, |leaf, _| Ok(words(names(leaf)?))),
+        CertificateFact::Weakness => looking(host, path, |leaf, above| {
+            let all = std::iter::once(leaf).chain(above);
+            Ok(words(all.flat_map(weakness).collect()))
+        }),
     }
-    let path = place(certificate)?;
-    if what == CertificateFact::Count {
-        return count(host, &path);
-    }
-    let ders = load(host, &path)?;
-    let all = parse(&ders, &path)?;
-    let Some((leaf, above)) = all.split_first() else {
-        return Err(none_in(&path));
-    };
-    Ok(match what {
-        CertificateFact::Count | CertificateFact::KeyExposed => return Err(none_in(&path)),
-        CertificateFact::DaysLeft => {
-            let last = all.iter().map(|c| c.validity().not_after.timestamp()).min();
-            let left = last.map_or(0, |end| end.saturating_sub(now));
-            from(&path, Value::Int(left.div_euclid(DAY)))
-        }
-        CertificateFact::DaysValid => {
-            let since = now.saturating_sub(leaf.validity().not_before.timestamp());
-            from(&path, Value::Int(since.div_euclid(DAY)))
-        }
-        CertificateFact::KeyMatches => {
-            let matches = key::matches(host, &place(key)?, leaf)?;
-            from(&path, Value::Flag(matches))
-        }
-        CertificateFact::Chain => chain::read(host, tls, role, leaf, above, now)
-            .map(|end| from(&path, Value::text(end)))?,
-        CertificateFact::Usage => from(&path, Value::Flag(is_taken_for(leaf, role)?)),
-        CertificateFact::Names => words(names(leaf)?),
-        CertificateFact::Weakness => words(all.iter().flat_map(weakness).collect()),
-    })
 }
 
-/// The certificates of a PEM file, the server's own first.
-pub fn load(host: &Host, path: &Path) -> Result<Vec<Vec<u8>>, Reading> {
-    let bytes = host.read(path);
-    let bytes = bytes.map_err(|e| Reading::Unknown(e.to_string()))?;
-    let missing = || Reading::Unknown(format!("there is no {}", path.display()));
-    let ders = pem(&bytes.ok_or_else(missing)?);
+/// Whole days, rounded down, as a value.
+fn days(seconds: i64) -> Option<Value> {
+    Some(Value::Int(seconds.div_euclid(DAY)))
+}
+
+/// Looks at the certificates of a file: the server's own, and those above it.
+fn looking(
+    host: &Host,
+    path: &Path,
+    look: impl FnOnce(&X509Certificate, &[X509Certificate]) -> Result<Option<Value>, Blank>,
+) -> Result<Option<Value>, Blank> {
+    let ders = load(host, path)?;
+    let parse = |der| X509Certificate::from_der(der).map(|(_, parsed)| parsed);
+    let all: Result<Vec<_>, _> = ders.iter().map(|der| parse(der.as_slice())).collect();
+    let all = all.map_err(|e| Blank::Unknown(format!("{}: {e}", path.display())))?;
+    match all.split_first() {
+        Some((leaf, above)) => look(leaf, above),
+        None => Err(none_in(path)),
+    }
+}
+
+/// The certificates of a PEM file, the server's own first; at least one.
+pub(super) fn load(host: &Host, path: &Path) -> Result<Vec<Vec<u8>>, Blank> {
+    let ders = pem(&key::content(host, path)?);
     match ders.is_empty() {
         true => Err(none_in(path)),
         false => Ok(ders),
@@ -151,44 +173,37 @@ pub fn load(host: &Host, path: &Path) -> Result<Vec<Vec<u8>>, Reading> {
 }
 
 /// The certificates in PEM text. What is no PEM holds none.
-pub fn pem(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn pem(bytes: &[u8]) -> Vec<Vec<u8>> {
     let sections = Pem::iter_from_buffer(bytes).map_while(Result::ok);
     let certificates = sections.filter(|section| section.label == "CERTIFICATE");
     certificates.map(|section| section.contents).collect()
 }
 
-fn parse<'a>(ders: &'a [Vec<u8>], path: &Path) -> Result<Vec<X509Certificate<'a>>, Reading> {
-    let parse = |der: &'a Vec<u8>| X509Certificate::from_der(der).map(|(_, parsed)| parsed);
-    let all: Result<_, _> = ders.iter().map(parse).collect();
-    all.map_err(|e| Reading::Unknown(format!("{}: {e}", path.display())))
+fn none_in(path: &Path) -> Blank {
+    Blank::Unknown(format!("{} holds no certificate", path.display()))
 }
 
-fn none_in(path: &Path) -> Reading {
-    Reading::Unknown(format!("{} holds no certificate", path.display()))
-}
-
-fn count(host: &Host, path: &Path) -> Result<Reading, Reading> {
-    let bytes = host.read(path);
-    let Some(bytes) = bytes.map_err(|e| Reading::Unknown(e.to_string()))? else {
-        return Ok(Reading::Absent);
+fn count(host: &Host, path: &Path) -> Result<Option<Value>, Blank> {
+    let Some(bytes) = host.read(path)? else {
+        return Ok(None);
     };
     let ders = pem(&bytes);
     let whole = ders
         .iter()
         .filter(|der| X509Certificate::from_der(der).is_ok());
     let whole = i64::try_from(whole.count()).unwrap_or(i64::MAX);
-    Ok(from(path, Value::Int(whole)))
+    Ok(Some(Value::Int(whole)))
 }
 
 /// As OpenSSL's purposes "SSL server" and "SSL client" (crypto/x509/v3_purp.c): what is not restricted serves any purpose,
 /// and `anyExtendedKeyUsage` names none.
-fn is_taken_for(leaf: &X509Certificate, role: Role) -> Result<bool, Reading> {
-    let extended = leaf.extended_key_usage().map_err(unreadable)?;
+fn is_taken_for(leaf: &X509Certificate, role: Role) -> Result<bool, Blank> {
+    let extended = leaf.extended_key_usage()?;
     let extended = extended.is_none_or(|usage| match role {
         Role::Server => usage.value.server_auth,
         Role::Client => usage.value.client_auth,
     });
-    let usage = leaf.key_usage().map_err(unreadable)?;
+    let usage = leaf.key_usage()?;
     let signs = usage.as_ref().is_none_or(|usage| {
         let (value, server) = (usage.value, role == Role::Server);
         value.digital_signature() || value.key_agreement() || (server && value.key_encipherment())
@@ -196,12 +211,8 @@ fn is_taken_for(leaf: &X509Certificate, role: Role) -> Result<bool, Reading> {
     Ok(extended && signs)
 }
 
-fn unreadable(error: x509_parser::error::X509Error) -> Reading {
-    Reading::Unknown(format!("an extension of the certificate: {error}"))
-}
-
-fn names(leaf: &X509Certificate) -> Result<Vec<String>, Reading> {
-    let names = leaf.subject_alternative_name().map_err(unreadable)?;
+fn names(leaf: &X509Certificate) -> Result<Vec<String>, Blank> {
+    let names = leaf.subject_alternative_name()?;
     let Some(names) = names else {
         return Ok(Vec::new());
     };

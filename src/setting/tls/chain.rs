@@ -3,9 +3,8 @@
 //! not issue for, and revocation, are not judged.
 
 use super::certificate::{Role, limits_names, may_issue, pem};
-use super::files::Tls;
+use super::{Blank, Tls};
 use crate::host::{Host, HostResult};
-use crate::setting::Reading;
 use x509_parser::error::X509Error;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -39,27 +38,26 @@ fn is_hashed(name: &str) -> bool {
         .is_some_and(|(hash, n)| hex(hash) && !n.is_empty() && number(n))
 }
 
-/// `complete`, or where the chain of `leaf` ends.
-pub fn read(
+/// `complete`, or where the chain of `leaf` and those above it ends.
+pub fn end(
     host: &Host,
     tls: &Tls,
     role: Role,
-    leaf: &X509Certificate,
-    above: &[X509Certificate],
+    (leaf, above): (&X509Certificate, &[X509Certificate]),
     now: i64,
-) -> Result<String, Reading> {
-    let trusted = authorities(host, tls).map_err(|e| Reading::Unknown(e.to_string()))?;
+) -> Result<String, Blank> {
+    let trusted = authorities(host, tls)?;
     let none = "there is no authority to hold it against";
     match (trusted.is_empty(), tls.needs_authorities()) {
-        (true, false) => return Err(Reading::NotApplicable(none.into())),
-        (true, true) => return Err(Reading::Unknown(none.into())),
+        (true, false) => return Err(Blank::NotApplicable(none.into())),
+        (true, true) => return Err(Blank::Unknown(none.into())),
         (false, _) => {}
     }
-    let trusted = trusted.iter().filter_map(|der| {
-        // A bundle may hold one that is malformed: OpenSSL does not find an issuer in it either.
+    let parsed = trusted.iter().filter_map(|der| {
+        // A bundle may hold one that is malformed: OpenSSL finds no issuer in it either.
         X509Certificate::from_der(der).ok().map(|(_, c)| c)
     });
-    let trusted: Vec<X509Certificate> = trusted.collect();
+    let trusted: Vec<X509Certificate> = parsed.collect();
     let climb = Climb {
         trusted: &trusted,
         above,
@@ -69,7 +67,7 @@ pub fn read(
     match climb.from(leaf, 0) {
         Ok(()) => Ok(COMPLETE.to_owned()),
         Err(End::Broken(why)) => Ok(why),
-        Err(End::NotKnown(why)) => Err(Reading::Unknown(why)),
+        Err(End::NotKnown(why)) => Err(Blank::Unknown(why)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a server was told of TLS: its directives, by what they mean. Reads nothing.
 
+use super::Blank;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,12 @@ impl<'a> Tls<'a> {
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         let text = self.text(name);
         (!text.is_empty()).then(|| Path::new(self.text("dir")).join(text))
+    }
+
+    /// The same, where it must be set for there to be something to judge.
+    pub fn named(&self, name: &str) -> Result<PathBuf, Blank> {
+        let unset = || Blank::NotApplicable(format!("{name} is not set"));
+        self.path(name).ok_or_else(unset)
     }
 
     /// The addresses beyond this host where clients are answered in clear text.
