@@ -3,6 +3,8 @@
 use crate::sight::{Machine, certificates, run};
 use redis_harden::audit::{Selection, Status, audit};
 use redis_harden::controls::all;
+use redis_harden::facts::{Facts, View};
+use redis_harden::policy::Policies;
 use redis_harden::redis::{Endpoint, ask};
 use redis_harden::setting::Sight;
 use std::fs;
@@ -40,6 +42,8 @@ impl Server {
             .arg(file("root.crt"))
             .arg("--unixsocket")
             .arg(file("s"))
+            .arg("--logfile")
+            .arg(file("log"))
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed (tests/install-deps)");
@@ -145,6 +149,46 @@ fn a_server_with_a_good_certificate_has_no_finding() {
     assert!(server.is_trusted());
     server.set(&["tls-protocols", "TLSv1.2"]);
     assert_eq!(server.findings(), [""; 0], "nor one that speaks no TLS 1.3");
+}
+
+/// The policy's instance is told of a port that answers nothing but TLS, and no unix socket is where the policy has it.
+#[test]
+fn a_server_that_speaks_tls_only_is_unknown_and_says_what_would_be_needed() {
+    let server = Server::start();
+    let text = format!("[redis]\nname = \"tls-only\"\nport = {}\n", server.port);
+    let policies = Policies::parse("test.toml", &text).unwrap();
+    let facts = Facts::gather(&server.machine.host, &policies).unwrap();
+    let View::Silent(why) = &facts.instances["tls-only"].view else {
+        panic!("{:?}", facts.instances["tls-only"].view);
+    };
+    assert!(
+        why.contains("speaks TLS only") && why.contains("unixsocket"),
+        "{why}"
+    );
+    let sight = Sight::new(&server.machine.host, &facts);
+    for judged in audit(
+        sight,
+        &policies,
+        &all(),
+        &Selection::new(&["tls.*".to_owned()], &[], &all()).unwrap(),
+    ) {
+        assert_eq!(judged.status, Status::Unknown, "{}", judged.control.id);
+    }
+}
+
+/// Monitoring reads the log: nothing in it is of our making where the server lets everybody in.
+#[test]
+fn a_look_at_what_is_served_leaves_no_line_in_the_log() {
+    let mut server = Server::start();
+    server.set(&["tls-auth-clients", "optional"]);
+    let log = server.file("log");
+    server.set(&["loglevel", "debug"]);
+    assert_eq!(server.findings(), [""; 0]);
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(
+        text.contains("Accepted") && !text.contains("Error accepting"),
+        "{text}"
+    );
 }
 
 #[test]
