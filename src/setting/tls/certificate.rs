@@ -9,13 +9,18 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use x509_parser::certificate::BasicExtension;
 use x509_parser::prelude::{
-    FromDer, GeneralName, ParsedExtension, Pem, X509Certificate, X509Version,
+    BasicConstraints, ExtendedKeyUsage, FromDer, GeneralName, KeyUsage, ParsedExtension, Pem,
+    X509Certificate, X509Version,
 };
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 
 const DAY: i64 = 86_400;
+
+/// Ed25519 and Ed448, which come in one strength each.
+const EDWARDS: [&str; 2] = ["1.3.101.112", "1.3.101.113"];
 
 /// Which of a server's certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,8 +141,11 @@ fn judge(
         }),
         CertificateFact::Names => looking(host, path, |leaf, _| Ok(words(names(leaf)?))),
         CertificateFact::Weakness => looking(host, path, |leaf, above| {
-            let all = std::iter::once(leaf).chain(above);
-            Ok(words(all.flat_map(weakness).collect()))
+            let mut weak = weakness(leaf)?;
+            for certificate in above {
+                weak.extend(weakness(certificate)?);
+            }
+            Ok(words(weak))
         }),
     }
 }
@@ -154,8 +162,7 @@ fn looking(
     look: impl FnOnce(&X509Certificate, &[X509Certificate]) -> Result<Option<Value>, Blank>,
 ) -> Result<Option<Value>, Blank> {
     let ders = load(host, path)?;
-    let parse = |der| X509Certificate::from_der(der).map(|(_, parsed)| parsed);
-    let all: Result<Vec<_>, _> = ders.iter().map(|der| parse(der.as_slice())).collect();
+    let all: Result<Vec<_>, _> = ders.iter().map(|der| parse(der)).collect();
     let all = all.map_err(|e| Blank::Unknown(format!("{}: {e}", path.display())))?;
     match all.split_first() {
         Some((leaf, above)) => look(leaf, above),
@@ -179,6 +186,16 @@ pub(super) fn pem(bytes: &[u8]) -> Vec<Vec<u8>> {
     certificates.map(|section| section.contents).collect()
 }
 
+/// A certificate whose every known extension can be read: one that cannot restricts in a way that nobody here would see.
+pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
+    let (_, parsed) = X509Certificate::from_der(der).map_err(|e| e.to_string())?;
+    let mut extensions = parsed.extensions().iter().map(|e| e.parsed_extension());
+    match extensions.find(|e| matches!(e, ParsedExtension::ParseError { .. })) {
+        Some(_) => Err("an extension of the certificate is malformed".to_owned()),
+        None => Ok(parsed),
+    }
+}
+
 fn none_in(path: &Path) -> Blank {
     Blank::Unknown(format!("{} holds no certificate", path.display()))
 }
@@ -188,10 +205,8 @@ fn count(host: &Host, path: &Path) -> Result<Option<Value>, Blank> {
         return Ok(None);
     };
     let ders = pem(&bytes);
-    let whole = ders
-        .iter()
-        .filter(|der| X509Certificate::from_der(der).is_ok());
-    let whole = i64::try_from(whole.count()).unwrap_or(i64::MAX);
+    let whole = ders.iter().filter(|der| parse(der).is_ok()).count();
+    let whole = i64::try_from(whole).unwrap_or(i64::MAX);
     Ok(Some(Value::Int(whole)))
 }
 
@@ -235,7 +250,7 @@ fn address(bytes: &[u8]) -> Option<String> {
 }
 
 /// Keys below 112 bits of security, and signatures by MD5 or SHA-1 (NIST SP 800-131A). A root's own signature proves nothing to anybody.
-fn weakness(certificate: &X509Certificate) -> Vec<String> {
+fn weakness(certificate: &X509Certificate) -> Result<Vec<String>, Blank> {
     let mut weak = Vec::new();
     match certificate.public_key().parsed() {
         Ok(PublicKey::RSA(key)) if key.key_size() < 2048 => {
@@ -245,13 +260,19 @@ fn weakness(certificate: &X509Certificate) -> Vec<String> {
             weak.push(format!("EC-{}", point.key_size()));
         }
         Ok(PublicKey::DSA(_)) => weak.push("DSA".to_owned()),
-        _ => {}
+        Ok(PublicKey::RSA(_) | PublicKey::EC(_)) => {}
+        _ => {
+            let algorithm = certificate.public_key().algorithm.algorithm.to_id_string();
+            if !EDWARDS.contains(&algorithm.as_str()) {
+                return Err(Blank::Unknown(format!("a key of the kind {algorithm}")));
+            }
+        }
     }
     let is_root = certificate.subject().as_raw() == certificate.issuer().as_raw();
     if let (false, Some(hash)) = (is_root, weak_hash(certificate)) {
         weak.push(format!("{hash}-signature"));
     }
-    weak
+    Ok(weak)
 }
 
 fn weak_hash(certificate: &X509Certificate) -> Option<&'static str> {
@@ -276,8 +297,7 @@ fn weak_hash(certificate: &X509Certificate) -> Option<&'static str> {
 
 /// Whether a certificate may issue others, with `below` authorities between it and the server's own.
 pub(super) fn may_issue(certificate: &X509Certificate, role: Role, below: usize) -> bool {
-    let constraints = certificate.basic_constraints().ok().flatten();
-    let is_authority = match constraints {
+    let is_authority = |constraints: Option<BasicExtension<&BasicConstraints>>| match constraints {
         Some(basic) => {
             let reach = basic.value.path_len_constraint;
             basic.value.ca && reach.is_none_or(|most| below <= most as usize)
@@ -285,14 +305,16 @@ pub(super) fn may_issue(certificate: &X509Certificate, role: Role, below: usize)
         // A root older than the extension.
         None => certificate.version() == X509Version::V1,
     };
-    let usage = certificate.key_usage().ok().flatten();
-    let extended = certificate.extended_key_usage().ok().flatten();
-    is_authority
-        && usage.is_none_or(|usage| usage.value.key_cert_sign())
-        && extended.is_none_or(|usage| match role {
-            Role::Server => usage.value.server_auth,
-            Role::Client => usage.value.client_auth,
-        })
+    let signs = |usage: BasicExtension<&KeyUsage>| usage.value.key_cert_sign();
+    let for_role = |usage: BasicExtension<&ExtendedKeyUsage>| match role {
+        Role::Server => usage.value.server_auth,
+        Role::Client => usage.value.client_auth,
+    };
+    certificate.basic_constraints().is_ok_and(is_authority)
+        && certificate.key_usage().is_ok_and(|u| u.is_none_or(signs))
+        && certificate
+            .extended_key_usage()
+            .is_ok_and(|u| u.is_none_or(for_role))
 }
 
 /// Whether it limits the names that may be issued below it, which is not judged here.

@@ -2,11 +2,12 @@
 //! X509_V_FLAG_PARTIAL_CHAIN: it must end at a self-issued certificate of the authorities' file. Names that an authority may
 //! not issue for, and revocation, are not judged.
 
-use super::certificate::{Role, limits_names, may_issue, pem};
+use super::certificate::{Role, limits_names, may_issue, parse, pem};
 use super::{Blank, Tls};
 use crate::host::{Host, HostResult};
 use x509_parser::error::X509Error;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::X509Certificate;
+use x509_parser::public_key::PublicKey;
 
 /// What a chain that leads to an authority reads as.
 pub const COMPLETE: &str = "complete";
@@ -53,10 +54,8 @@ pub fn end(
         (true, true) => return Err(Blank::Unknown(none.into())),
         (false, _) => {}
     }
-    let parsed = trusted.iter().filter_map(|der| {
-        // A bundle may hold one that is malformed: OpenSSL finds no issuer in it either.
-        X509Certificate::from_der(der).ok().map(|(_, c)| c)
-    });
+    // A bundle may hold one that is malformed: OpenSSL finds no issuer in it either.
+    let parsed = trusted.iter().filter_map(|der| parse(der).ok());
     let trusted: Vec<X509Certificate> = parsed.collect();
     let climb = Climb {
         trusted: &trusted,
@@ -100,45 +99,32 @@ impl Climb<'_> {
             let why = format!("{name} limits the names below it, which is not judged here");
             return Err(End::NotKnown(why));
         }
-        if is_self_issued(here) {
-            return match self.trusts(here) {
-                true => Ok(()),
-                false => Err(End::Broken(format!(
-                    "{name} is no authority of the server's"
-                ))),
-            };
+        if is_issuer(here, here) && self.trusts(here) {
+            return Ok(());
         }
         self.to_issuer(here, below)
     }
 
     fn to_issuer(&self, here: &X509Certificate, below: usize) -> Result<(), End> {
-        let issuer = here.issuer().to_string();
-        let mut end = End::Broken(format!("the certificate of {issuer} is missing"));
+        let issuer = here.issuer();
+        let mut end = End::Broken(match is_issuer(here, here) {
+            true => format!("{issuer} is no authority of the server's"),
+            false => format!("the certificate of {issuer} is missing"),
+        });
         if below >= MAX_DEPTH {
             return Err(End::NotKnown("the chain is too long".to_owned()));
         }
         let known = self.trusted.iter().chain(self.above);
-        for candidate in known.filter(|c| c.subject().as_raw() == here.issuer().as_raw()) {
-            if !may_issue(candidate, self.role, below) {
-                end = End::Broken(format!("{issuer} may not issue it"));
-                continue;
-            }
-            match here.verify_signature(Some(candidate.public_key())) {
-                Ok(()) => {}
-                Err(X509Error::SignatureUnsupportedAlgorithm) => {
-                    let why = format!("the signature of {issuer} is of a kind not known here");
-                    end = End::NotKnown(why);
-                    continue;
-                }
-                Err(_) => {
-                    end = End::Broken(format!(
-                        "{issuer} has not signed it: another of its name did"
-                    ));
-                    continue;
-                }
-            }
-            match self.from(candidate, below + 1) {
+        let others = known.filter(|c| c.as_raw() != here.as_raw());
+        for candidate in others.filter(|c| is_issuer(c, here)) {
+            let there = match may_issue(candidate, self.role, below) {
+                true => signed_by(here, candidate).and_then(|()| self.from(candidate, below + 1)),
+                false => Err(End::Broken(format!("{issuer} may not issue it"))),
+            };
+            match there {
                 Ok(()) => return Ok(()),
+                // Another way that is broken does not make this one known.
+                Err(_) if matches!(end, End::NotKnown(_)) => {}
                 Err(there) => end = there,
             }
         }
@@ -146,12 +132,28 @@ impl Climb<'_> {
     }
 
     fn trusts(&self, certificate: &X509Certificate) -> bool {
-        self.trusted
-            .iter()
-            .any(|t| t.as_raw() == certificate.as_raw())
+        let mut trusted = self.trusted.iter();
+        trusted.any(|t| t.as_raw() == certificate.as_raw())
     }
 }
 
-fn is_self_issued(certificate: &X509Certificate) -> bool {
-    certificate.subject().as_raw() == certificate.issuer().as_raw()
+/// By name, whatever kind of string it is written in: whether it really is, its signature says.
+fn is_issuer(issuer: &X509Certificate, of: &X509Certificate) -> bool {
+    issuer.subject().to_string() == of.issuer().to_string()
+}
+
+fn signed_by(certificate: &X509Certificate, issuer: &X509Certificate) -> Result<(), End> {
+    let name = issuer.subject();
+    let not_known = format!("the signature of {name} is of a kind that is not verified here");
+    // ring verifies by no smaller key, and does not say so.
+    if matches!(issuer.public_key().parsed(), Ok(PublicKey::RSA(key)) if key.key_size() < 2048) {
+        return Err(End::NotKnown(not_known));
+    }
+    match certificate.verify_signature(Some(issuer.public_key())) {
+        Ok(()) => Ok(()),
+        Err(X509Error::SignatureUnsupportedAlgorithm) => Err(End::NotKnown(not_known)),
+        Err(_) => Err(End::Broken(format!(
+            "{name} has not signed it: another of its name did"
+        ))),
+    }
 }
