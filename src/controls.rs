@@ -36,6 +36,7 @@ mod acl;
 mod cluster;
 mod compromise;
 mod config;
+mod cve;
 mod files;
 mod kernel;
 mod limits;
@@ -56,7 +57,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 18] = [
+const TOPICS: [&[Control]; 19] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -65,6 +66,7 @@ const TOPICS: [&[Control]; 18] = [
     files::CONTROLS,
     network::CONTROLS,
     package::CONTROLS,
+    cve::CONTROLS,
     config::CONTROLS,
     acl::CONTROLS,
     tls::CONTROLS,

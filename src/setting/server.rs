@@ -127,12 +127,14 @@ const SECRETS: [&str; 5] = [
 
 /// A directive as the running server has it.
 pub fn read_directive(sight: Sight, instance: &str, name: &str) -> Reading {
-    told(sight, instance, |known| match &known.view {
-        View::Told(told) => told.directives.get(name).map(|value| {
+    optional(sight, instance, "CONFIG GET", |told| {
+        if let Some(why) = &told.unconfigured {
+            return Err(why.to_string());
+        }
+        Ok(told.directives.get(name).map(|value| {
             let secret = SECRETS.contains(&name) && !value.is_empty();
             typed(if secret { "(set)" } else { value })
-        }),
-        _ => None,
+        }))
     })
 }
 

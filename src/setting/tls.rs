@@ -58,6 +58,13 @@ pub enum TlsFact {
     ServesItsFile,
 }
 
+impl TlsFact {
+    /// Whether more is asked than what the server tells to any client that may ask.
+    pub fn is_of_the_host(self) -> bool {
+        matches!(self, TlsFact::Authorities | TlsFact::ServesItsFile)
+    }
+}
+
 impl fmt::Display for TlsFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

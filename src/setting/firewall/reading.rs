@@ -1,6 +1,6 @@
 //! The table as a setting: read, and what stands in the way of loading it.
 
-use super::{FILE, Table, read};
+use super::{FILE, Networks, listed, read};
 use crate::host::{Host, HostError, HostResult, Run};
 use crate::policy::{Install, Policy};
 use crate::setting::{Obstacle, Reading, Sight};
@@ -13,6 +13,18 @@ pub fn reading(host: &Host) -> Reading {
         return Reading::Absent;
     }
     read(host).map(|table| table.map(Value::Firewall)).into()
+}
+
+/// The same within a pass of judging, where it has been asked for already.
+pub fn reading_in(sight: Sight) -> Reading {
+    let asked = sight.memo.and_then(|memo| memo.firewall.take());
+    match asked {
+        None => reading(sight.host),
+        Some(begun) => {
+            let table = begun.output().and_then(|output| listed(sight.host, output));
+            table.map(|table| table.map(Value::Firewall)).into()
+        }
+    }
 }
 
 /// Loads the rendered table where an instance would listen beyond loopback without it: after a reboot nobody else does,
@@ -36,12 +48,10 @@ pub fn must_guard(host: &Host, policy: &Policy) -> HostResult<()> {
         return Ok(());
     }
     // A wider table that an earlier policy left is not the one that it wants.
-    let wanted = Table::of([policy.redis.port], &policy.firewall.allow);
+    let wanted = Networks::of(&policy.firewall.allow);
     match reading(host) {
         Reading::Value(Value::Firewall(table), _)
-            if table.foreign.is_empty()
-                && table.ports.contains(&policy.redis.port)
-                && (&table.allow_v4, &table.allow_v6) == (&wanted.allow_v4, &wanted.allow_v6) =>
+            if table.foreign.is_empty() && table.ports.get(&policy.redis.port) == Some(&wanted) =>
         {
             Ok(())
         }
