@@ -48,6 +48,7 @@ mod replication;
 mod sandbox;
 mod service;
 mod system;
+mod tls;
 
 use crate::control::Control;
 use crate::facts::{Facts, View};
@@ -56,7 +57,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 17] = [
+const TOPICS: [&[Control]; 19] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -68,6 +69,8 @@ const TOPICS: [&[Control]; 17] = [
     cve::CONTROLS,
     config::CONTROLS,
     acl::CONTROLS,
+    tls::CONTROLS,
+    tls::certificates::CONTROLS,
     persistence::CONTROLS,
     replication::CONTROLS,
     cluster::CONTROLS,

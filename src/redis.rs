@@ -3,6 +3,7 @@
 pub mod acl;
 pub mod config;
 pub mod rdb;
+pub mod served;
 pub mod takeover;
 pub mod users;
 
@@ -67,6 +68,8 @@ pub enum Silence {
     Nobody,
     /// It answered, and refused: `NOAUTH`, `WRONGPASS`, `NOPERM`, `LOADING`.
     Refused(String),
+    /// It ended the connection instead of an answer, as one that expects TLS does.
+    HungUp(String),
     /// It could not be reached, or did not answer in time.
     Broken(String),
 }
@@ -206,6 +209,7 @@ fn silence(error: redis::RedisError) -> Silence {
         None if error.kind() == redis::ErrorKind::AuthenticationFailed => {
             Silence::Refused(error.to_string())
         }
+        None if error.is_connection_dropped() => Silence::HungUp(error.to_string()),
         None => Silence::Broken(error.to_string()),
     }
 }
@@ -223,7 +227,7 @@ impl std::fmt::Display for Silence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Silence::Nobody => f.write_str("nothing listens there"),
-            Silence::Refused(why) | Silence::Broken(why) => f.write_str(why),
+            Silence::Refused(why) | Silence::HungUp(why) | Silence::Broken(why) => f.write_str(why),
         }
     }
 }

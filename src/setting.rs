@@ -17,6 +17,7 @@ pub mod secret;
 pub mod server;
 pub mod service;
 pub mod sysctl_d;
+pub mod tls;
 pub mod traces;
 pub mod unit;
 pub mod users;
@@ -118,6 +119,17 @@ pub enum Setting {
         path: PathBuf,
         what: acl_file::AclFileFact,
     },
+    /// Something of how the running server speaks TLS. As its fact says.
+    Tls {
+        instance: String,
+        what: tls::TlsFact,
+    },
+    /// Something of a certificate that the running server was told to use. As its fact says.
+    Certificate {
+        instance: String,
+        role: tls::certificate::Role,
+        what: tls::certificate::CertificateFact,
+    },
     /// Whether anything is at a path. `Value::Present`, or nothing.
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.
@@ -215,6 +227,7 @@ impl Setting {
         const PATHS: [&str; 5] = ["dir", "aclfile", "unixsocket", "logfile", "pidfile"];
         match self {
             Setting::Directive { name, .. } => !PATHS.contains(&name.as_str()),
+            Setting::Tls { what, .. } => !what.is_of_the_host(),
             Setting::Info { field, .. } => !matches!(field.as_str(), "config_file" | "executable"),
             Setting::Users { .. }
             | Setting::Modules(_)
@@ -274,6 +287,12 @@ impl Setting {
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
             Setting::AclFile { path, what } => acl_file::read(host, path, *what),
+            Setting::Tls { instance, what } => tls::read(sight, instance, *what),
+            Setting::Certificate {
+                instance,
+                role,
+                what,
+            } => tls::certificate::read(sight, instance, *role, *what),
             Setting::Presence(path) => traces::read_presence(host, path),
             Setting::Strangers(dir) => traces::read_strangers(host, dir),
             Setting::Processes(user) => traces::read_processes(sight, user),

@@ -18,7 +18,9 @@ impl Facts {
     ) -> Result<Facts, String> {
         let told = interview(endpoint, login).map_err(|why| match why {
             Silence::Nobody => format!("{endpoint}: nothing listens there"),
-            Silence::Refused(why) | Silence::Broken(why) => format!("{endpoint}: {why}"),
+            Silence::Refused(why) | Silence::HungUp(why) | Silence::Broken(why) => {
+                format!("{endpoint}: {why}")
+            }
         })?;
         let anonymous = anonymous(endpoint).map_err(|e| e.to_string());
         let of = |policy: &Policy| {

@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 use crate::policy::{Name, Policy};
-use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask};
+use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask, served};
 use crate::setting::secret;
 use crate::supervise::state::{self, Report};
 use std::path::Path;
@@ -110,8 +110,20 @@ fn hear(host: &Host, instance: &mut Instance) {
         Err(Silence::Refused(why)) if instance.anonymous == Ok(true) => {
             ask(endpoint, None).map_or(View::Silent(why), |told| View::Told(Box::new(told)))
         }
+        Err(Silence::HungUp(why)) => View::Silent(match speaks_tls(endpoint) {
+            true => format!(
+                "{endpoint} speaks TLS only, and is not asked by TLS yet: give the server a unix socket (unixsocket {})",
+                instance.policy.unix_socket().display()
+            ),
+            false => format!("{endpoint}: {why}"),
+        }),
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
+}
+
+/// Whether it shows a certificate to whoever begins a TLS handshake.
+fn speaks_tls(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Tcp(host, port) if served::certificate(host, *port).is_ok())
 }
 
 /// The login of root's apply, where its password can be read.

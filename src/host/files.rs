@@ -87,6 +87,18 @@ impl Host {
         Ok(stat.map(Stat::from))
     }
 
+    /// Attributes of what a path leads to, links followed; `None` when it does not exist.
+    pub fn stat_target(&self, path: &Path) -> HostResult<Option<Stat>> {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let opened = match self.open_following(path, flags) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(e) => return Err(HostError::errno(looking(path), e)),
+        };
+        let stat = fstat(opened.as_fd()).map_err(|e| HostError::errno(looking(path), e))?;
+        Ok(Some(Stat::from(stat)))
+    }
+
     /// The names in a directory, sorted; empty when it does not exist.
     pub fn list(&self, path: &Path) -> HostResult<Vec<String>> {
         let doing = || format!("listing {}", path.display());
@@ -170,11 +182,15 @@ impl Host {
     }
 
     pub(super) fn open_trusted(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        self.open_following(path, read_flags())
+    }
+
+    fn open_following(&self, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
         if self.is_live_root() {
-            return open(path, read_flags(), Mode::empty());
+            return open(path, flags, Mode::empty());
         }
         let how = OpenHow::new()
-            .flags(read_flags())
+            .flags(flags)
             .resolve(ResolveFlag::RESOLVE_IN_ROOT);
         for _ in 1..MAX_TRIES {
             match openat2(self.root_fd.as_fd(), relative(path), how) {

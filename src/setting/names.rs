@@ -46,6 +46,12 @@ impl fmt::Display for Setting {
                 write!(f, "running {instance}: CLUSTER INFO {field}")
             }
             Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
+            Setting::Tls { instance, what } => write!(f, "running {instance}: {what}"),
+            Setting::Certificate {
+                instance,
+                role,
+                what,
+            } => write!(f, "{role} of {instance}: {what}"),
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
             Setting::Processes(user) => write!(f, "programs that run as {user}"),

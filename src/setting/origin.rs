@@ -2,6 +2,8 @@
 
 use super::measure::Measure;
 use super::server::ProcessFact;
+use super::tls::TlsFact;
+use super::tls::certificate::{CertificateFact, Role};
 use super::{Setting, Sight, kernel};
 use crate::facts::{Init, View};
 
@@ -56,6 +58,8 @@ impl Setting {
             Setting::Modules(_) => "MODULE LIST".to_owned(),
             Setting::Cluster { field, .. } => format!("CLUSTER INFO, {field}"),
             Setting::AclFile { path, .. } | Setting::Presence(path) => path.display().to_string(),
+            Setting::Tls { what, .. } => tls(*what).to_owned(),
+            Setting::Certificate { role, what, .. } => certificate(*role, *what),
             Setting::Strangers(dir) => format!("the names in {}", dir.display()),
             Setting::Processes(user) => format!("/proc/*/comm of the processes of {user}"),
             Setting::ConfigFile { path, name } => {
@@ -85,6 +89,35 @@ fn measure(what: Measure) -> &'static str {
         Measure::MemoryLimit => "/proc/meminfo, and memory.max of the control groups around us",
         Measure::CveTableAge => "the date of data/cve.toml, built in, and the clock",
         Measure::MaxmemorySum => "the policy, and /proc/meminfo",
+    }
+}
+
+fn tls(what: TlsFact) -> &'static str {
+    match what {
+        TlsFact::PlainAddresses => "CONFIG GET port and bind",
+        TlsFact::Authorities => "the files of CONFIG GET tls-ca-cert-file and tls-ca-cert-dir",
+        TlsFact::OldProtocols => "CONFIG GET tls-protocols",
+        TlsFact::WeakCiphers => "CONFIG GET tls-ciphers and tls-ciphersuites",
+        TlsFact::ServesItsFile => {
+            "a TLS handshake on this host, and the file of CONFIG GET tls-cert-file"
+        }
+    }
+}
+
+fn certificate(role: Role, what: CertificateFact) -> String {
+    let which = match role {
+        Role::Server => "tls",
+        Role::Client => "tls-client",
+    };
+    match what {
+        CertificateFact::KeyExposed => format!("owner and mode of the file of {which}-key-file"),
+        CertificateFact::KeyMatches => {
+            format!("the files of {which}-cert-file and {which}-key-file")
+        }
+        CertificateFact::Chain => {
+            format!("the files of {which}-cert-file, tls-ca-cert-file and tls-ca-cert-dir")
+        }
+        _ => format!("the file of CONFIG GET {which}-cert-file"),
     }
 }
 

@@ -27,16 +27,28 @@ fn ids_are_unique_and_name_the_topic_whose_file_they_are_in() {
             "{}: not kebab-case",
             control.id
         );
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/controls/{topic}.rs"));
-        let text =
-            std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/controls");
+        let quoted = format!("\"{}\"", control.id);
         assert!(
-            text.contains(&format!("\"{}\"", control.id)),
-            "{} is not in {}",
-            control.id,
-            file.display()
+            sources(&folder, topic)
+                .iter()
+                .any(|text| text.contains(&quoted)),
+            "{} is not in {topic}.rs, nor in a file of {topic}/",
+            control.id
         );
     }
+}
+
+/// A topic's file, and those of its folder where it has one.
+fn sources(folder: &Path, topic: &str) -> Vec<String> {
+    let mut files = vec![folder.join(format!("{topic}.rs"))];
+    if let Ok(entries) = std::fs::read_dir(folder.join(topic)) {
+        files.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    let read = |file: &std::path::PathBuf| {
+        std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+    };
+    files.iter().map(read).collect()
 }
 
 #[test]

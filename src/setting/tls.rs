@@ -1,0 +1,234 @@
+//! TLS as the running server was told to speak it: with whom, how, and whether what it serves is what its file holds.
+//! The certificates are judged in `certificate.rs`. Nothing of this is read where TLS is off.
+
+pub mod certificate;
+mod chain;
+mod files;
+mod key;
+
+use super::{Reading, Sight};
+use crate::facts::{Facts, View};
+use crate::host::HostError;
+use crate::redis::served;
+use crate::value::Value;
+pub use chain::COMPLETE;
+pub use files::Tls;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use x509_parser::error::X509Error;
+
+/// Versions that RFC 8996 retired, and SSL.
+const OLD: [&str; 5] = ["tlsv1", "tlsv1.0", "tlsv1.1", "sslv2", "sslv3"];
+
+/// Words of OpenSSL's cipher lists that encrypt nothing, prove nobody's identity, or have been broken (ciphers(1)).
+const WEAK: [&str; 18] = [
+    "NULL",
+    "eNULL",
+    "aNULL",
+    "ADH",
+    "AECDH",
+    "EXP",
+    "EXPORT",
+    "EXPORT40",
+    "EXPORT56",
+    "LOW",
+    "RC2",
+    "RC4",
+    "DES",
+    "3DES",
+    "CBC3",
+    "MD5",
+    "SECLEVEL=0",
+    "COMPLEMENTOFALL",
+];
+
+/// Something of how a server speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsFact {
+    /// Addresses beyond this host where it answers in clear text. `Value::Words`, or nothing; also where TLS is off.
+    PlainAddresses,
+    /// How many certificates of authorities its file or directory holds. `Value::Int`.
+    Authorities,
+    /// Versions that are retired. `Value::Words`, or nothing.
+    OldProtocols,
+    /// Words of its list of ciphers that weaken it. `Value::Words`, or nothing.
+    WeakCiphers,
+    /// Whether the certificate that it serves is the one in its file. `Value::Flag`.
+    ServesItsFile,
+}
+
+impl TlsFact {
+    /// Whether more is asked than what the server tells to any client that may ask.
+    pub fn is_of_the_host(self) -> bool {
+        matches!(self, TlsFact::Authorities | TlsFact::ServesItsFile)
+    }
+}
+
+impl fmt::Display for TlsFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TlsFact::PlainAddresses => "addresses in clear text",
+            TlsFact::Authorities => "certificates of authorities",
+            TlsFact::OldProtocols => "retired versions of TLS",
+            TlsFact::WeakCiphers => "weak ciphers",
+            TlsFact::ServesItsFile => "serves the certificate of its file",
+        })
+    }
+}
+
+/// Why there is nothing to judge.
+#[derive(Debug)]
+pub enum Blank {
+    NotApplicable(String),
+    Unknown(String),
+}
+
+impl From<Blank> for Reading {
+    fn from(blank: Blank) -> Reading {
+        match blank {
+            Blank::NotApplicable(why) => Reading::NotApplicable(why),
+            Blank::Unknown(why) => Reading::Unknown(why),
+        }
+    }
+}
+
+impl From<HostError> for Blank {
+    fn from(error: HostError) -> Blank {
+        Blank::Unknown(error.to_string())
+    }
+}
+
+impl From<X509Error> for Blank {
+    fn from(error: X509Error) -> Blank {
+        Blank::Unknown(format!("an extension of the certificate: {error}"))
+    }
+}
+
+/// A fact of how the instance's server speaks TLS.
+pub fn read(sight: Sight, instance: &str, what: TlsFact) -> Reading {
+    match judge(sight, instance, what) {
+        Ok(Some(value)) => Reading::Value(value, None),
+        Ok(None) => Reading::Absent,
+        Err(blank) => blank.into(),
+    }
+}
+
+fn judge(sight: Sight, instance: &str, what: TlsFact) -> Result<Option<Value>, Blank> {
+    let facts = sight.facts;
+    match what {
+        TlsFact::PlainAddresses => Ok(words(of(facts, instance)?.plain_addresses())),
+        TlsFact::Authorities => {
+            let found = chain::authorities(sight.host, &of_speaker(facts, instance)?)?;
+            let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+            Ok(Some(Value::Int(count)))
+        }
+        TlsFact::OldProtocols => {
+            let tls = of_speaker(facts, instance)?;
+            Ok(words(old_protocols(tls.text("tls-protocols"))))
+        }
+        TlsFact::WeakCiphers => {
+            let tls = of_speaker(facts, instance)?;
+            let lists = ["tls-ciphers", "tls-ciphersuites"].map(|name| tls.text(name));
+            Ok(words(lists.into_iter().flat_map(weak_ciphers).collect()))
+        }
+        TlsFact::ServesItsFile => {
+            let serves = serves_its_file(sight, &of_speaker(facts, instance)?)?;
+            Ok(Some(Value::Flag(serves)))
+        }
+    }
+}
+
+/// What the running server was told.
+fn of<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Blank> {
+    let known = facts.instances.get(instance).map(|known| &known.view);
+    match known {
+        None | Some(View::NotRunning) => {
+            Err(Blank::NotApplicable(format!("{instance} is not running")))
+        }
+        Some(View::Silent(why)) => Err(Blank::Unknown(why.clone())),
+        Some(View::Told(told)) => Ok(Tls::of(&told.directives)),
+    }
+}
+
+/// The same where TLS is on.
+fn of_speaker<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Blank> {
+    let tls = of(facts, instance)?;
+    match tls.is_on() {
+        true => Ok(tls),
+        false => Err(Blank::NotApplicable("TLS is off".into())),
+    }
+}
+
+/// Empty means what the server's build has: TLS 1.2 and 1.3 since 6.0 (src/tls.c, REDIS_TLS_PROTO_DEFAULT).
+fn old_protocols(protocols: &str) -> Vec<String> {
+    let old = |word: &&str| OLD.contains(&word.to_ascii_lowercase().as_str());
+    let words = protocols.split_whitespace().filter(old);
+    words.map(str::to_owned).collect()
+}
+
+/// The weak words that a list of ciphers adds: `!`, `-` and `+` add none.
+fn weak_ciphers(list: &str) -> Vec<String> {
+    let words = list.split([':', ',', ' ']);
+    let added = words.filter(|word| !word.starts_with(['!', '-', '+']));
+    let is_weak = |word: &&str| {
+        let mut parts = word.trim_start_matches('@').split(['-', '+', '_']);
+        parts.any(|part| WEAK.contains(&part))
+    };
+    added.filter(is_weak).map(str::to_owned).collect()
+}
+
+/// By a handshake on this host.
+fn serves_its_file(sight: Sight, tls: &Tls) -> Result<bool, Blank> {
+    let blank = |why: &str| Blank::NotApplicable(why.to_owned());
+    let port = tls.port().ok_or_else(|| blank("tls-port is 0"))?;
+    if !sight.host.is_live_root() {
+        return Err(blank("there is no server below another root"));
+    }
+    let file = certificate::load(sight.host, &tls.named("tls-cert-file")?)?;
+    let address = tls.own_address();
+    let served = served::certificate(&address, port)
+        .map_err(|e| Blank::Unknown(format!("a TLS handshake with {address} port {port}: {e}")))?;
+    Ok(file.first() == Some(&served))
+}
+
+fn words(found: Vec<String>) -> Option<Value> {
+    (!found.is_empty()).then_some(Value::Words(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_cipher_list_adds_is_weak() {
+        for good in [
+            "",
+            "DEFAULT:!MEDIUM",
+            "HIGH:!aNULL:!MD5:!3DES",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+            "TLS_AES_256_GCM_SHA384",
+            "DHE-RSA-DESSERT",
+        ] {
+            assert!(weak_ciphers(good).is_empty(), "{good}");
+        }
+        for bad in [
+            "DES-CBC3-SHA",
+            "ECDHE-RSA-RC4-SHA",
+            "HIGH:aNULL",
+            "NULL-SHA256",
+            "EXP-RC4-MD5",
+            "ALL:@SECLEVEL=0",
+            "kRSA+3DES",
+        ] {
+            assert_eq!(weak_ciphers(bad).len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn retired_versions_are_found_in_any_case() {
+        assert!(old_protocols("").is_empty());
+        assert!(old_protocols("TLSv1.2 TLSv1.3").is_empty());
+        assert_eq!(old_protocols("tlsv1 TLSv1.1 TLSv1.2"), ["tlsv1", "TLSv1.1"]);
+    }
+}

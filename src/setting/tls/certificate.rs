@@ -1,0 +1,327 @@
+//! The certificates of a server, as files: what its peers will find in them. The words of OpenSSL's own judgement are followed,
+//! since it is OpenSSL that Redis and its peers ask.
+
+use super::{Blank, Tls, chain, key, of_speaker, words};
+use crate::host::Host;
+use crate::setting::{Reading, Sight};
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use x509_parser::certificate::BasicExtension;
+use x509_parser::prelude::{
+    BasicConstraints, ExtendedKeyUsage, FromDer, GeneralName, KeyUsage, ParsedExtension, Pem,
+    X509Certificate, X509Version,
+};
+use x509_parser::public_key::PublicKey;
+use x509_parser::signature_algorithm::SignatureAlgorithm;
+
+const DAY: i64 = 86_400;
+
+/// Ed25519 and Ed448, which come in one strength each.
+const EDWARDS: [&str; 2] = ["1.3.101.112", "1.3.101.113"];
+
+/// Which of a server's certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The one that it shows to clients: `tls-cert-file`.
+    Server,
+    /// The one that it shows to its master and to other nodes: `tls-client-cert-file`, else the same.
+    Client,
+}
+
+/// Something of a certificate or its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateFact {
+    /// How many certificates its file holds. `Value::Int`.
+    Count,
+    /// Whole days until it, or one above it, expires. `Value::Int`.
+    DaysLeft,
+    /// Whole days since it became valid. `Value::Int`, negative before.
+    DaysValid,
+    /// Whether the private key is its own. `Value::Flag`.
+    KeyMatches,
+    /// What lets others than Redis read the key. `Value::Words`, or nothing.
+    KeyExposed,
+    /// `complete` where issuers lead to an authority of the server's, else where that ends. `Value::Text`.
+    Chain,
+    /// Whether peers take it for its role. `Value::Flag`.
+    Usage,
+    /// The names and addresses that it is for. `Value::Words`, or nothing.
+    Names,
+    /// Keys and signatures that can be forged. `Value::Words`, or nothing.
+    Weakness,
+}
+
+impl fmt::Display for CertificateFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CertificateFact::Count => "certificates in its file",
+            CertificateFact::DaysLeft => "days until it expires",
+            CertificateFact::DaysValid => "days since it became valid",
+            CertificateFact::KeyMatches => "matches its key",
+            CertificateFact::KeyExposed => "exposure of its key",
+            CertificateFact::Chain => "chain",
+            CertificateFact::Usage => "is taken for its role",
+            CertificateFact::Names => "names",
+            CertificateFact::Weakness => "weak keys and signatures",
+        })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Server => "certificate",
+            Role::Client => "client certificate",
+        })
+    }
+}
+
+/// A fact of one of the instance's certificates, and the file that it is in.
+pub fn read(sight: Sight, instance: &str, role: Role, what: CertificateFact) -> Reading {
+    let judged = of_speaker(sight.facts, instance).and_then(|tls| {
+        let path = match what {
+            CertificateFact::KeyExposed => tls.named(directives(&tls, role).1)?,
+            _ => tls.named(directives(&tls, role).0)?,
+        };
+        Ok((judge(sight, &tls, role, what, &path)?, path))
+    });
+    match judged {
+        Ok((Some(value), path)) => Reading::Value(value, Some(path.display().to_string())),
+        Ok((None, _)) => Reading::Absent,
+        Err(blank) => blank.into(),
+    }
+}
+
+/// The files that a role's certificate and key are in.
+fn directives(tls: &Tls, role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Client if !tls.text("tls-client-cert-file").is_empty() => {
+            ("tls-client-cert-file", "tls-client-key-file")
+        }
+        _ => ("tls-cert-file", "tls-key-file"),
+    }
+}
+
+fn judge(
+    sight: Sight,
+    tls: &Tls,
+    role: Role,
+    what: CertificateFact,
+    path: &Path,
+) -> Result<Option<Value>, Blank> {
+    let host = sight.host;
+    let now = host.now().as_second();
+    match what {
+        CertificateFact::Count => count(host, path),
+        CertificateFact::KeyExposed => key::exposure(sight, path),
+        CertificateFact::DaysLeft => looking(host, path, |leaf, above| {
+            let ends = above.iter().map(|c| c.validity().not_after.timestamp());
+            let first = ends.fold(leaf.validity().not_after.timestamp(), i64::min);
+            Ok(days(first.saturating_sub(now)))
+        }),
+        CertificateFact::DaysValid => looking(host, path, |leaf, _| {
+            let start = leaf.validity().not_before.timestamp();
+            Ok(days(now.saturating_sub(start)))
+        }),
+        CertificateFact::KeyMatches => looking(host, path, |leaf, _| {
+            let key = tls.named(directives(tls, role).1)?;
+            Ok(Some(Value::Flag(key::matches(host, &key, leaf)?)))
+        }),
+        CertificateFact::Chain => looking(host, path, |leaf, above| {
+            let end = chain::end(host, tls, role, (leaf, above), now)?;
+            Ok(Some(Value::text(end)))
+        }),
+        CertificateFact::Usage => looking(host, path, |leaf, _| {
+            Ok(Some(Value::Flag(is_taken_for(leaf, role)?)))
+        }),
+        CertificateFact::Names => looking(host, path, |leaf, _| Ok(words(names(leaf)?))),
+        CertificateFact::Weakness => looking(host, path, |leaf, above| {
+            let mut weak = weakness(leaf)?;
+            for certificate in above {
+                weak.extend(weakness(certificate)?);
+            }
+            Ok(words(weak))
+        }),
+    }
+}
+
+/// Whole days, rounded down, as a value.
+fn days(seconds: i64) -> Option<Value> {
+    Some(Value::Int(seconds.div_euclid(DAY)))
+}
+
+/// Looks at the certificates of a file: the server's own, and those above it.
+fn looking(
+    host: &Host,
+    path: &Path,
+    look: impl FnOnce(&X509Certificate, &[X509Certificate]) -> Result<Option<Value>, Blank>,
+) -> Result<Option<Value>, Blank> {
+    let ders = load(host, path)?;
+    let all: Result<Vec<_>, _> = ders.iter().map(|der| parse(der)).collect();
+    let all = all.map_err(|e| Blank::Unknown(format!("{}: {e}", path.display())))?;
+    match all.split_first() {
+        Some((leaf, above)) => look(leaf, above),
+        None => Err(none_in(path)),
+    }
+}
+
+/// The certificates of a PEM file, the server's own first; at least one.
+pub(super) fn load(host: &Host, path: &Path) -> Result<Vec<Vec<u8>>, Blank> {
+    let ders = pem(&key::content(host, path)?);
+    match ders.is_empty() {
+        true => Err(none_in(path)),
+        false => Ok(ders),
+    }
+}
+
+/// The certificates in PEM text. What is no PEM holds none.
+pub(super) fn pem(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let sections = Pem::iter_from_buffer(bytes).map_while(Result::ok);
+    let certificates = sections.filter(|section| section.label == "CERTIFICATE");
+    certificates.map(|section| section.contents).collect()
+}
+
+/// A certificate whose every known extension can be read: one that cannot restricts in a way that nobody here would see.
+pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
+    let (_, parsed) = X509Certificate::from_der(der).map_err(|e| e.to_string())?;
+    let mut extensions = parsed.extensions().iter().map(|e| e.parsed_extension());
+    match extensions.find(|e| matches!(e, ParsedExtension::ParseError { .. })) {
+        Some(_) => Err("an extension of the certificate is malformed".to_owned()),
+        None => Ok(parsed),
+    }
+}
+
+fn none_in(path: &Path) -> Blank {
+    Blank::Unknown(format!("{} holds no certificate", path.display()))
+}
+
+fn count(host: &Host, path: &Path) -> Result<Option<Value>, Blank> {
+    let Some(bytes) = host.read(path)? else {
+        return Ok(None);
+    };
+    let ders = pem(&bytes);
+    let whole = ders.iter().filter(|der| parse(der).is_ok()).count();
+    let whole = i64::try_from(whole).unwrap_or(i64::MAX);
+    Ok(Some(Value::Int(whole)))
+}
+
+/// As OpenSSL's purposes "SSL server" and "SSL client" (crypto/x509/v3_purp.c): what is not restricted serves any purpose,
+/// and `anyExtendedKeyUsage` names none.
+fn is_taken_for(leaf: &X509Certificate, role: Role) -> Result<bool, Blank> {
+    let extended = leaf.extended_key_usage()?;
+    let extended = extended.is_none_or(|usage| match role {
+        Role::Server => usage.value.server_auth,
+        Role::Client => usage.value.client_auth,
+    });
+    let usage = leaf.key_usage()?;
+    let signs = usage.as_ref().is_none_or(|usage| {
+        let (value, server) = (usage.value, role == Role::Server);
+        value.digital_signature() || value.key_agreement() || (server && value.key_encipherment())
+    });
+    Ok(extended && signs)
+}
+
+fn names(leaf: &X509Certificate) -> Result<Vec<String>, Blank> {
+    let names = leaf.subject_alternative_name()?;
+    let Some(names) = names else {
+        return Ok(Vec::new());
+    };
+    let shown = names
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => address(bytes),
+            _ => None,
+        });
+    Ok(shown.collect())
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(|b| IpAddr::from(Ipv4Addr::from(b)));
+    let any = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|b| Ipv6Addr::from(b).into()));
+    any.ok().map(|ip| ip.to_string())
+}
+
+/// Keys below 112 bits of security, and signatures by MD5 or SHA-1 (NIST SP 800-131A). A root's own signature proves nothing to anybody.
+fn weakness(certificate: &X509Certificate) -> Result<Vec<String>, Blank> {
+    let mut weak = Vec::new();
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) if key.key_size() < 2048 => {
+            weak.push(format!("RSA-{}", key.key_size()));
+        }
+        Ok(PublicKey::EC(point)) if point.key_size() < 256 => {
+            weak.push(format!("EC-{}", point.key_size()));
+        }
+        Ok(PublicKey::DSA(_)) => weak.push("DSA".to_owned()),
+        Ok(PublicKey::RSA(_) | PublicKey::EC(_)) => {}
+        _ => {
+            let algorithm = certificate.public_key().algorithm.algorithm.to_id_string();
+            if !EDWARDS.contains(&algorithm.as_str()) {
+                return Err(Blank::Unknown(format!("a key of the kind {algorithm}")));
+            }
+        }
+    }
+    let is_root = certificate.subject().as_raw() == certificate.issuer().as_raw();
+    if let (false, Some(hash)) = (is_root, weak_hash(certificate)) {
+        weak.push(format!("{hash}-signature"));
+    }
+    Ok(weak)
+}
+
+fn weak_hash(certificate: &X509Certificate) -> Option<&'static str> {
+    let hash_of_pss = match SignatureAlgorithm::try_from(&certificate.signature_algorithm) {
+        Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => {
+            Some(parameters.hash_algorithm_oid().to_id_string())
+        }
+        _ => None,
+    };
+    let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
+    match hash_of_pss.unwrap_or(algorithm).as_str() {
+        "1.2.840.113549.1.1.4" => Some("MD5"),
+        // RSA, RSA by its older name, ECDSA, DSA, and SHA-1 itself.
+        "1.2.840.113549.1.1.5"
+        | "1.3.14.3.2.29"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.10040.4.3"
+        | "1.3.14.3.2.26" => Some("SHA-1"),
+        _ => None,
+    }
+}
+
+/// Whether a certificate may issue others, with `below` authorities between it and the server's own.
+pub(super) fn may_issue(certificate: &X509Certificate, role: Role, below: usize) -> bool {
+    let is_authority = |constraints: Option<BasicExtension<&BasicConstraints>>| match constraints {
+        Some(basic) => {
+            let reach = basic.value.path_len_constraint;
+            basic.value.ca && reach.is_none_or(|most| below <= most as usize)
+        }
+        // A root older than the extension.
+        None => certificate.version() == X509Version::V1,
+    };
+    let signs = |usage: BasicExtension<&KeyUsage>| usage.value.key_cert_sign();
+    let for_role = |usage: BasicExtension<&ExtendedKeyUsage>| match role {
+        Role::Server => usage.value.server_auth,
+        Role::Client => usage.value.client_auth,
+    };
+    certificate.basic_constraints().is_ok_and(is_authority)
+        && certificate.key_usage().is_ok_and(|u| u.is_none_or(signs))
+        && certificate
+            .extended_key_usage()
+            .is_ok_and(|u| u.is_none_or(for_role))
+}
+
+/// Whether it limits the names that may be issued below it, which is not judged here.
+pub(super) fn limits_names(certificate: &X509Certificate) -> bool {
+    let extensions = certificate.extensions();
+    let is = |e: &&x509_parser::extensions::X509Extension| {
+        matches!(e.parsed_extension(), ParsedExtension::NameConstraints(_))
+    };
+    extensions.iter().any(|e| is(&e))
+}
