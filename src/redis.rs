@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod config;
+pub mod effective;
 pub mod rdb;
 pub mod takeover;
 
