@@ -7,5 +7,8 @@
     reason = "a test may panic, and starts its servers behind the door"
 )]
 
+mod files;
+mod random;
 mod server;
 mod table;
+mod values;

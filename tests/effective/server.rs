@@ -19,7 +19,11 @@ pub struct Program {
 
 /// This machine's, and where `REDIS_HARDEN_TRIXIE` names a Debian 13 tree (`tests/full effective` does) that one's two.
 pub fn programs() -> Vec<Program> {
-    let of = |version, name, root| Program { version, root, name };
+    let of = |version, name, root| Program {
+        version,
+        root,
+        name,
+    };
     let mut programs = vec![of(Version::Redis70, "redis-server", None)];
     if let Some(tree) = std::env::var_os("REDIS_HARDEN_TRIXIE") {
         let tree = Some(PathBuf::from(tree));
@@ -105,13 +109,13 @@ impl Server {
     ) -> Result<Server, String> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            if let Ok(stream) = UnixStream::connect(&socket) {
-                stream
-                    .set_read_timeout(Some(Duration::from_secs(20)))
-                    .unwrap();
-                let stream = BufReader::new(stream);
+            if let Some(stream) = answering(&socket) {
                 let _dir = dir;
-                return Ok(Server { child, stream, _dir });
+                return Ok(Server {
+                    child,
+                    stream,
+                    _dir,
+                });
             }
             if child.try_wait().unwrap().is_some() {
                 return Err(String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned());
@@ -119,7 +123,10 @@ impl Server {
             if Instant::now() > deadline {
                 let _ = child.kill();
                 let _ = child.wait();
-                panic!("it neither listened nor ended: {}", fs::read_to_string(log).unwrap());
+                panic!(
+                    "it neither answered nor ended: {}",
+                    fs::read_to_string(log).unwrap()
+                );
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -136,7 +143,9 @@ impl Server {
         self.stream.get_mut().write_all(&request).unwrap();
         let head = self.line();
         match head.as_bytes().first() {
-            Some(b'*') => (0..head[1..].parse().unwrap()).map(|_| self.bulk()).collect(),
+            Some(b'*') => (0..head[1..].parse().unwrap())
+                .map(|_| self.bulk())
+                .collect(),
             Some(b'+') => Vec::new(),
             _ => panic!("{head}"),
         }
@@ -175,4 +184,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A connection on which something was answered: a server may still refuse its modules after it has begun to listen.
+fn answering(socket: &Path) -> Option<BufReader<UnixStream>> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .ok()?;
+    stream.write_all(b"PING\r\n").ok()?;
+    let mut stream = BufReader::new(stream);
+    let answered = stream.read_line(&mut String::new()).ok()?;
+    (answered > 0).then_some(stream)
 }

@@ -30,7 +30,10 @@ const OLDER: [(&str, &str); 8] = [
     ("-", "_"),
     ("busy-reply-threshold", "lua-time-limit"),
     ("commandlog-slow-execution-max-len", "slowlog-max-len"),
-    ("commandlog-execution-slower-than", "slowlog-log-slower-than"),
+    (
+        "commandlog-execution-slower-than",
+        "slowlog-log-slower-than",
+    ),
     ("replicas", "slaves"),
 ];
 
@@ -149,7 +152,11 @@ fn kind(program: &Program, name: &str) -> String {
         "argument must be 'yes' or 'no'" => "bool".to_owned(),
         "argument couldn't be parsed into an integer" => {
             let bounds = between("9223372036854775807");
-            let bounds = if bounds.is_empty() { between("-9223372036854775808") } else { bounds };
+            let bounds = if bounds.is_empty() {
+                between("-9223372036854775808")
+            } else {
+                bounds
+            };
             match bounds.is_empty() {
                 true => format!("int:{}..{}", i64::MIN, i64::MAX),
                 false => format!("int:{bounds}"),
@@ -232,7 +239,10 @@ fn merge_synonyms(program: &Program, kinds: &mut BTreeMap<&str, String>) {
                 None => groups.push((shown.clone(), vec![value])),
             }
         }
-        let groups: Vec<String> = groups.into_iter().map(|(_, words)| words.join(",")).collect();
+        let groups: Vec<String> = groups
+            .into_iter()
+            .map(|(_, words)| words.join(","))
+            .collect();
         kinds.insert(name, format!("enum:{}", groups.join("|")));
     }
 }

@@ -13,29 +13,36 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     !hidden && rest_matches(&pattern, &name)
 }
 
-fn rest_matches(pattern: &[char], name: &[char]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else {
-        return name.is_empty();
-    };
-    let one = name.split_first();
-    match first {
-        '*' => {
-            let tails = (0..=name.len()).filter_map(|at| name.get(at..));
-            tails.into_iter().any(|tail| rest_matches(rest, tail))
+/// Only the last star ever has to take more: what is before it has matched.
+fn rest_matches<'a>(mut pattern: &'a [char], mut name: &'a [char]) -> bool {
+    let mut star: Option<(&'a [char], &'a [char])> = None;
+    loop {
+        if let ['*', rest @ ..] = pattern {
+            (pattern, star) = (rest, Some((rest, name)));
+        } else if pattern.is_empty() && name.is_empty() {
+            return true;
+        } else if let Some(next) = one_matches(pattern, name) {
+            (pattern, name) = next;
+        } else if let Some((after, [_, more @ ..])) = star {
+            (pattern, name, star) = (after, more, Some((after, more)));
+        } else {
+            return false;
         }
-        '?' => one.is_some_and(|(_, name)| rest_matches(rest, name)),
-        '[' => match (set(rest), one) {
-            (Some((_, _)), None) => false,
-            (Some((holds, rest)), Some((c, name))) => holds(*c) && rest_matches(rest, name),
-            // A bracket that is not closed is one.
-            (None, _) => one.is_some_and(|(c, name)| *c == '[' && rest_matches(rest, name)),
-        },
-        '\\' => match (rest.split_first(), one) {
-            (Some((literal, rest)), Some((c, name))) => literal == c && rest_matches(rest, name),
-            _ => false,
-        },
-        literal => one.is_some_and(|(c, name)| c == literal && rest_matches(rest, name)),
     }
+}
+
+/// What is left of both when the pattern's first element takes the name's first character.
+fn one_matches<'a>(pattern: &'a [char], name: &'a [char]) -> Option<(&'a [char], &'a [char])> {
+    let (c, name) = name.split_first()?;
+    let (first, rest) = pattern.split_first()?;
+    let (matches, rest) = match (first, set(rest)) {
+        ('?', _) => (true, rest),
+        ('[', Some((holds, rest))) => (holds(*c), rest),
+        // A bracket that is not closed is one.
+        ('\\', _) => (rest.first() == Some(c), rest.get(1..)?),
+        _ => (first == c, rest),
+    };
+    matches.then_some((rest, name))
 }
 
 /// What is in a bracket, and what follows it.

@@ -23,7 +23,10 @@ pub fn takes_many(directive: Directive) -> bool {
 
 /// The value as `CONFIG GET` shows it, for every kind but the special ones.
 pub fn value(directive: Directive, args: &[Vec<u8>]) -> Result<String, Refusal> {
-    let (kind, of) = directive.kind.split_once(':').unwrap_or((directive.kind, ""));
+    let (kind, of) = directive
+        .kind
+        .split_once(':')
+        .unwrap_or((directive.kind, ""));
     if kind == "flags" {
         return flags(of, args);
     }
@@ -70,7 +73,9 @@ pub fn whole(arg: &[u8], base: u32) -> Option<i64> {
     if arg.is_empty() {
         return Some(0);
     }
-    let space = arg.iter().take_while(|b| b.is_ascii_whitespace() || **b == 0x0b);
+    let space = arg
+        .iter()
+        .take_while(|b| b.is_ascii_whitespace() || **b == 0x0b);
     let arg = arg.get(space.count()..)?;
     let (negative, digits) = match arg.split_first()? {
         (b'-', rest) => (true, rest),
@@ -107,11 +112,17 @@ fn flags(of: &str, args: &[Vec<u8>]) -> Result<String, Refusal> {
     if args.is_empty() || !args.iter().all(known) {
         return Err(format!("it must be some of {}", of.replace('|', ", ")));
     }
-    let set: Vec<&str> = names.filter(|name| args.iter().any(|a| is(name, a))).collect();
+    let set: Vec<&str> = names
+        .filter(|name| args.iter().any(|a| is(name, a)))
+        .collect();
     if set.contains(&"save") && set.contains(&"nosave") {
         return Err("save and nosave exclude each other".into());
     }
-    Ok(if set.is_empty() { none.to_owned() } else { set.join(" ") })
+    Ok(if set.is_empty() {
+        none.to_owned()
+    } else {
+        set.join(" ")
+    })
 }
 
 /// Digits and a minus, and no other form of the same number. Source: `string2ll` in util.c.
@@ -207,7 +218,11 @@ mod tests {
             ("bool", "YES", Some("yes")),
             ("bool", "true", None),
             ("enum:no|yes,relative|absolute", "Relative", Some("yes")),
-            ("flags:default|save|nosave|now|force", "force now", Some("now force")),
+            (
+                "flags:default|save|nosave|now|force",
+                "force now",
+                Some("now force"),
+            ),
             ("flags:default|save|nosave|now|force", "save nosave", None),
         ] {
             assert_eq!(shown(kind, arg).as_deref(), expected, "{kind} {arg}");

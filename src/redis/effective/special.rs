@@ -22,10 +22,23 @@ type Limit = (u64, u64, i32);
 #[derive(Debug, Default)]
 pub struct Lists {
     save: Vec<(i64, i32)>,
+    /// Whether a `save` line adds to those before it.
+    adds: bool,
     limits: Option<[Limit; 3]>,
 }
 
 impl Lists {
+    /// A text begins.
+    pub fn begin(&mut self) {
+        self.adds = true;
+    }
+
+    /// A text ends. Redis then takes the rest of the one that included it for a `CONFIG SET`: each `save` replaces the last.
+    /// Source: `reading_config_file` in config.c, which is no counter.
+    pub fn end(&mut self) {
+        self.adds = false;
+    }
+
     /// The directive's value after one more line.
     pub fn set(&mut self, directive: Directive, args: &[Vec<u8>]) -> Result<String, Refusal> {
         match directive.name {
@@ -52,7 +65,7 @@ impl Lists {
             let pair = seconds.zip(changes).ok_or_else(wrong)?;
             pairs.push((pair.0, truncated(pair.1)));
         }
-        if is_empty_word(args) {
+        if !self.adds || is_empty_word(args) {
             self.save.clear();
         }
         self.save.extend(pairs);
@@ -84,9 +97,17 @@ fn with_limits(mut limits: [Limit; 3], args: &[Vec<u8>]) -> Result<[Limit; 3], R
         let [class, hard, soft, seconds] = four else {
             return Err("it takes a class, two sizes and seconds".into());
         };
-        let class = if class.eq_ignore_ascii_case(b"replica") { b"slave" } else { class.as_slice() };
-        let at = CLASSES.iter().position(|c| c.as_bytes().eq_ignore_ascii_case(class));
-        let limit = at.and_then(|at| limits.get_mut(at)).ok_or("there is no such client class")?;
+        let class = if class.eq_ignore_ascii_case(b"replica") {
+            b"slave"
+        } else {
+            class.as_slice()
+        };
+        let at = CLASSES
+            .iter()
+            .position(|c| c.as_bytes().eq_ignore_ascii_case(class));
+        let limit = at
+            .and_then(|at| limits.get_mut(at))
+            .ok_or("there is no such client class")?;
         let seconds = kind::whole(seconds, 10).map(truncated).filter(|n| *n >= 0);
         let sizes = kind::memory(hard).zip(kind::memory(soft));
         let ((hard, soft), seconds) = sizes.zip(seconds).ok_or("a limit is no size, or no time")?;
@@ -96,7 +117,9 @@ fn with_limits(mut limits: [Limit; 3], args: &[Vec<u8>]) -> Result<[Limit; 3], R
 }
 
 fn scores(args: &[Vec<u8>]) -> Result<String, Refusal> {
-    let scores = args.iter().map(|a| kind::whole(a, 10).filter(|n| (-2000..=2000).contains(n)));
+    let scores = args
+        .iter()
+        .map(|a| kind::whole(a, 10).filter(|n| (-2000..=2000).contains(n)));
     let scores: Option<Vec<i64>> = scores.collect();
     match scores.as_deref() {
         Some([main, replica, child]) => Ok(format!("{main} {replica} {child}")),
@@ -132,7 +155,9 @@ fn master(args: &[Vec<u8>]) -> Result<String, Refusal> {
         return Ok(String::new());
     }
     let port = kind::whole(port, 10).map(truncated);
-    let port = port.filter(|n| (0..=65535).contains(n)).ok_or("its port is none")?;
+    let port = port
+        .filter(|n| (0..=65535).contains(n))
+        .ok_or("its port is none")?;
     Ok(format!("{} {port}", words::text(host)))
 }
 
@@ -140,7 +165,10 @@ fn addresses(args: &[Vec<u8>]) -> Result<String, Refusal> {
     if args.len() > MAX_ADDRESSES {
         return Err(format!("more than {MAX_ADDRESSES} addresses"));
     }
-    let shown: Vec<String> = nothing_for_empty(args).iter().map(|a| words::text(a)).collect();
+    let shown: Vec<String> = nothing_for_empty(args)
+        .iter()
+        .map(|a| words::text(a))
+        .collect();
     Ok(shown.join(" "))
 }
 

@@ -68,7 +68,9 @@ impl Version {
     /// Directives that its parser takes and does nothing with. Source: `deprecated_configs` in each version's config.c.
     pub fn ignores(self, name: &str) -> bool {
         match name {
-            "list-max-ziplist-entries" | "list-max-ziplist-value" | "lua-replicate-commands" => true,
+            "list-max-ziplist-entries" | "list-max-ziplist-value" | "lua-replicate-commands" => {
+                true
+            }
             "io-threads-do-reads" => self != Version::Redis70,
             "dynamic-hz" => self == Version::Valkey81,
             _ => false,

@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn a_line_splits_as_redis_splits_it() {
         let table: [(&[u8], &[&[u8]]); 8] = [
-            (b"Testing one two three", &[b"Testing", b"one", b"two", b"three"]),
+            (
+                b"Testing one two three",
+                &[b"Testing", b"one", b"two", b"three"],
+            ),
             (b"\"a\\x41\\n\" 'b\\'c'", &[b"aA\n", b"b'c"]),
             (b"\"\" x", &[b"", b"x"]),
             (b"", &[]),
