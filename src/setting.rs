@@ -1,6 +1,7 @@
 //! A setting is a place on the host that holds one value, or nothing. Each kind is read, written, saved and put back here, once.
 
 pub mod account;
+pub mod effective;
 pub mod file;
 pub mod firewall;
 pub mod kernel;
@@ -83,6 +84,11 @@ pub enum Setting {
     Info { instance: String, field: String },
     /// What a client that sends no password is answered. `Value::Text`: `refused`, or `open`.
     Anonymous(String),
+    /// What is wrong with the configuration that counts: files, command line, running server and policy held together. `Value::Text`.
+    Effective {
+        instance: String,
+        question: effective::Question,
+    },
     /// A directive of a configuration file that is not ours, and of its includes. `Value::Lines`.
     ConfigFile { path: PathBuf, name: String },
 }
@@ -158,6 +164,9 @@ impl From<HostResult<Option<Value>>> for Reading {
 impl Setting {
     /// Whether it exists only while a system runs; such a setting says nothing about an offline tree.
     pub fn is_of_a_running_system(&self) -> bool {
+        if let Setting::Effective { question, .. } = self {
+            return question.is_of_a_running_system();
+        }
         !matches!(
             self,
             Setting::File(_)
@@ -215,6 +224,9 @@ impl Setting {
             Setting::Directive { instance, name } => server::read_directive(sight, instance, name),
             Setting::Info { instance, field } => server::read_info(sight, instance, field),
             Setting::Anonymous(instance) => server::read_anonymous(sight, instance),
+            Setting::Effective { instance, question } => {
+                effective::read(sight, instance, *question)
+            }
             Setting::ConfigFile { path, name } => server::read_config_file(host, path, name),
         }
     }
@@ -378,6 +390,9 @@ impl fmt::Display for Setting {
             Setting::Info { instance, field } => write!(f, "running {instance}: INFO {field}"),
             Setting::Anonymous(instance) => {
                 write!(f, "running {instance}: a client without password")
+            }
+            Setting::Effective { instance, question } => {
+                write!(f, "configuration of {instance}: {question}")
             }
             Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
         }

@@ -1,5 +1,6 @@
 //! What one pass of judging reads once for all the settings that ask for it. It lives only while nothing is written.
 
+use super::effective::Views;
 use super::package::Dpkg;
 use super::sysctl_d::Assignments;
 use crate::host::HostResult;
@@ -11,6 +12,7 @@ use std::rc::Rc;
 pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
     pub(super) dpkg: Slot<Dpkg>,
+    pub(super) effective: Slot<Views>,
 }
 
 /// A thing that is read at most once; a failure is not kept, and says so to everyone who asks.

@@ -80,7 +80,8 @@ impl Place<'_> {
         let ours = self.ours(&args);
         match (self.theirs(&args), ours.faults.first()) {
             (Err(words), fault) => {
-                let by_line = REFUSALS.iter().any(|r| words.contains(r));
+                // Where a log file was named before the fault, the words are in it.
+                let by_line = words.is_empty() || REFUSALS.iter().any(|r| words.contains(r));
                 assert!(by_line, "the server ended for another reason: {words}");
                 let agree = fault.is_some();
                 agree
@@ -122,7 +123,7 @@ impl Place<'_> {
     fn ours(&self, args: &[Vec<u8>]) -> Effective {
         let host = Host::at(self.program.root(), Reach::Running).unwrap();
         let start = Start {
-            line: CommandLine::parse(args),
+            line: CommandLine::parse(self.table.version, args),
             cwd: Some(self.name.to_path_buf()),
         };
         load(&host, self.table, &start).unwrap()

@@ -23,7 +23,7 @@ const SPECIAL: [&str; 9] = [
 ];
 
 /// Words of today's names, and of the older ones that the servers still take for them.
-const OLDER: [(&str, &str); 8] = [
+const OLDER: [(&str, &str); 9] = [
     ("replica", "slave"),
     ("listpack", "ziplist"),
     ("primary", "master"),
@@ -35,6 +35,7 @@ const OLDER: [(&str, &str); 8] = [
         "slowlog-log-slower-than",
     ),
     ("replicas", "slaves"),
+    ("lua-enable-insecure-api", "lua-enable-deprecated-api"),
 ];
 
 /// How servers refuse a text that is not one of theirs.
@@ -148,7 +149,7 @@ fn kind(program: &Program, name: &str) -> String {
     let answer = refusal(program, name, &["@"]);
     let between = |value: &str| range(&refusal(program, name, &[value])).unwrap_or_default();
     match answer.as_str() {
-        "" => "text".to_owned(),
+        "" => text_kind(program, name),
         "argument must be 'yes' or 'no'" => "bool".to_owned(),
         "argument couldn't be parsed into an integer" => {
             let bounds = between("9223372036854775807");
@@ -178,6 +179,20 @@ fn kind(program: &Program, name: &str) -> String {
             None if OF_TEXTS.iter().any(|words| other.starts_with(words)) => "text".to_owned(),
             None => panic!("{name}: {other}"),
         },
+    }
+}
+
+/// `text`, and what the server wants of it.
+fn text_kind(program: &Program, name: &str) -> String {
+    let is_refused = |value, why| refusal(program, name, &[value]).contains(why);
+    let wants = [
+        ("name", is_refused("a/b", "can't be a path")),
+        ("nonempty", is_refused("", "can't be empty")),
+    ];
+    let wants: Vec<&str> = wants.iter().filter(|(_, w)| *w).map(|(n, _)| *n).collect();
+    match wants.is_empty() {
+        true => "text".to_owned(),
+        false => format!("text:{}", wants.join(",")),
     }
 }
 

@@ -114,9 +114,8 @@ fn by_kind(directive: Directive) -> Option<BoxedStrategy<Words>> {
             .boxed()
         }
         "memory" => memory(of),
-        "text" if directive.name == "dbfilename" || directive.name.starts_with("append") => {
-            one_of(vec!["the base", "dump\".rdb", "appendonly.aof"])
-        }
+        "text" if of.contains("name") => one_of(vec!["the base", "dump\".rdb", "appendonly.aof"]),
+        "text" if of.contains("nonempty") => one_of(vec!["a", "b c"]),
         "text" => text(),
         _ => return None,
     })

@@ -1,5 +1,6 @@
 //! A server's command line: the file that it names, and its options as the lines that Redis makes of them. Source: `main` in server.c.
 
+use super::table::Version;
 use super::words;
 
 /// What follows the program's name.
@@ -15,7 +16,7 @@ pub struct CommandLine {
 
 impl CommandLine {
     /// From the arguments after the program's name.
-    pub fn parse(args: &[Vec<u8>]) -> CommandLine {
+    pub fn parse(version: Version, args: &[Vec<u8>]) -> CommandLine {
         let mut line = CommandLine::default();
         let mut rest = args;
         if let Some((first, more)) = args.split_first()
@@ -35,7 +36,7 @@ impl CommandLine {
             match arg.strip_prefix(b"--").filter(|_| !wants_value) {
                 Some(option) => wants_value = line.option(option, rest.get(at + 1)),
                 None => {
-                    line.options.extend(words::quote(arg));
+                    line.options.extend(quoted(version, arg));
                     line.options.push(b' ');
                     wants_value = false;
                 }
@@ -62,6 +63,24 @@ impl CommandLine {
         }
         !(option.eq_ignore_ascii_case(b"sentinel") && next_is_option)
     }
+}
+
+/// An argument as the server writes it into its lines. Valkey 8.1 forgets that a quote and a backslash need one more backslash,
+/// and reads something else than it was given. Source: its `sdscatrepr` in sds.c.
+fn quoted(version: Version, arg: &[u8]) -> Vec<u8> {
+    let forgotten = |b: &u8| matches!(b, b'"' | b'\\');
+    if version != Version::Valkey81 || !arg.iter().any(forgotten) {
+        return words::quote(arg);
+    }
+    let pieces = arg.split_inclusive(forgotten).flat_map(|piece| {
+        let (last, before) = piece.split_last().unwrap_or((&0, &[]));
+        let ends = forgotten(last);
+        let plain = if ends { before } else { piece };
+        let quoted = words::quote(plain);
+        let inside = quoted.get(1..quoted.len() - 1).unwrap_or_default().to_vec();
+        inside.into_iter().chain(ends.then_some(*last))
+    });
+    [b'"'].into_iter().chain(pieces).chain([b'"']).collect()
 }
 
 #[cfg(test)]
@@ -93,12 +112,20 @@ mod tests {
             ),
         ] {
             let args: Vec<Vec<u8>> = args.split_whitespace().map(|a| a.into()).collect();
-            let line = CommandLine::parse(&args);
+            let line = CommandLine::parse(Version::Redis70, &args);
             assert_eq!(line.file, file.map(|f| f.as_bytes().to_vec()));
             assert_eq!(words::text(&line.options), options);
         }
-        let one = CommandLine::parse(&[b"--port 7".to_vec(), b"--save".to_vec(), b"".to_vec()]);
+        let one = CommandLine::parse(
+            Version::Redis70,
+            &[b"--port 7".to_vec(), b"--save".to_vec(), b"".to_vec()],
+        );
         assert_eq!(words::text(&one.options), "port 7 \nsave \"\" ");
-        assert!(CommandLine::parse(&[b"-".to_vec()]).stdin);
+        let valkey = CommandLine::parse(
+            Version::Valkey81,
+            &[b"--masteruser".to_vec(), b"a\"b\n".to_vec()],
+        );
+        assert_eq!(words::text(&valkey.options), "masteruser \"a\"b\\n\" ");
+        assert!(CommandLine::parse(Version::Redis80, &[b"-".to_vec()]).stdin);
     }
 }

@@ -6,13 +6,6 @@ use super::words;
 /// Why a value is none: Redis would not start on it. The text never quotes the value, which may be a secret.
 pub type Refusal = String;
 
-/// Directives whose value must be the name of a file, no path. Source: `isValidDBfilename` and its like in config.c.
-const BASE_NAMES: [(&str, bool); 3] = [
-    ("appenddirname", false),
-    ("appendfilename", false),
-    ("dbfilename", true),
-];
-
 /// Whether it takes any number of words, of which one is split again.
 pub fn takes_many(directive: Directive) -> bool {
     match directive.kind {
@@ -43,7 +36,7 @@ pub fn value(directive: Directive, args: &[Vec<u8>]) -> Result<String, Refusal> 
             within(of, signed(of, bytes))
         }
         "percent" => share(arg),
-        _ => text(directive.name, arg),
+        _ => text(of, arg),
     }
 }
 
@@ -173,14 +166,13 @@ fn within(of: &str, number: i128) -> Result<String, Refusal> {
     }
 }
 
-fn text(name: &str, arg: &[u8]) -> Result<String, Refusal> {
-    if let Some((_, may_be_empty)) = BASE_NAMES.iter().find(|(n, _)| *n == name) {
-        if arg.is_empty() && !may_be_empty {
-            return Err("it must not be empty".into());
-        }
-        if arg.iter().any(|b| matches!(b, b'/' | b'\\')) {
-            return Err("it must be a name, no path".into());
-        }
+fn text(of: &str, arg: &[u8]) -> Result<String, Refusal> {
+    let wants = |what| of.split(',').any(|w| w == what);
+    if wants("nonempty") && arg.is_empty() {
+        return Err("it must not be empty".into());
+    }
+    if wants("name") && arg.iter().any(|b| matches!(b, b'/' | b'\\')) {
+        return Err("it must be a name, no path".into());
     }
     Ok(words::text(arg))
 }

@@ -24,6 +24,8 @@ pub struct Lists {
     save: Vec<(i64, i32)>,
     /// Whether a `save` line adds to those before it.
     adds: bool,
+    /// Whether one has added already: the first takes what was there before away.
+    added: bool,
     limits: Option<[Limit; 3]>,
 }
 
@@ -65,9 +67,10 @@ impl Lists {
             let pair = seconds.zip(changes).ok_or_else(wrong)?;
             pairs.push((pair.0, truncated(pair.1)));
         }
-        if !self.adds || is_empty_word(args) {
+        if !self.adds || !self.added || is_empty_word(args) {
             self.save.clear();
         }
+        self.added |= self.adds;
         self.save.extend(pairs);
         let shown: Vec<String> = self.save.iter().map(|(s, c)| format!("{s} {c}")).collect();
         Ok(shown.join(" "))
