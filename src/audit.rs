@@ -8,6 +8,7 @@ use crate::control::{Control, Group, Remedy, Want, Wants};
 use crate::policy::{Policies, Waiver, selection};
 use crate::redis::config;
 use crate::rule::Rule;
+use crate::setting::kernel::typed;
 use crate::setting::{Memo, Obstacle, Reading, Setting, Sight};
 use crate::value::Value;
 use globset::GlobMatcher;
@@ -275,7 +276,7 @@ impl Finding {
             return None;
         };
         let words = config::split(value)?.join(" ");
-        let violates = !self.rule.holds(Some(&Value::Text(words)));
+        let violates = !self.rule.holds(Some(&typed(&words)));
         violates.then(|| format!("the policy sets {name} {value}: change it there"))
     }
 

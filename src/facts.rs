@@ -3,6 +3,7 @@
 
 mod machine;
 mod servers;
+pub mod tuned;
 
 pub use machine::{Distro, Init};
 pub use servers::{Instance, View, admin};
@@ -46,6 +47,8 @@ pub struct Facts {
     /// Soft and hard limit of open files of this process.
     pub nofile: (u64, u64),
     pub accounts: Accounts,
+    /// What tuned sets when it starts.
+    pub tuned: Vec<tuned::TunedValue>,
     /// The binary that units and the supervisor run.
     pub exe: PathBuf,
     /// The binary that is running now.
@@ -85,6 +88,7 @@ impl Facts {
             capabilities: machine::capabilities(host),
             nofile: machine::nofile(),
             accounts: Accounts::read(host)?,
+            tuned: tuned::active(host)?,
             exe,
             running_exe,
             digests: BTreeMap::new(),

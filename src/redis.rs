@@ -5,11 +5,15 @@ pub mod config;
 pub mod effective;
 pub mod rdb;
 pub mod takeover;
+pub mod users;
 
-use redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, Value};
+use redis::{
+    Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, Value,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use users::User;
 
 /// A local server answers in well under a millisecond; one that needs longer is busy or hung, and that is an answer too.
 const PATIENCE: Duration = Duration::from_millis(1000);
@@ -37,6 +41,22 @@ pub struct Told {
     pub directives: BTreeMap<String, String>,
     /// `INFO everything`, all sections in one.
     pub info: BTreeMap<String, String>,
+    /// `ACL LIST`.
+    pub users: Answer<Vec<User>>,
+    /// `MODULE LIST`: the name of each module, and its file; one that is built in has none.
+    pub modules: Answer<Vec<(String, String)>>,
+    /// `CLUSTER INFO`; nothing where the server is no part of a cluster.
+    pub cluster: Answer<BTreeMap<String, String>>,
+}
+
+/// What was asked, or why it was not told.
+#[derive(Clone, Debug)]
+pub struct Answer<T>(pub Result<T, String>);
+
+impl<T: Default> Default for Answer<T> {
+    fn default() -> Answer<T> {
+        Answer(Ok(T::default()))
+    }
 }
 
 /// Why a server told nothing.
@@ -52,19 +72,57 @@ pub enum Silence {
 
 /// Asks a server for its configuration and state, as `login` or as a client that sends no password.
 pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
+    type Pairs = BTreeMap<String, String>;
+    type Modules = Vec<BTreeMap<String, Value>>;
+    type Replies = (
+        RedisResult<Pairs>,
+        RedisResult<String>,
+        RedisResult<Vec<String>>,
+        RedisResult<Modules>,
+        RedisResult<String>,
+    );
     let mut connection = connect(endpoint, login)?;
-    let (directives, info): (Vec<(String, String)>, String) = redis::pipe()
-        .cmd("CONFIG")
-        .arg("GET")
-        .arg("*")
-        .cmd("INFO")
-        .arg("everything")
+    let mut questions = redis::pipe();
+    for question in [
+        ["CONFIG", "GET", "*"].as_slice(),
+        &["INFO", "everything"],
+        &["ACL", "LIST"],
+        &["MODULE", "LIST"],
+        &["CLUSTER", "INFO"],
+    ] {
+        let (command, arguments) = question.split_first().unwrap_or((&"PING", &[]));
+        questions.cmd(command).arg(arguments);
+    }
+    let replies: Replies = questions
+        .ignore_errors()
         .query(&mut connection)
         .map_err(silence)?;
+    let (directives, info, users, modules, cluster) = replies;
+    let info = fields(&info.map_err(silence)?);
     Ok(Told {
-        directives: directives.into_iter().collect(),
-        info: fields(&info),
+        directives: directives.map_err(silence)?,
+        users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
+        modules: answer(modules.map(|all| all.iter().map(module).collect())),
+        cluster: match info.get("cluster_enabled").map(String::as_str) {
+            Some("1") => answer(cluster.map(|text| fields(&text))),
+            _ => Answer::default(),
+        },
+        info,
     })
+}
+
+fn answer<T>(reply: RedisResult<T>) -> Answer<T> {
+    Answer(reply.map_err(|e| silence(e).to_string()))
+}
+
+/// A module's name and file; servers before 7.0 do not tell the latter.
+fn module(fields: &BTreeMap<String, Value>) -> (String, String) {
+    let text = |name: &str| {
+        let value = fields.get(name).cloned();
+        value.and_then(|v| redis::from_redis_value(v).ok())
+    };
+    let name: String = text("name").unwrap_or_default();
+    (name, text("path").unwrap_or_else(|| "?".to_owned()))
 }
 
 /// Whether an authenticated `PING` is answered with `PONG`.

@@ -25,6 +25,8 @@ pub enum Rule {
     NoneOf(Vec<Value>),
     /// Addresses as `bind` takes them, none of which means "every address": `*`, `0.0.0.0`, `::`, or none at all.
     NoWildcard,
+    /// A list with this word, after the last that takes something away (`~`): what a filter of system calls allows in the end.
+    LastWord(String),
     /// A Debian version not below this one, by dpkg's ordering.
     VersionAtLeast(String),
 }
@@ -44,6 +46,11 @@ impl Rule {
             (Rule::OneOf(any), Some(v)) => any.contains(v),
             (Rule::NoBits(bits), Some(Value::Mode(m))) => m & bits == 0,
             (Rule::NoWildcard, Some(Value::Text(bind))) => names_addresses(bind),
+            (Rule::LastWord(word), Some(Value::Words(all))) => {
+                let taken = all.iter().rposition(|w| w.starts_with('~'));
+                let given = all.iter().rposition(|w| w == word);
+                given > taken
+            }
             (Rule::VersionAtLeast(floor), Some(Value::Text(v))) => {
                 crate::setting::package::compare_versions(v, floor).is_ge()
             }
@@ -62,7 +69,11 @@ impl Rule {
                 _ => None,
             },
             Rule::Present => Some(Value::Present),
-            Rule::Absent | Rule::NoneOf(_) | Rule::NoWildcard | Rule::VersionAtLeast(_) => None,
+            Rule::Absent
+            | Rule::NoneOf(_)
+            | Rule::NoWildcard
+            | Rule::LastWord(_)
+            | Rule::VersionAtLeast(_) => None,
         }
     }
 
@@ -98,6 +109,7 @@ impl fmt::Display for Rule {
             Rule::Absent => f.write_str("absent"),
             Rule::NoneOf(bad) => write!(f, "anything but {}", list(bad, ", ")),
             Rule::NoWildcard => f.write_str("addresses of this host, no wildcard"),
+            Rule::LastWord(word) => write!(f, "{word}, not taken away again"),
             Rule::VersionAtLeast(floor) => write!(f, "version {floor} or later"),
         }
     }

@@ -1,6 +1,7 @@
 //! A setting is a place on the host that holds one value, or nothing. Each kind is read, written, saved and put back here, once.
 
 pub mod account;
+pub mod acl_file;
 pub mod effective;
 pub mod file;
 pub mod firewall;
@@ -12,7 +13,9 @@ pub mod secret;
 pub mod server;
 pub mod service;
 pub mod sysctl_d;
+pub mod traces;
 pub mod unit;
+pub mod users;
 
 pub use memo::Memo;
 
@@ -45,6 +48,10 @@ pub enum Setting {
     Sysctl(String),
     /// The same after a reboot: what the last assignment in sysctl.d says.
     SysctlAtBoot(String),
+    /// The same as the other applier of sysctl.d would leave it: procps beside systemd-sysctl, or the reverse.
+    SysctlByOther(String),
+    /// What tuned sets it to when it starts. `Value::Int` or `Value::Text`.
+    Tuned(String),
     /// The selected mode of transparent huge pages. `Value::Text`.
     HugePages,
     /// Something measured or counted on the host. `Value::Int` or `Value::Text`.
@@ -78,9 +85,9 @@ pub enum Setting {
         instance: String,
         what: server::ProcessFact,
     },
-    /// A directive as the running server has it (`CONFIG GET`). `Value::Text`.
+    /// A directive as the running server has it (`CONFIG GET`). `Value::Int` or `Value::Text`.
     Directive { instance: String, name: String },
-    /// A field of the running server's `INFO`. `Value::Text`.
+    /// A field of the running server's `INFO`. `Value::Int` or `Value::Text`.
     Info { instance: String, field: String },
     /// What a client that sends no password is answered. `Value::Text`: `refused`, or `open`.
     Anonymous(String),
@@ -89,6 +96,26 @@ pub enum Setting {
         instance: String,
         question: effective::Question,
     },
+    /// The users of the running server of which something is so. `Value::Words`, or nothing.
+    Users {
+        instance: String,
+        what: users::UserFact,
+    },
+    /// The modules that the running server has loaded from files. `Value::Words`, or nothing.
+    Modules(String),
+    /// A field of the running server's `CLUSTER INFO`. `Value::Int` or `Value::Text`.
+    Cluster { instance: String, field: String },
+    /// Something of an ACL file. `Value::Flag` or `Value::Lines`.
+    AclFile {
+        path: PathBuf,
+        what: acl_file::AclFileFact,
+    },
+    /// Whether anything is at a path. `Value::Present`, or nothing.
+    Presence(PathBuf),
+    /// The files in a data directory that no Redis made. `Value::Words`, or nothing.
+    Strangers(PathBuf),
+    /// The programs of a service user that are no Redis. `Value::Words`, or nothing.
+    Processes(String),
     /// A directive of a configuration file that is not ours, and of its includes. `Value::Lines`.
     ConfigFile { path: PathBuf, name: String },
 }
@@ -175,6 +202,8 @@ impl Setting {
                 | Setting::ModesBelow(_)
                 | Setting::Secret(_)
                 | Setting::SysctlAtBoot(_)
+                | Setting::SysctlByOther(_)
+                | Setting::Tuned(_)
                 | Setting::Binary { .. }
                 | Setting::User(_)
                 | Setting::Group(_)
@@ -185,6 +214,9 @@ impl Setting {
                 | Setting::Unit { .. }
                 | Setting::UnitEnabled(_)
                 | Setting::ConfigFile { .. }
+                | Setting::AclFile { .. }
+                | Setting::Presence(_)
+                | Setting::Strangers(_)
         )
     }
 
@@ -206,6 +238,8 @@ impl Setting {
             Setting::FreeSpace(path) => file::read_free_space(host, path),
             Setting::Sysctl(key) => kernel::read(host, key).into(),
             Setting::SysctlAtBoot(key) => sysctl_d::read(sight, key),
+            Setting::SysctlByOther(key) => sysctl_d::read_by_other(sight, key),
+            Setting::Tuned(key) => kernel::read_tuned(sight, key),
             Setting::HugePages => kernel::read_huge_pages(host),
             Setting::Measure(what) => measure::read(sight, *what),
             Setting::Binary { path, source } => file::read_copy(host, path, source).into(),
@@ -227,6 +261,13 @@ impl Setting {
             Setting::Effective { instance, question } => {
                 effective::read(sight, instance, *question)
             }
+            Setting::Users { instance, what } => users::read(sight, instance, *what),
+            Setting::Modules(instance) => server::read_modules(sight, instance),
+            Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
+            Setting::AclFile { path, what } => acl_file::read(host, path, *what),
+            Setting::Presence(path) => traces::read_presence(host, path),
+            Setting::Strangers(dir) => traces::read_strangers(host, dir),
+            Setting::Processes(user) => traces::read_processes(sight, user),
             Setting::ConfigFile { path, name } => server::read_config_file(host, path, name),
         }
     }
@@ -371,6 +412,8 @@ impl fmt::Display for Setting {
             Setting::FreeSpace(path) => write!(f, "free space at {}", path.display()),
             Setting::Sysctl(key) => write!(f, "sysctl {key}"),
             Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
+            Setting::SysctlByOther(key) => write!(f, "sysctl {key} by the other applier"),
+            Setting::Tuned(key) => write!(f, "tuned's {key}"),
             Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
             Setting::Measure(what) => write!(f, "{what}"),
             Setting::Binary { path, .. } => write!(f, "binary {}", path.display()),
@@ -394,6 +437,15 @@ impl fmt::Display for Setting {
             Setting::Effective { instance, question } => {
                 write!(f, "configuration of {instance}: {question}")
             }
+            Setting::Users { instance, what } => write!(f, "running {instance}: {what}"),
+            Setting::Modules(instance) => write!(f, "running {instance}: modules"),
+            Setting::Cluster { instance, field } => {
+                write!(f, "running {instance}: CLUSTER INFO {field}")
+            }
+            Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
+            Setting::Presence(path) => write!(f, "{}", path.display()),
+            Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
+            Setting::Processes(user) => write!(f, "programs that run as {user}"),
             Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
         }
     }

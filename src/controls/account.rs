@@ -188,4 +188,35 @@ pub const CONTROLS: &[Control] = &[
             ]),
         ],
     },
+    Control {
+        id: "account.process-seccomp",
+        title: "the running server's system calls are filtered",
+        severity: Severity::Medium,
+        why: "A filter takes most of the kernel out of an attacker's reach.",
+        references: &[
+            "proc_pid_status(5) Seccomp",
+            "systemd.exec(5) SystemCallFilter",
+        ],
+        by_hand: "run Redis by its systemd unit, whose SystemCallFilter= does it",
+        wants: Wants::Instance(|p, f| {
+            if f.init != crate::facts::Init::Systemd {
+                return Vec::new();
+            }
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::Seccomp,
+            };
+            vec![Want::by_restart(setting, Rule::Is(Value::Int(2)))]
+        }),
+        cases: &[
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-filtered"),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/status", "@proc/status-resident"),
+            ]),
+        ],
+    },
 ];

@@ -1,8 +1,12 @@
 //! Who may do what in the running server.
 
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
+use crate::facts::Facts;
+use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::setting::Setting;
+use crate::setting::acl_file::AclFileFact;
+use crate::setting::users::UserFact;
 use crate::value::Value;
 
 pub const CONTROLS: &[Control] = &[
@@ -79,4 +83,319 @@ pub const CONTROLS: &[Control] = &[
             )]),
         ],
     },
+    Control {
+        id: "acl.no-password",
+        title: "no user gets in without a password",
+        severity: Severity::Critical,
+        why: "nopass lets everyone in as that user. An aclfile without a line for default does just that, whatever requirepass says.",
+        references: &["Redis security/acl.md", "CATALOGUE T-14"],
+        by_hand: "ACL SETUSER NAME resetpass off, and the same in the ACL file",
+        wants: Wants::Instance(|p, _| users(p, UserFact::NoPassword)),
+        cases: &[
+            passes(&[
+                ("ACL default", "off nopass -@all"),
+                ("ACL admin", "on #aa ~* &* +@all"),
+            ]),
+            fails(&[("ACL default", "on nopass ~* &* +@all")]),
+        ],
+    },
+    Control {
+        id: "acl.published-password",
+        title: "no user has a password that is published",
+        severity: Severity::Critical,
+        why: "Scanners try the passwords of documentation and examples first; Redis answers tens of thousands of attempts a second.",
+        references: &["redis.conf requirepass", "data/published-passwords.txt"],
+        by_hand: "give the user a generated password: ACL SETUSER NAME resetpass >…, and the same in the ACL file",
+        wants: Wants::Instance(|p, _| users(p, UserFact::PublishedPassword)),
+        cases: &[
+            passes(&[(
+                "ACL app",
+                "on #0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef +get",
+            )]),
+            // The SHA-256 of "foobared", the sample of redis.conf.
+            fails(&[(
+                "ACL default",
+                "on #1b58ee375b42e41f0e48ef2ff27d10a5b1f6924a9acdcdba7cae868e7adce6bf ~* +@all",
+            )]),
+        ],
+    },
+    Control {
+        id: "acl.unknown-users",
+        title: "the running server has no user that the policy does not know",
+        severity: Severity::Critical,
+        why: "A user that somebody added is a way back in.",
+        references: &["Redis ACL LIST", "Redis ACL LOG"],
+        by_hand: "find out who added it and what for; then name it in the policy, or ACL DELUSER",
+        wants: Wants::Instance(|p, _| users(p, UserFact::Unknown)),
+        cases: &[
+            passes(&[
+                ("ACL default", "off -@all"),
+                ("ACL admin", "on #aa ~* &* +@all"),
+                ("ACL agent", "on #bb +ping"),
+            ]),
+            fails(&[
+                ("ACL default", "off -@all"),
+                ("ACL backdoor", "on #aa ~* &* +@all"),
+            ]),
+        ],
+    },
+    Control {
+        id: "acl.missing-users",
+        title: "the running server has every user of the policy",
+        severity: Severity::High,
+        why: "Without agent the supervisor is blind; without the others the applications are locked out.",
+        references: &["Redis ACL LIST"],
+        by_hand: "redis-harden restart",
+        wants: Wants::Instance(|p, _| users_by_restart(p, UserFact::Missing)),
+        cases: &[
+            passes(&[
+                ("ACL default", "off -@all"),
+                ("ACL admin", "on #aa ~* &* +@all"),
+                ("ACL agent", "on #bb +ping"),
+                ("ACL app", "on #cc +get"),
+            ]),
+            fails(&[
+                ("ACL default", "off -@all"),
+                ("ACL admin", "on #aa ~* &* +@all"),
+            ]),
+            fails(&[
+                ("ACL admin", "on #aa ~* &* +@all"),
+                ("ACL agent", "off #bb +ping"),
+            ]),
+        ],
+    },
+    Control {
+        id: "acl.dangerous",
+        title: "only admin has dangerous commands",
+        severity: Severity::High,
+        why: "FLUSHALL, KEYS, CONFIG, DEBUG, MODULE, SHUTDOWN, REPLICAOF, RESTORE in an application's hands are an outage or a break-in.",
+        references: &[
+            "Redis security/acl.md, command categories",
+            "CVE-2025-49844",
+        ],
+        by_hand: "ACL SETUSER NAME -@admin -@dangerous, and the same in the policy's rules",
+        wants: Wants::Instance(|p, _| users(p, UserFact::Dangerous)),
+        cases: &[
+            passes(&[("ACL app", "on #aa ~* &* +@all -@admin -@dangerous")]),
+            passes(&[(
+                "ACL agent",
+                "on #aa -@all +ping +info +shutdown +script|kill +function|kill",
+            )]),
+            fails(&[("ACL app", "on #aa ~* &* +@all")]),
+            fails(&[("ACL app", "on #aa ~* -@all +@read +keys")]),
+        ],
+    },
+    Control {
+        id: "acl.scripting",
+        title: "only admin may run scripts",
+        severity: Severity::Medium,
+        why: "The remote-code bugs of 2022 to 2026 were in Lua; a user without scripts cannot reach them. One that needs them is waived by name.",
+        references: &["CVE-2025-49844", "CVE-2024-46981", "CVE-2022-0543"],
+        by_hand: "ACL SETUSER NAME -@scripting, and the same in the policy's rules",
+        wants: Wants::Instance(|p, _| users(p, UserFact::Scripting)),
+        cases: &[
+            passes(&[
+                ("ACL app", "on #aa ~* +@all -@scripting"),
+                ("ACL admin", "on #aa ~* +@all"),
+            ]),
+            fails(&[("ACL app", "on #aa ~* +@read +eval")]),
+            fails(&[("ACL app", "on #aa ~* -@all +get (~c* +@scripting)")]),
+        ],
+    },
+    Control {
+        id: "acl.payloads-checked",
+        title: "no user's RESTORE payloads are believed unchecked",
+        severity: Severity::Medium,
+        why: "skip-sanitize-payload turns the check of sanitize-dump-payload off for that user.",
+        references: &["redis.conf sanitize-dump-payload", "CVE-2026-25243"],
+        by_hand: "ACL SETUSER NAME sanitize-payload, and the same in the ACL file",
+        wants: Wants::Instance(|p, _| users(p, UserFact::TrustedPayloads)),
+        cases: &[
+            passes(&[("ACL app", "on sanitize-payload #aa +get")]),
+            fails(&[("ACL app", "on skip-sanitize-payload #aa +get")]),
+        ],
+    },
+    Control {
+        id: "acl.drift",
+        title: "the running server's users are as the policy makes them",
+        severity: Severity::High,
+        why: "ACL SETUSER changes a running server, and no file tells.",
+        references: &["Redis ACL LIST", "Redis ACL GETUSER"],
+        by_hand: "redis-harden restart brings the policy's users back",
+        wants: Wants::Instance(|p, _| users_by_restart(p, UserFact::Differing)),
+        cases: &[
+            passes(&[(
+                "ACL agent",
+                "on #aa resetchannels -@all +info +shutdown +script|kill +function|kill +ping",
+            )]),
+            fails(&[(
+                "ACL agent",
+                "on #aa resetchannels -@all +info +shutdown +script|kill +function|kill +ping +config|get",
+            )]),
+            fails(&[("ACL default", "on #aa ~* &* +@all")]),
+        ],
+    },
+    Control {
+        id: "acl.file-names-default",
+        title: "the ACL file says what default may do",
+        severity: Severity::Critical,
+        why: "An ACL file without that line makes default on nopass ~* &* +@all, and voids requirepass without a word.",
+        references: &["Redis src/acl.c ACLLoadFromFile", "CATALOGUE T-14"],
+        by_hand: "add `user default off resetpass -@all` to it, then ACL LOAD",
+        wants: Wants::Instance(|p, f| {
+            let names = Rule::Is(Value::Flag(true));
+            of_file(
+                p,
+                f,
+                AclFileFact::NamesDefault,
+                names,
+                "add `user default off resetpass -@all` to it, then ACL LOAD",
+            )
+        }),
+        cases: &[
+            passes(&[
+                ("CONFIG aclfile", "/etc/redis/users.acl"),
+                (
+                    "/etc/redis/users.acl 0640 redis:redis",
+                    "user default off -@all\n",
+                ),
+            ]),
+            fails(&[
+                ("CONFIG aclfile", "/etc/redis/users.acl"),
+                (
+                    "/etc/redis/users.acl 0640 redis:redis",
+                    "user app on #aa +get\n",
+                ),
+            ]),
+        ],
+    },
+    Control {
+        id: "acl.file-plain-passwords",
+        title: "the ACL file holds hashes, no passwords",
+        severity: Severity::High,
+        why: "Whoever reads the file, or a backup of it, has the passwords.",
+        references: &["Redis security/acl.md"],
+        by_hand: "replace `>password` by `#` and its SHA-256; ACL SAVE does it",
+        wants: Wants::Instance(|p, f| {
+            of_file(
+                p,
+                f,
+                AclFileFact::PlainPasswords,
+                Rule::Absent,
+                "replace `>password` by `#` and its SHA-256; ACL SAVE does it",
+            )
+        }),
+        cases: &[
+            passes(&[
+                ("CONFIG aclfile", "/etc/redis/users.acl"),
+                (
+                    "/etc/redis/users.acl 0640 redis:redis",
+                    "user default off\nuser app on #aa +get\n",
+                ),
+            ]),
+            fails(&[
+                ("CONFIG aclfile", "/etc/redis/users.acl"),
+                (
+                    "/etc/redis/users.acl 0640 redis:redis",
+                    "user default off\nuser app on >secret +get\n",
+                ),
+            ]),
+        ],
+    },
+    Control {
+        id: "acl.one-source",
+        title: "users stand in one place only",
+        severity: Severity::High,
+        why: "`user` lines in redis.conf beside an aclfile are fatal at the next start; CONFIG REWRITE writes such lines.",
+        references: &["Redis src/acl.c ACLLoadUsersAtStartup"],
+        by_hand: "move the user lines from redis.conf into the ACL file",
+        wants: Wants::Instance(|p, f| {
+            let has_file = super::told(p, f)
+                .is_some_and(|t| t.directives.get("aclfile").is_some_and(|v| !v.is_empty()));
+            if !has_file {
+                return Vec::new();
+            }
+            let file = super::told(p, f)
+                .and_then(|t| t.info.get("config_file"))
+                .filter(|v| !v.is_empty());
+            let path = file.map_or_else(|| p.config_file(), Into::into);
+            vec![Want::by_hand(
+                Setting::ConfigFile {
+                    path,
+                    name: "user".into(),
+                },
+                Rule::Absent,
+                "move the user lines from redis.conf into the ACL file",
+            )]
+        }),
+        cases: &[
+            passes(&[
+                ("CONFIG aclfile", "/x.acl"),
+                ("INFO config_file", "/etc/redis/redis.conf"),
+                ("/etc/redis/redis.conf 0640 redis:redis", "port 6379\n"),
+            ]),
+            fails(&[
+                ("CONFIG aclfile", "/x.acl"),
+                ("INFO config_file", "/etc/redis/redis.conf"),
+                (
+                    "/etc/redis/redis.conf 0640 redis:redis",
+                    "user default on #aa +@all\n",
+                ),
+            ]),
+        ],
+    },
+    running!(
+        "acl.channels",
+        Medium,
+        "acl-pubsub-default",
+        Rule::Is(Value::text("resetchannels")),
+        "a new user may listen to no channel",
+        "allchannels, the default before 7.0, lets every user hear what all others publish.",
+        &["redis.conf acl-pubsub-default"],
+        "resetchannels",
+        "allchannels"
+    ),
+    running!(
+        "acl.log",
+        Low,
+        "acllog-max-len",
+        Rule::AtLeast(1),
+        "refused commands and logins are remembered",
+        "ACL LOG is where an attack is seen first; with a length of 0 there is none.",
+        &["redis.conf acllog-max-len"],
+        "128",
+        "0"
+    ),
 ];
+
+fn users(policy: &Policy, what: UserFact) -> Vec<Want> {
+    let what_to_do = "change the user's rules in the policy, or ACL DELUSER where it is a stranger";
+    vec![Want::by_hand(
+        setting(policy, what),
+        Rule::Absent,
+        what_to_do,
+    )]
+}
+
+/// A restart loads the policy's ACL file.
+fn users_by_restart(policy: &Policy, what: UserFact) -> Vec<Want> {
+    vec![Want::by_restart(setting(policy, what), Rule::Absent)]
+}
+
+fn setting(policy: &Policy, what: UserFact) -> Setting {
+    Setting::Users {
+        instance: policy.redis.name.to_string(),
+        what,
+    }
+}
+
+/// The file that the running server was told to use, else the policy's.
+fn of_file(policy: &Policy, facts: &Facts, what: AclFileFact, rule: Rule, fix: &str) -> Vec<Want> {
+    let named = super::told(policy, facts).and_then(|told| told.directives.get("aclfile"));
+    let path = match named {
+        Some(path) if path.is_empty() => return Vec::new(),
+        Some(path) => path.into(),
+        None => policy.acl_file(),
+    };
+    vec![Want::by_hand(Setting::AclFile { path, what }, rule, fix)]
+}

@@ -1,10 +1,17 @@
 //! Directives of the running server that bound what a client can do.
 
+pub(super) mod effective;
+
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
 use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::value::Value;
+
+/// Redis's own default, 1 GiB.
+const MOST_QUERY_BYTES: i64 = 1 << 30;
+/// Redis's own default, 512 MiB.
+const MOST_BULK_BYTES: i64 = 512 << 20;
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -111,7 +118,10 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "CONFIG SET sanitize-dump-payload clients, and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
             let rule = Rule::OneOf(vec![Value::text("clients"), Value::text("yes")]);
-            vec![Want::by_restart(of(p, "sanitize-dump-payload"), rule)]
+            vec![Want::by_restart(
+                super::directive(p, "sanitize-dump-payload"),
+                rule,
+            )]
         }),
         cases: &[
             passes(&[("CONFIG sanitize-dump-payload", "clients")]),
@@ -128,12 +138,12 @@ pub const CONTROLS: &[Control] = &[
         wants: Wants::Instance(|p, _| {
             vec![
                 Want::by_hand(
-                    of(p, "dir"),
+                    super::directive(p, "dir"),
                     Rule::Is(Value::text(p.data_dir().to_string_lossy())),
                     "find out who changed dir, then restart Redis",
                 ),
                 Want::by_hand(
-                    of(p, "dbfilename"),
+                    super::directive(p, "dbfilename"),
                     Rule::Is(Value::text("dump.rdb")),
                     "find out who changed dbfilename, then restart Redis",
                 ),
@@ -150,6 +160,94 @@ pub const CONTROLS: &[Control] = &[
             ]),
         ],
     },
+    running!(
+        "config.query-buffer",
+        Medium,
+        "client-query-buffer-limit",
+        Rule::AtMost(MOST_QUERY_BYTES),
+        "one client's unread commands cannot fill the memory",
+        "The query buffer is no part of maxmemory: a client that may send without bound takes the host down.",
+        &["redis.conf client-query-buffer-limit"],
+        "1073741824",
+        "1099511627776"
+    ),
+    running!(
+        "config.bulk-length",
+        Low,
+        "proto-max-bulk-len",
+        Rule::AtMost(MOST_BULK_BYTES),
+        "one argument of a command is at most 512 MiB",
+        "Larger strings were the way into the integer overflows of 2021; Redis's own default is this limit.",
+        &["redis.conf proto-max-bulk-len", "CVE-2021-21309"],
+        "536870912",
+        "17179869184"
+    ),
+    running!(
+        "config.script-time-limit",
+        Low,
+        "busy-reply-threshold",
+        Rule::AtLeast(1),
+        "a script that runs too long can be killed",
+        "With 0 the server never says BUSY, and SCRIPT KILL is not accepted while a script runs.",
+        &["redis.conf busy-reply-threshold"],
+        "5000",
+        "0"
+    ),
+    running!(
+        "config.process-title",
+        Low,
+        "set-proc-title",
+        Rule::Is(Value::text("yes")),
+        "the server hides its command line",
+        "Options of the command line, a password among them, are in everybody's ps until the title replaces them.",
+        &["redis.conf set-proc-title", "CATALOGUE T-15"],
+        "yes",
+        "no"
+    ),
+    running!(
+        "config.slow-log",
+        Low,
+        "slowlog-log-slower-than",
+        Rule::AtLeast(0),
+        "slow commands are recorded",
+        "With -1 nothing tells, afterwards, which command held up all the others.",
+        &["redis.conf slowlog-log-slower-than"],
+        "10000",
+        "-1"
+    ),
+    running!(
+        "config.lazy-free",
+        Low,
+        "lazyfree-lazy-user-del",
+        Rule::Is(Value::text("yes")),
+        "large values are freed in the background",
+        "A DEL of a large value stops the server for as long as the freeing takes.",
+        &["redis.conf lazyfree-lazy-user-del"],
+        "yes",
+        "no"
+    ),
+    running!(
+        "config.user-data-in-log",
+        Medium,
+        "hide-user-data-from-log",
+        Rule::NoneOf(vec![Value::text("no")]),
+        "clients' data does not get into the log",
+        "The log is read by more people than the data; servers before 7.4 have no such directive.",
+        &["redis.conf hide-user-data-from-log"],
+        "yes",
+        "no"
+    ),
+    running!(
+        "config.idle-clients",
+        Low,
+        "timeout",
+        Rule::NoneOf((1..30).map(Value::Int).collect()),
+        "idle clients are not cut off after a few seconds",
+        "Connection pools hold idle connections: a short timeout makes every pool fail in turn.",
+        &["redis.conf timeout"],
+        "0",
+        "5"
+    ),
     Control {
         id: "config.backlog",
         title: "the running server's listen backlog is the policy's",
@@ -158,10 +256,10 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf tcp-backlog"],
         by_hand: "restart Redis",
         wants: Wants::Instance(|p, _| {
-            let wanted = p.redis.tcp_backlog.to_string();
+            let wanted = p.redis.tcp_backlog.into();
             vec![Want::by_restart(
-                of(p, "tcp-backlog"),
-                Rule::Is(Value::text(wanted)),
+                super::directive(p, "tcp-backlog"),
+                Rule::Is(Value::Int(wanted)),
             )]
         }),
         cases: &[
@@ -171,13 +269,6 @@ pub const CONTROLS: &[Control] = &[
     },
 ];
 
-fn of(policy: &Policy, name: &str) -> Setting {
-    Setting::Directive {
-        instance: policy.redis.name.to_string(),
-        name: name.into(),
-    }
-}
-
 fn directive(policy: &Policy, name: &str, value: &str) -> Vec<Want> {
     // A directive that the policy sets by hand is the policy's decision, and judged as such.
     let wanted = match policy.redis.directives.get(name) {
@@ -185,7 +276,7 @@ fn directive(policy: &Policy, name: &str, value: &str) -> Vec<Want> {
         _ => value.to_owned(),
     };
     vec![Want::by_restart(
-        of(policy, name),
+        super::directive(policy, name),
         Rule::Is(Value::text(wanted)),
     )]
 }

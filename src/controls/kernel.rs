@@ -1,8 +1,10 @@
 //! Kernel values: now, and after a reboot.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::policy::Policies;
+use crate::facts::Facts;
+use crate::facts::tuned::HUGE_PAGES;
 use crate::policy::scalar::{Bound, SysctlRule};
+use crate::policy::{HugePages, Policies};
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::measure::Measure;
@@ -10,6 +12,9 @@ use crate::value::Value;
 
 /// Above this a read of the clock has entered the kernel; through the vDSO it takes 20 to 60 ns.
 const SLOW_CLOCK_NS: i64 = 250;
+
+/// What apply writes, in the cases.
+const OURS: &str = "net.core.somaxconn = 4096\nnet.ipv4.tcp_max_syn_backlog = 4096\nvm.overcommit_memory = 1\nvm.swappiness = 10\n";
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -154,6 +159,76 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "kernel.other-applier",
+        title: "`sysctl --system` by hand leaves the values that the boot leaves",
+        severity: Severity::Low,
+        why: "systemd-sysctl reads no /etc/sysctl.conf, sysctl(8) of procps reads it last: an admin who reloads undoes what the boot set, or the reverse.",
+        references: &["sysctl.d(5)", "sysctl(8)", "HOST §3.5"],
+        by_hand: "move the line from the file named into /etc/sysctl.d, below the name of ours",
+        wants: Wants::Host(|p, _| {
+            let what = "move the line from the file named into /etc/sysctl.d, or remove it";
+            let other = |(key, rule): (String, Rule)| {
+                Want::by_hand(Setting::SysctlByOther(key), rule, what)
+            };
+            sysctls(p).into_iter().map(other).collect()
+        }),
+        cases: &[
+            passes(&[
+                ("/etc/sysctl.d/99-zz-redis-harden.conf", OURS),
+                ("/etc/sysctl.conf", "vm.swappiness = 1\n"),
+            ]),
+            fails(&[
+                ("/etc/sysctl.d/99-zz-redis-harden.conf", OURS),
+                ("/etc/sysctl.conf", "vm.swappiness = 60\n"),
+            ]),
+        ],
+    },
+    Control {
+        id: "kernel.tuned",
+        title: "tuned does not undo the policy's kernel values",
+        severity: Severity::Medium,
+        why: "tuned applies its profile after sysctl.d whenever it starts: the mssql profile turns transparent huge pages to always.",
+        references: &["tuned-profiles(7)", "tuned plugin_sysctl.py, plugin_vm.py"],
+        by_hand: "choose another profile (tuned-adm profile), or one of your own that includes it and sets the values of the policy",
+        wants: Wants::Host(tuned),
+        cases: &[
+            passes(&[
+                ("/etc/tuned/active_profile", "throughput-performance\n"),
+                (
+                    "/etc/systemd/system/multi-user.target.wants/tuned.service -> /lib/systemd/system/tuned.service",
+                    "",
+                ),
+                (
+                    "/usr/lib/tuned/throughput-performance/tuned.conf",
+                    "[sysctl]\nvm.swappiness=10\nnet.core.somaxconn=>2048\n",
+                ),
+            ]),
+            fails(&[
+                ("/etc/tuned/active_profile", "mssql\n"),
+                (
+                    "/etc/systemd/system/multi-user.target.wants/tuned.service -> /lib/systemd/system/tuned.service",
+                    "",
+                ),
+                (
+                    "/usr/lib/tuned/mssql/tuned.conf",
+                    "[vm]\ntransparent_hugepages=always\n",
+                ),
+            ]),
+            fails(&[
+                ("/etc/tuned/active_profile", "own\n"),
+                (
+                    "/etc/systemd/system/multi-user.target.wants/tuned.service -> /lib/systemd/system/tuned.service",
+                    "",
+                ),
+                ("/etc/tuned/own/tuned.conf", "[main]\ninclude=base\n"),
+                (
+                    "/usr/lib/tuned/base/tuned.conf",
+                    "[sysctl]\nvm.swappiness = 60\n",
+                ),
+            ]),
+        ],
+    },
+    Control {
         id: "kernel.clocksource",
         title: "the clock source is not Xen's",
         severity: Severity::Low,
@@ -218,17 +293,66 @@ fn now_and_at_boot(key: &str, rule: Rule) -> Vec<Want> {
     ]
 }
 
-fn policy_sysctls(policies: &Policies, _: &crate::facts::Facts) -> Vec<Want> {
-    let rule = |rule: &SysctlRule| match rule {
+/// All that the policy asks of the kernel.
+fn sysctls(policies: &Policies) -> Vec<(String, Rule)> {
+    let kernel = policies.kernel();
+    let mut all = vec![
+        (
+            "vm.overcommit_memory".to_owned(),
+            Rule::Is(Value::Int(kernel.overcommit_memory.into())),
+        ),
+        (
+            "net.core.somaxconn".to_owned(),
+            Rule::AtLeast(kernel.somaxconn.into()),
+        ),
+        (
+            "net.ipv4.tcp_max_syn_backlog".to_owned(),
+            Rule::AtLeast(kernel.tcp_max_syn_backlog.into()),
+        ),
+        (
+            "vm.swappiness".to_owned(),
+            Rule::AtMost(kernel.swappiness.into()),
+        ),
+    ];
+    all.extend(
+        kernel
+            .sysctl
+            .iter()
+            .map(|(key, wanted)| (key.clone(), rule(wanted))),
+    );
+    all
+}
+
+fn rule(wanted: &SysctlRule) -> Rule {
+    match wanted {
         SysctlRule::Number(n) => Rule::Is(Value::Int(*n)),
         SysctlRule::Text(text) => Rule::Is(crate::setting::kernel::typed(text)),
         SysctlRule::Bound(Bound::AtLeast(n)) => Rule::AtLeast(*n),
         SysctlRule::Bound(Bound::AtMost(n)) => Rule::AtMost(*n),
-    };
-    policies
-        .kernel()
-        .sysctl
-        .iter()
+    }
+}
+
+fn policy_sysctls(policies: &Policies, _: &Facts) -> Vec<Want> {
+    let all = &policies.kernel().sysctl;
+    all.iter()
         .flat_map(|(key, wanted)| now_and_at_boot(key, rule(wanted)))
+        .collect()
+}
+
+/// What tuned sets of it; what it leaves alone is no question.
+fn tuned(policies: &Policies, facts: &Facts) -> Vec<Want> {
+    let mut wanted = sysctls(policies);
+    let modes = match policies.huge_pages() {
+        HugePages::Never => vec![Value::text("never")],
+        HugePages::Madvise => vec![Value::text("madvise"), Value::text("never")],
+    };
+    wanted.push((HUGE_PAGES.to_owned(), Rule::OneOf(modes)));
+    wanted
+        .into_iter()
+        .filter(|(key, _)| facts.tuned.iter().any(|v| v.key == *key))
+        .map(|(key, rule)| {
+            let what = format!("choose another profile of tuned, or one of your own that sets {key} as the policy does");
+            Want::by_hand(Setting::Tuned(key), rule, what)
+        })
         .collect()
 }

@@ -102,12 +102,63 @@ pub const CONTROLS: &[Control] = &[
                 instance: p.redis.name.to_string(),
                 name: "maxclients".into(),
             };
-            let wanted = crate::value::Value::text(p.redis.maxclients.to_string());
+            let wanted = crate::value::Value::Int(p.redis.maxclients.into());
             vec![Want::by_restart(setting, Rule::Is(wanted))]
         }),
         cases: &[
             passes(&[("CONFIG maxclients", "10000")]),
             fails(&[("CONFIG maxclients", "992")]),
+        ],
+    },
+    Control {
+        id: "limits.no-client-rejected",
+        title: "no client was refused for want of connections",
+        severity: Severity::Medium,
+        why: "At maxclients everybody else is locked out, an admin too.",
+        references: &["Redis INFO rejected_connections"],
+        by_hand: "find who opens so many connections (CLIENT LIST), or raise redis.maxclients and the limit of open files with it; CONFIG RESETSTAT counts anew",
+        wants: Wants::Instance(|p, _| {
+            let what = "find who opens so many connections (CLIENT LIST), or raise redis.maxclients; CONFIG RESETSTAT counts anew";
+            vec![Want::by_hand(
+                super::info(p, "rejected_connections"),
+                Rule::Is(crate::value::Value::Int(0)),
+                what,
+            )]
+        }),
+        cases: &[
+            passes(&[("INFO rejected_connections", "0")]),
+            fails(&[("INFO rejected_connections", "12")]),
+        ],
+    },
+    Control {
+        id: "limits.clients-headroom",
+        title: "connections are left for more clients",
+        severity: Severity::Medium,
+        why: "Above four fifths of maxclients the next burst is refused.",
+        references: &["Redis INFO connected_clients"],
+        by_hand: "find who opens so many connections (CLIENT LIST), or raise redis.maxclients",
+        wants: Wants::Instance(|p, f| {
+            let told = super::told(p, f).and_then(|t| t.directives.get("maxclients"));
+            let most: i64 = told
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(p.redis.maxclients.into());
+            let what =
+                "find who opens so many connections (CLIENT LIST), or raise redis.maxclients";
+            vec![Want::by_hand(
+                super::info(p, "connected_clients"),
+                Rule::AtMost(most / 5 * 4),
+                what,
+            )]
+        }),
+        cases: &[
+            passes(&[
+                ("CONFIG maxclients", "10000"),
+                ("INFO connected_clients", "120"),
+            ]),
+            fails(&[
+                ("CONFIG maxclients", "10000"),
+                ("INFO connected_clients", "9000"),
+            ]),
         ],
     },
     Control {

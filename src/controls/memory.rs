@@ -84,10 +84,7 @@ pub const CONTROLS: &[Control] = &[
                 instance: p.redis.name.to_string(),
                 name: "maxmemory".into(),
             };
-            vec![Want::by_restart(
-                setting,
-                Rule::NoneOf(vec![Value::text("0")]),
-            )]
+            vec![Want::by_restart(setting, Rule::AtLeast(1))]
         }),
         cases: &[
             passes(&[("CONFIG maxmemory", "1073741824")]),
@@ -166,6 +163,95 @@ pub const CONTROLS: &[Control] = &[
         cases: &[
             passes(&[("CONFIG oom-score-adj", "relative")]),
             fails(&[("CONFIG oom-score-adj", "no")]),
+        ],
+    },
+    running!(
+        "memory.clients-bounded",
+        Medium,
+        "maxmemory-clients",
+        Rule::NoneOf(vec![Value::Int(0)]),
+        "the buffers of all clients together are bounded",
+        "They are no part of maxmemory: many slow clients take the host's memory although the dataset fits.",
+        &["redis.conf maxmemory-clients"],
+        "10%",
+        "0"
+    ),
+    Control {
+        id: "memory.output-buffers",
+        title: "one client's unread replies cannot fill the memory",
+        severity: Severity::Medium,
+        why: "With `normal 0 0 0` a client that asks and does not read grows without bound, before it has logged in too (CVE-2025-21605).",
+        references: &["redis.conf client-output-buffer-limit", "CVE-2025-21605"],
+        by_hand: "CONFIG SET client-output-buffer-limit \"normal 256mb 64mb 60\", and the same in redis.conf",
+        wants: Wants::Instance(|p, f| {
+            let limits =
+                super::told(p, f).and_then(|t| t.directives.get("client-output-buffer-limit"));
+            // What the other classes may have is the policy's: the whole value, but for an unbounded first class.
+            let rule = match limits.is_some_and(|v| v.starts_with("normal 0 0 ")) {
+                true => Rule::NoneOf(limits.iter().map(|v| Value::text(v.as_str())).collect()),
+                false => Rule::Present,
+            };
+            vec![Want::by_restart(
+                super::directive(p, "client-output-buffer-limit"),
+                rule,
+            )]
+        }),
+        cases: &[
+            passes(&[(
+                "CONFIG client-output-buffer-limit",
+                "normal 268435456 67108864 60 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+            )]),
+            fails(&[(
+                "CONFIG client-output-buffer-limit",
+                "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+            )]),
+        ],
+    },
+    Control {
+        id: "memory.policy",
+        title: "the running server evicts as the policy says",
+        severity: Severity::Medium,
+        why: "A store that evicts loses data; a cache that does not stops taking writes.",
+        references: &["redis.conf maxmemory-policy"],
+        by_hand: "CONFIG SET maxmemory-policy, and the same in redis.conf",
+        wants: Wants::Instance(|p, _| {
+            let wanted = Rule::Is(Value::text(p.redis.maxmemory_policy.as_str()));
+            vec![Want::by_restart(
+                super::directive(p, "maxmemory-policy"),
+                wanted,
+            )]
+        }),
+        cases: &[
+            passes(&[("CONFIG maxmemory-policy", "noeviction")])
+                .under("[redis]\nmaxmemory-policy = \"noeviction\""),
+            fails(&[("CONFIG maxmemory-policy", "allkeys-lru")])
+                .under("[redis]\nmaxmemory-policy = \"noeviction\""),
+        ],
+    },
+    Control {
+        id: "memory.server-not-first",
+        title: "the server is not the first that the kernel kills when memory runs out",
+        severity: Severity::Low,
+        why: "A raised oom_score_adj of the server itself, not of its children, makes it the victim of every other program's leak.",
+        references: &["proc_pid_oom_score_adj(5)"],
+        by_hand: "remove OOMScoreAdjust= from the unit, or the first of oom-score-adj-values",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::OomScoreAdj,
+            };
+            vec![Want::by_hand(
+                setting,
+                Rule::AtMost(0),
+                "remove what raises it: OOMScoreAdjust= in the unit, or the first of oom-score-adj-values",
+            )]
+        }),
+        cases: &[
+            passes(&[("INFO process_id", "77"), ("/proc/77/oom_score_adj", "0\n")]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/oom_score_adj", "200\n"),
+            ]),
         ],
     },
     Control {

@@ -113,10 +113,7 @@ pub const CONTROLS: &[Control] = &[
                 instance: p.redis.name.to_string(),
                 name: "tcp-keepalive".into(),
             };
-            vec![Want::by_restart(
-                setting,
-                Rule::NoneOf(vec![Value::text("0")]),
-            )]
+            vec![Want::by_restart(setting, Rule::AtLeast(1))]
         }),
         cases: &[
             passes(&[("CONFIG tcp-keepalive", "300")]),
@@ -161,6 +158,41 @@ pub const CONTROLS: &[Control] = &[
                 "table inet redis_harden {\n}\n",
             )])
             .under("[firewall]\nenabled = false"),
+        ],
+    },
+    Control {
+        id: "network.one-filter",
+        title: "no other firewall manager is started beside our table",
+        severity: Severity::Low,
+        why: "A packet must pass every table: what one manager opens another still refuses, and whoever looks at one of them does not see why.",
+        references: &["nft(8)", "ufw(8)", "firewalld(1)"],
+        by_hand: "let one manager decide: open Redis's ports in the other one as well, or disable it",
+        wants: Wants::Host(|p, _| {
+            if !p.firewall_enabled() {
+                return Vec::new();
+            }
+            let off = |unit: &str| {
+                let what = format!("open Redis's ports in {unit} as well, or disable it");
+                Want::by_hand(
+                    Setting::UnitEnabled(unit.into()),
+                    Rule::Is(Value::Flag(false)),
+                    what,
+                )
+            };
+            [
+                "ufw.service",
+                "firewalld.service",
+                "netfilter-persistent.service",
+            ]
+            .map(off)
+            .to_vec()
+        }),
+        cases: &[
+            passes(&[]),
+            fails(&[(
+                "/etc/systemd/system/multi-user.target.wants/ufw.service -> /lib/systemd/system/ufw.service",
+                "",
+            )]),
         ],
     },
 ];

@@ -1,10 +1,13 @@
 //! Persistence: on as the policy says, and working.
 
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
-use crate::policy::Policy;
+use crate::policy::{Fsync, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::value::Value;
+
+/// A server counts them over its whole life; a disk that keeps up has a handful.
+const MOST_DELAYED: i64 = 1000;
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -21,7 +24,7 @@ pub const CONTROLS: &[Control] = &[
                 "no"
             };
             vec![Want::by_restart(
-                directive(p, "appendonly"),
+                super::directive(p, "appendonly"),
                 Rule::Is(Value::text(wanted)),
             )]
         }),
@@ -39,7 +42,7 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "CONFIG SET save \"3600 1 300 100 60 10000\", and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
             vec![Want::by_restart(
-                directive(p, "save"),
+                super::directive(p, "save"),
                 Rule::Is(Value::text(p.persistence.save.join(" "))),
             )]
         }),
@@ -108,7 +111,7 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "CONFIG SET stop-writes-on-bgsave-error yes, and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
             vec![Want::by_restart(
-                directive(p, "stop-writes-on-bgsave-error"),
+                super::directive(p, "stop-writes-on-bgsave-error"),
                 Rule::Is(Value::text("yes")),
             )]
         }),
@@ -117,22 +120,117 @@ pub const CONTROLS: &[Control] = &[
             fails(&[("CONFIG stop-writes-on-bgsave-error", "no")]),
         ],
     },
+    running!(
+        "persistence.checksum",
+        Medium,
+        "rdbchecksum",
+        Rule::Is(Value::text("yes")),
+        "snapshots carry a checksum",
+        "Without it a damaged snapshot is loaded as if it were whole.",
+        &["redis.conf rdbchecksum"],
+        "yes",
+        "no"
+    ),
+    Control {
+        id: "persistence.fsync",
+        title: "the append-only file reaches the disk as the policy says",
+        severity: Severity::High,
+        why: "With appendfsync no the kernel decides when: measured in tens of seconds of lost writes.",
+        references: &["redis.conf appendfsync", "Redis persistence.md"],
+        by_hand: "CONFIG SET appendfsync everysec, and the same in redis.conf",
+        wants: Wants::Instance(|p, _| {
+            if !p.persistence.appendonly {
+                return Vec::new();
+            }
+            let wanted = match p.persistence.appendfsync {
+                Fsync::Always => "always",
+                Fsync::Everysec => "everysec",
+                Fsync::No => "no",
+            };
+            vec![Want::by_restart(
+                super::directive(p, "appendfsync"),
+                Rule::Is(Value::text(wanted)),
+            )]
+        }),
+        cases: &[
+            passes(&[("CONFIG appendfsync", "everysec")]),
+            fails(&[("CONFIG appendfsync", "no")]),
+        ],
+    },
+    running!(
+        "persistence.fsync-on-rewrite",
+        Medium,
+        "no-appendfsync-on-rewrite",
+        Rule::Is(Value::text("no")),
+        "the append-only file reaches the disk during a rewrite too",
+        "Otherwise a crash during a rewrite loses all that was written since it began.",
+        &["redis.conf no-appendfsync-on-rewrite"],
+        "no",
+        "yes"
+    ),
+    running!(
+        "persistence.old-files-removed",
+        Low,
+        "aof-disable-auto-gc",
+        Rule::NoneOf(vec![Value::text("yes")]),
+        "append-only files that a rewrite has replaced are removed",
+        "A hidden directive for tests keeps them all: the disk fills.",
+        &["Redis src/config.c aof-disable-auto-gc"],
+        "no",
+        "yes"
+    ),
+    Control {
+        id: "persistence.delayed-fsync",
+        title: "the disk keeps up with the append-only file",
+        severity: Severity::Low,
+        why: "Each delayed fsync is a moment in which every client waited for the disk.",
+        references: &["Redis INFO aof_delayed_fsync", "Redis latency.md"],
+        by_hand: "look for what else writes to that disk; a faster one, or appendfsync everysec instead of always",
+        wants: Wants::Instance(|p, _| {
+            if !p.persistence.appendonly {
+                return Vec::new();
+            }
+            vec![Want::by_hand(
+                super::info(p, "aof_delayed_fsync"),
+                Rule::AtMost(MOST_DELAYED),
+                "look for what else writes to that disk, or give Redis a faster one",
+            )]
+        }),
+        cases: &[
+            passes(&[("INFO aof_delayed_fsync", "0")]),
+            fails(&[("INFO aof_delayed_fsync", "20000")]),
+        ],
+    },
+    Control {
+        id: "persistence.one-layout",
+        title: "no append-only file of an older Redis lies beside ours",
+        severity: Severity::Medium,
+        why: "Redis 7 moves a single appendonly.aof into its directory once; one that appears later is never read, and is taken for a backup.",
+        references: &["Redis persistence.md, multi part AOF", "CATALOGUE T-19"],
+        by_hand: "find out where it came from, then move it out of the data directory",
+        wants: Wants::Instance(|p, f| {
+            if !p.persistence.appendonly || !f.is_running(&p.redis.name) {
+                return Vec::new();
+            }
+            vec![Want::by_hand(
+                Setting::Presence(p.data_dir().join("appendonly.aof")),
+                Rule::Absent,
+                "find out where it came from, then move it out of the data directory",
+            )]
+        }),
+        cases: &[
+            passes(&[("CONFIG appendonly", "yes")]),
+            fails(&[
+                ("CONFIG appendonly", "yes"),
+                ("/var/lib/redis/appendonly.aof 0640 redis:redis", "x"),
+            ]),
+        ],
+    },
 ];
 
-fn directive(policy: &Policy, name: &str) -> Setting {
-    Setting::Directive {
-        instance: policy.redis.name.to_string(),
-        name: name.into(),
-    }
-}
-
 fn health(policy: &Policy, field: &str) -> Vec<Want> {
-    let setting = Setting::Info {
-        instance: policy.redis.name.to_string(),
-        field: field.into(),
-    };
     vec![Want::by_hand(
-        setting,
+        super::info(policy, field),
         Rule::Is(Value::text("ok")),
         "the server's log says why; mend it, then BGSAVE or BGREWRITEAOF",
     )]

@@ -166,6 +166,66 @@ pub const CONTROLS: &[Control] = &[
         "RestrictRealtime=true",
         "RestrictRealtime=false"
     ),
+    directive!(
+        "sandbox.protect-kernel-logs",
+        "ProtectKernelLogs",
+        Low,
+        &["yes"],
+        "the unit cannot read the kernel's log",
+        "It holds addresses that an exploit of the kernel needs.",
+        "ProtectKernelLogs=true",
+        "ProtectKernelLogs=false"
+    ),
+    directive!(
+        "sandbox.protect-clock",
+        "ProtectClock",
+        Low,
+        &["yes"],
+        "the unit cannot set the clock",
+        "A changed clock expires keys and certificates.",
+        "ProtectClock=true",
+        "ProtectClock=false"
+    ),
+    directive!(
+        "sandbox.protect-hostname",
+        "ProtectHostname",
+        Low,
+        &["yes", "private"],
+        "the unit cannot rename the host",
+        "The name is what its logs and its alarms are filed under.",
+        "ProtectHostname=true",
+        "ProtectHostname=false"
+    ),
+    directive!(
+        "sandbox.protect-proc",
+        "ProtectProc",
+        Low,
+        &["invisible", "ptraceable", "noaccess"],
+        "the unit does not see other users' processes",
+        "Their command lines name files, hosts and, where somebody was careless, passwords.",
+        "ProtectProc=invisible",
+        "ProtectProc=default"
+    ),
+    directive!(
+        "sandbox.remove-ipc",
+        "RemoveIPC",
+        Low,
+        &["yes"],
+        "shared memory of the unit's user goes with the unit",
+        "What is left behind is a place to hide data.",
+        "RemoveIPC=true",
+        "RemoveIPC=false"
+    ),
+    directive!(
+        "sandbox.native-system-calls",
+        "SystemCallArchitectures",
+        Medium,
+        &["native"],
+        "the unit has the native system calls only",
+        "A filter for one architecture is passed by the calls of another.",
+        "SystemCallArchitectures=native",
+        "SystemCallArchitectures=native x86"
+    ),
     Control {
         id: "sandbox.capabilities",
         title: "the unit can hold no capability",
@@ -311,7 +371,69 @@ pub const CONTROLS: &[Control] = &[
             )]),
         ],
     },
+    Control {
+        id: "sandbox.system-calls",
+        title: "the unit's system calls are filtered",
+        severity: Severity::Medium,
+        why: "Most of the kernel's privileged bugs are in calls that Redis never makes.",
+        references: &["systemd.exec(5) SystemCallFilter"],
+        by_hand: "set SystemCallFilter=@system-service in a drop-in of the unit",
+        wants: Wants::Instance(|p, _| vec![list(p, "SystemCallFilter", Rule::Present)]),
+        cases: &[
+            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nUMask=027\n")]),
+        ],
+    },
+    Control {
+        id: "sandbox.executables",
+        title: "the unit can run Redis and nothing else",
+        severity: Severity::Medium,
+        why: "What is dropped into the data directory cannot be run there.",
+        references: &["systemd.exec(5) NoExecPaths"],
+        by_hand: "set NoExecPaths=/ and ExecPaths= to the server, the supervisor and the library directories in a drop-in of the unit",
+        wants: Wants::Instance(|p, _| {
+            vec![list(p, "NoExecPaths", Rule::Is(Value::words("/")))]
+        }),
+        cases: &[
+            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nNoExecPaths=/\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nNoExecPaths=/tmp\n")]),
+        ],
+    },
+    Control {
+        id: "sandbox.processor-lists",
+        title: "the unit allows the processor lists that redis.conf asks for",
+        severity: Severity::Medium,
+        why: "server-cpulist and its like call sched_setaffinity, which Debian's filter (~@resources) kills the server for.",
+        references: &["redis.conf server-cpulist", "systemd.exec(5) SystemCallFilter", "CATALOGUE unit.cpulist"],
+        by_hand: "add SystemCallFilter=sched_setaffinity in a drop-in of the unit, or remove the lists",
+        wants: Wants::Instance(|p, _| {
+            let lists = ["server-cpulist", "bio-cpulist", "aof-rewrite-cpulist", "bgsave-cpulist"];
+            if !lists.iter().any(|name| p.redis.directives.contains_key(*name)) {
+                return Vec::new();
+            }
+            vec![list(p, "SystemCallFilter", Rule::LastWord("sched_setaffinity".into()))]
+        }),
+        cases: &[
+            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\nSystemCallFilter=~ @privileged @resources\nSystemCallFilter=sched_setaffinity\n")])
+                .under("[redis.directives]\nserver-cpulist = \"0-1\""),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\nSystemCallFilter=~ @privileged @resources\n")])
+                .under("[redis.directives]\nserver-cpulist = \"0-1\""),
+        ],
+    },
 ];
+
+/// A list of the unit, with all its drop-ins.
+fn list(policy: &Policy, key: &str, rule: Rule) -> Want {
+    let setting = Setting::Unit {
+        unit: policy.unit(),
+        key: key.into(),
+    };
+    let what = format!(
+        "set {key}= in a drop-in of {}, daemon-reload, restart",
+        policy.unit()
+    );
+    Want::by_hand(setting, rule, what)
+}
 
 fn unit(policy: &Policy, key: &str, good: &[&str]) -> Vec<Want> {
     let setting = Setting::Unit {

@@ -38,6 +38,15 @@ pub fn typed(text: &str) -> Value {
     text.parse().map_or_else(|_| Value::text(text), Value::Int)
 }
 
+/// What tuned sets it to when it starts, and the profile that says so.
+pub fn read_tuned(sight: Sight, key: &str) -> Reading {
+    let last = sight.facts.tuned.iter().rfind(|v| v.key == key);
+    match last {
+        Some(v) => Reading::Value(typed(&v.value), Some(v.file.display().to_string())),
+        None => Reading::Absent,
+    }
+}
+
 /// Writes a sysctl and checks that the kernel took it.
 pub fn write(host: &Host, key: &str, text: &str) -> HostResult<()> {
     host.write_kernel(&path(key), &format!("{text}\n"))?;

@@ -1,9 +1,10 @@
 //! A running server: its process, its directives, its INFO, and what it answers a client without password.
 
+use super::kernel::typed;
 use super::{Reading, Sight};
 use crate::facts::{Instance, View};
 use crate::host::{Host, HostError, HostResult};
-use crate::redis::config;
+use crate::redis::{Told, config};
 use crate::value::Value;
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ pub enum ProcessFact {
     NoNewPrivileges,
     /// Whether the kernel may give it transparent huge pages.
     HugePages,
+    /// The program that it runs, as the kernel names it. Text.
+    Executable,
+    /// How system calls are filtered: 0 not at all, 1 strictly, 2 by a filter.
+    Seccomp,
+    /// How readily the kernel kills it when memory runs out, -1000 to 1000.
+    OomScoreAdj,
 }
 
 impl fmt::Display for ProcessFact {
@@ -46,6 +53,9 @@ impl fmt::Display for ProcessFact {
             ProcessFact::Capabilities => "effective capabilities",
             ProcessFact::NoNewPrivileges => "no_new_privs",
             ProcessFact::HugePages => "huge pages allowed",
+            ProcessFact::Executable => "program",
+            ProcessFact::Seccomp => "system call filter",
+            ProcessFact::OomScoreAdj => "oom_score_adj",
         })
     }
 }
@@ -97,21 +107,76 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
             Some(flag) => Value::Flag(flag),
             None => return Ok(None),
         },
+        ProcessFact::Executable => Value::text(process.exe()?.to_string_lossy()),
+        ProcessFact::Seccomp => match process.status()?.seccomp {
+            Some(mode) => Value::Int(i64::from(mode)),
+            None => return Ok(None),
+        },
+        ProcessFact::OomScoreAdj => Value::Int(i64::from(process.oom_score_adj()?)),
     }))
 }
+
+/// Directives whose value is a secret: only that there is one is ever said.
+const SECRETS: [&str; 5] = [
+    "requirepass",
+    "masterauth",
+    "primaryauth",
+    "tls-key-file-pass",
+    "tls-client-key-file-pass",
+];
 
 /// A directive as the running server has it.
 pub fn read_directive(sight: Sight, instance: &str, name: &str) -> Reading {
     told(sight, instance, |known| match &known.view {
-        View::Told(told) => told.directives.get(name).map(Value::text),
+        View::Told(told) => told.directives.get(name).map(|value| {
+            let secret = SECRETS.contains(&name) && !value.is_empty();
+            typed(if secret { "(set)" } else { value })
+        }),
         _ => None,
     })
+}
+
+/// The modules that the running server has loaded from files: `NAME:FILE`.
+pub fn read_modules(sight: Sight, instance: &str) -> Reading {
+    optional(sight, instance, "MODULE LIST", |told| {
+        let modules = told.modules.0.as_ref().map_err(Clone::clone)?;
+        let loaded = modules.iter().filter(|(_, file)| !file.is_empty());
+        let names: Vec<String> = loaded.map(|(n, file)| format!("{n}:{file}")).collect();
+        Ok((!names.is_empty()).then_some(Value::Words(names)))
+    })
+}
+
+/// A field of CLUSTER INFO; a server that is no part of a cluster has none.
+pub fn read_cluster(sight: Sight, instance: &str, field: &str) -> Reading {
+    optional(sight, instance, "CLUSTER INFO", |told| {
+        let fields = told.cluster.0.as_ref().map_err(Clone::clone)?;
+        Ok(fields.get(field).map(|value| typed(value)))
+    })
+}
+
+/// What a server may refuse to tell.
+fn optional(
+    sight: Sight,
+    instance: &str,
+    question: &str,
+    pick: impl Fn(&Told) -> Result<Option<Value>, String>,
+) -> Reading {
+    let known = sight.facts.instances.get(instance);
+    match known.map(|known| &known.view) {
+        None | Some(View::NotRunning) => not_running(instance),
+        Some(View::Silent(why)) => Reading::Unknown(why.clone()),
+        Some(View::Told(told)) => match pick(told) {
+            Ok(Some(value)) => Reading::Value(value, None),
+            Ok(None) => Reading::Absent,
+            Err(why) => Reading::Unknown(format!("{question}: {why}")),
+        },
+    }
 }
 
 /// A field of INFO.
 pub fn read_info(sight: Sight, instance: &str, field: &str) -> Reading {
     told(sight, instance, |known| match &known.view {
-        View::Told(told) => told.info.get(field).map(Value::text),
+        View::Told(told) => told.info.get(field).map(|value| typed(value)),
         _ => None,
     })
 }

@@ -34,13 +34,57 @@ struct Assignment {
     value: String,
 }
 
-/// All assignments of a host, in the order in which its applier makes them.
+/// All assignments of a host, in the order in which its appliers make them.
 #[derive(Debug)]
-pub struct Assignments(Vec<(String, Assignment)>);
+pub struct Assignments {
+    /// Those of sysctl.d, which both make.
+    sysctl_d: Vec<(String, Assignment)>,
+    /// Those of `/etc/sysctl.conf`, which procps makes last.
+    sysctl_conf: Vec<(String, Assignment)>,
+}
+
+/// The two programs that apply sysctl.d.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Applier {
+    /// systemd-sysctl.
+    Systemd,
+    /// `sysctl --system`, which is also what init scripts run.
+    Procps,
+}
 
 /// The value that the host's applier will leave, and the line that says so.
 pub fn read(sight: Sight, key: &str) -> Reading {
-    match winner(sight, key) {
+    reading(winner(sight, key, at_boot(sight)))
+}
+
+/// The value that the other applier would leave, where that is another line: `sysctl --system` by hand on a host with systemd.
+pub fn read_by_other(sight: Sight, key: &str) -> Reading {
+    let other = match at_boot(sight) {
+        Applier::Systemd => Applier::Procps,
+        Applier::Procps => Applier::Systemd,
+    };
+    let winners = (
+        winner(sight, key, at_boot(sight)),
+        winner(sight, key, other),
+    );
+    match winners {
+        (Ok(one), Ok(two)) if one == two => {
+            Reading::NotApplicable("both appliers come to the same line".into())
+        }
+        (_, found) => reading(found),
+    }
+}
+
+/// Which of them runs when this host boots.
+fn at_boot(sight: Sight) -> Applier {
+    match sight.facts.init {
+        Init::Systemd => Applier::Systemd,
+        _ => Applier::Procps,
+    }
+}
+
+fn reading(winner: HostResult<Option<Assignment>>) -> Reading {
+    match winner {
         Ok(Some(a)) => {
             let source = format!("{}:{}", a.file.display(), a.line);
             Reading::Value(kernel::typed(&a.value), Some(source))
@@ -52,7 +96,7 @@ pub fn read(sight: Sight, key: &str) -> Reading {
 
 /// A later file that would win over ours, which only its owner can decide about.
 pub fn obstacle(sight: Sight, key: &str) -> Option<Obstacle> {
-    let winner = winner(sight, key).ok()??;
+    let winner = winner(sight, key, at_boot(sight)).ok()??;
     comes_after_ours(&winner.file).then(|| {
         Obstacle::Hand(format!(
             "{}:{} is read after {OURS} and says {}; change or remove that line",
@@ -97,10 +141,15 @@ fn comes_after_ours(path: &Path) -> bool {
     path == Path::new(SYSCTL_CONF) || path.file_name() > Path::new(OURS).file_name()
 }
 
-fn winner(sight: Sight, key: &str) -> HostResult<Option<Assignment>> {
+fn winner(sight: Sight, key: &str, applier: Applier) -> HostResult<Option<Assignment>> {
     let slot = sight.memo.map(|memo| &memo.sysctl_d);
-    let all = Slot::read(slot, || read_all(sight))?;
-    Ok(last_assignment(&all.0, key).cloned())
+    let all = Slot::read(slot, || read_all(sight.host))?;
+    let last = last_assignment(&all.sysctl_d, key);
+    let after = match applier {
+        Applier::Systemd => None,
+        Applier::Procps => last_assignment(&all.sysctl_conf, key),
+    };
+    Ok(after.or(last).cloned())
 }
 
 /// The last exact assignment, else the last glob that matches: an exact key is exempt from globs.
@@ -125,8 +174,7 @@ fn matches(glob: &str, key: &str) -> bool {
 }
 
 /// Reads the files in the order in which they are applied.
-fn read_all(sight: Sight) -> HostResult<Assignments> {
-    let host = sight.host;
+fn read_all(host: &Host) -> HostResult<Assignments> {
     let mut by_name: BTreeMap<String, PathBuf> = BTreeMap::new();
     for dir in DIRS.iter().rev() {
         for name in host
@@ -137,20 +185,23 @@ fn read_all(sight: Sight) -> HostResult<Assignments> {
             by_name.insert(name.clone(), Path::new(dir).join(name));
         }
     }
-    let mut paths: Vec<PathBuf> = by_name.into_values().collect();
-    if sight.facts.init != Init::Systemd {
-        paths.push(SYSCTL_CONF.into());
+    let mut sysctl_d = Vec::new();
+    for path in by_name.into_values() {
+        sysctl_d.extend(read_file(host, &path)?);
     }
-    let mut all = Vec::new();
-    for path in paths {
-        if is_mask(host, &path)? {
-            continue;
-        }
-        if let Some(text) = host.read_text(&path)? {
-            all.extend(assignments(&path, &text));
-        }
+    let sysctl_conf = read_file(host, Path::new(SYSCTL_CONF))?;
+    Ok(Assignments {
+        sysctl_d,
+        sysctl_conf,
+    })
+}
+
+fn read_file(host: &Host, path: &Path) -> HostResult<Vec<(String, Assignment)>> {
+    if is_mask(host, path)? {
+        return Ok(Vec::new());
     }
-    Ok(Assignments(all))
+    let text = host.read_text(path)?;
+    Ok(text.map_or(Vec::new(), |text| assignments(path, &text).collect()))
 }
 
 /// A link to /dev/null masks the files of its name in later directories.

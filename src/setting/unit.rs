@@ -1,5 +1,7 @@
 //! systemd's units, read natively: the fragment, its drop-ins, and the links that enable it. Source: systemd.unit(5).
 
+mod span;
+
 use super::{Obstacle, Reading, Sight};
 use crate::facts::Init;
 use crate::host::{Host, HostError, HostResult};
@@ -83,6 +85,7 @@ fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
                 }
                 _ if LISTS.contains(&key) => Value::words(&value),
                 _ if key.starts_with("Limit") => limit(&value),
+                _ if key.starts_with("Timeout") => timeout(&value),
                 _ => Value::Text(normal(&value)),
             });
         }
@@ -107,6 +110,16 @@ fn limit(value: &str) -> Value {
         number => number
             .parse()
             .map_or_else(|_| Value::text(value), Value::Int),
+    }
+}
+
+/// A time-out in seconds; 0 and `infinity` are none at all. Source: systemd.service(5), systemd.time(7).
+fn timeout(value: &str) -> Value {
+    match span::seconds(value) {
+        Some(seconds) if seconds > 0.0 => Value::Int(seconds.ceil() as i64),
+        Some(_) => Value::Int(i64::MAX),
+        None if value == "infinity" => Value::Int(i64::MAX),
+        None => Value::text(value),
     }
 }
 

@@ -28,8 +28,7 @@ fn ids_are_unique_and_name_the_topic_whose_file_they_are_in() {
             control.id
         );
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/controls/{topic}.rs"));
-        let text =
-            std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let text = topic_text(&file);
         assert!(
             text.contains(&format!("\"{}\"", control.id)),
             "{} is not in {}",
@@ -37,6 +36,18 @@ fn ids_are_unique_and_name_the_topic_whose_file_they_are_in() {
             file.display()
         );
     }
+}
+
+/// A topic's file, and those of the folder of its name.
+fn topic_text(file: &Path) -> String {
+    let read = |file: &Path| {
+        std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+    };
+    let folder = std::fs::read_dir(file.with_extension(""))
+        .into_iter()
+        .flatten();
+    let below = folder.map(|entry| read(&entry.unwrap().path()));
+    [read(file)].into_iter().chain(below).collect()
 }
 
 #[test]

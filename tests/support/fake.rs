@@ -10,6 +10,9 @@
 //! ("/path", "@proc/status-resident")      with the content of that file of tests/fixtures
 //! ("CONFIG name", "value")                what the running default instance tells
 //! ("INFO field", "value")
+//! ("CLUSTER field", "value")
+//! ("ACL user", "on nopass ~* +@all")
+//! ("MODULE name", "/path/of.so")
 //! ("ANONYMOUS", "open" | "refused")       how it answers a client without password
 //! ```
 //!
@@ -29,6 +32,7 @@ use redis_harden::journal::{self, Applied, Conflict, Run, Story};
 use redis_harden::plan::{Change, plan};
 use redis_harden::policy::Policies;
 use redis_harden::redis::Told;
+use redis_harden::redis::users::User;
 use redis_harden::setting::Sight;
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,9 +101,21 @@ const BASE: &[(&str, &str)] = &[
         "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n",
     ),
     ("/proc/sys/fs/nr_open", "1048576\n"),
+    ("/proc/sys/fs/protected_fifos", "1\n"),
+    ("/proc/sys/fs/protected_hardlinks", "1\n"),
+    ("/proc/sys/fs/protected_symlinks", "1\n"),
+    ("/proc/sys/fs/suid_dumpable", "0\n"),
+    ("/proc/sys/kernel/dmesg_restrict", "1\n"),
+    ("/proc/sys/kernel/kptr_restrict", "1\n"),
+    ("/proc/sys/kernel/randomize_va_space", "2\n"),
+    ("/proc/sys/kernel/unprivileged_bpf_disabled", "2\n"),
     ("/proc/sys/kernel/yama/ptrace_scope", "1\n"),
     ("/proc/sys/net/core/somaxconn", "4096\n"),
     ("/proc/sys/net/ipv4/tcp_max_syn_backlog", "4096\n"),
+    ("/proc/sys/net/ipv4/tcp_syncookies", "1\n"),
+    ("/proc/sys/vm/max_map_count", "65530\n"),
+    ("/proc/sys/vm/panic_on_oom", "0\n"),
+    ("/proc/sys/vm/zone_reclaim_mode", "0\n"),
     ("/proc/sys/vm/overcommit_memory", "1\n"),
     ("/proc/sys/vm/swappiness", "10\n"),
     (SELECTED, "always [madvise] never\n"),
@@ -191,6 +207,28 @@ impl Fake {
         } else if let Some(field) = place.strip_prefix("INFO ") {
             self.runs = true;
             self.told.info.insert(field.to_owned(), content.to_owned());
+        } else if let Some(field) = place.strip_prefix("CLUSTER ") {
+            self.runs = true;
+            let fields = self
+                .told
+                .cluster
+                .0
+                .as_mut()
+                .expect("a fake server tells all");
+            fields.insert(field.to_owned(), content.to_owned());
+        } else if let Some(name) = place.strip_prefix("ACL ") {
+            self.runs = true;
+            let users = self.told.users.0.as_mut().expect("a fake server tells all");
+            users.extend(User::parse(&format!("user {name} {content}")));
+        } else if let Some(name) = place.strip_prefix("MODULE ") {
+            self.runs = true;
+            let modules = self
+                .told
+                .modules
+                .0
+                .as_mut()
+                .expect("a fake server tells all");
+            modules.push((name.to_owned(), content.to_owned()));
         } else if place == "ANONYMOUS" {
             self.anonymous = Some(content == "open");
         } else if let Some(path) = place.strip_suffix(" absent") {

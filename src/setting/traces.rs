@@ -1,0 +1,96 @@
+//! What the known attacks on exposed servers leave behind. Only looked at: nothing of it is opened, moved or removed.
+
+use super::{Reading, Sight};
+use crate::host::{Host, HostResult};
+use crate::value::Value;
+use std::path::Path;
+
+/// Names that Redis never gives a file, and attackers do: `CONFIG SET dir` and `dbfilename` with a `SAVE`, and modules dropped by a forged replication.
+const NEVER_REDIS: [&str; 5] = [
+    "authorized_keys",
+    "authorized_keys2",
+    "crontab",
+    "root",
+    "zzh",
+];
+
+/// Endings of what runs: it has no place beside a dump.
+const THAT_RUN: [&str; 4] = [".so", ".sh", ".elf", ".php"];
+
+/// The programs that run as the service user.
+const OURS: [&str; 10] = [
+    "redis-server",
+    "redis-sentinel",
+    "redis-check-aof",
+    "redis-check-rdb",
+    "redis-cli",
+    "valkey-server",
+    "valkey-sentinel",
+    "valkey-check-aof",
+    "valkey-check-rdb",
+    "redis-harden",
+];
+
+/// Whether anything is there, links not followed.
+pub fn read_presence(host: &Host, path: &Path) -> Reading {
+    let found = host.stat(path).map(|stat| stat.map(|_| Value::Present));
+    found.into()
+}
+
+/// The names in a directory that an attacker would have put there.
+pub fn read_strangers(host: &Host, dir: &Path) -> Reading {
+    let names = match host.list(dir) {
+        Ok(names) => names,
+        Err(e) => return Reading::Unknown(e.to_string()),
+    };
+    let strange = names.into_iter().filter(|n| {
+        NEVER_REDIS.contains(&n.as_str()) || THAT_RUN.iter().any(|end| n.ends_with(end))
+    });
+    words(strange.collect())
+}
+
+/// The programs that run as a user and are not a Redis or ours: `NAME:PID`.
+pub fn read_processes(sight: Sight, user: &str) -> Reading {
+    match sight.facts.accounts.user(user) {
+        Ok(Some(found)) => match processes(sight.host, found.uid) {
+            Ok(strange) => words(strange),
+            Err(e) => Reading::Unknown(e.to_string()),
+        },
+        Ok(None) => Reading::NotApplicable(format!("there is no user {user}")),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+fn processes(host: &Host, uid: u32) -> HostResult<Vec<String>> {
+    let mut strange = Vec::new();
+    for pid in host.list(Path::new("/proc"))? {
+        if !pid.bytes().all(|b| b.is_ascii_digit()) {
+            continue;
+        }
+        let dir = Path::new("/proc").join(&pid);
+        if host.stat(&dir)?.is_none_or(|stat| stat.uid != uid) {
+            continue;
+        }
+        // It may end between the two looks.
+        let Ok(Some(name)) = host.read_text(&dir.join("comm")) else {
+            continue;
+        };
+        let name = name.trim();
+        if !OURS.iter().any(|ours| is_called(name, ours)) {
+            strange.push(format!("{name}:{pid}"));
+        }
+    }
+    Ok(strange)
+}
+
+/// The kernel keeps 15 bytes of a name.
+fn is_called(comm: &str, name: &str) -> bool {
+    comm == name.get(..15).unwrap_or(name)
+}
+
+fn words(found: Vec<String>) -> Reading {
+    match found.is_empty() {
+        true => Reading::Absent,
+        false => Reading::Value(Value::Words(found), None),
+    }
+}
