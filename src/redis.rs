@@ -7,6 +7,7 @@ pub mod rdb;
 pub mod takeover;
 pub mod users;
 
+use effective::words;
 use redis::{
     Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, Value,
 };
@@ -72,7 +73,8 @@ pub enum Silence {
 
 /// Asks a server for its configuration and state, as `login` or as a client that sends no password.
 pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
-    type Pairs = BTreeMap<String, String>;
+    // A value may be any bytes: one that is no UTF-8 must not keep the others from us.
+    type Pairs = Vec<(String, Vec<u8>)>;
     type Modules = Vec<BTreeMap<String, Value>>;
     type Replies = (
         RedisResult<Pairs>,
@@ -99,8 +101,9 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
         .map_err(silence)?;
     let (directives, info, users, modules, cluster) = replies;
     let info = fields(&info.map_err(silence)?);
+    let directives = directives.map_err(silence)?.into_iter();
     Ok(Told {
-        directives: directives.map_err(silence)?,
+        directives: directives.map(|(n, v)| (n, words::text(&v))).collect(),
         users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
         modules: answer(modules.map(|all| all.iter().map(module).collect())),
         cluster: match info.get("cluster_enabled").map(String::as_str) {
