@@ -7,6 +7,7 @@
     reason = "a test may panic, and starts its servers behind the door"
 )]
 
+mod drift;
 mod files;
 mod random;
 mod server;

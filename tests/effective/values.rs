@@ -141,7 +141,7 @@ fn memory(of: &str) -> BoxedStrategy<Words> {
     (unit, 0..3000i64)
         .prop_map(move |((unit, size), n)| {
             // At least the least, in this unit, and not above the most.
-            let n = n.max((low / size)).min(high / size);
+            let n = n.max(low / size).min(high / size);
             match n * size >= low {
                 true => vec![format!("{n}{unit}").into_bytes()],
                 false => vec![low.to_string().into_bytes()],
