@@ -10,14 +10,17 @@ use crate::redis::config;
 use crate::redis::effective::table::{Directive, Table};
 use crate::redis::effective::{Effective, Given, Wrong, is_secret, load, load_text};
 use crate::value::Value;
-use origin::{NoOrigin, named_file, origin};
+use origin::{NoOrigin, origin};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 /// More differences than a person reads at once.
-const SHOWN: usize = 8;
+const SHOWN: usize = 6;
+
+/// Characters of a value that are shown.
+const LONGEST: usize = 120;
 
 /// What is asked of it. Nothing is there where all is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,14 +62,14 @@ impl Question {
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Question::OtherFile => "started with another file",
-            Question::RunningDrift => "changed while running",
-            Question::FileDrift => "changed in its file",
-            Question::PolicyDrift => "changed in the policy",
+            Question::OtherFile => "file other than its unit's",
+            Question::RunningDrift => "directives changed while it ran",
+            Question::FileDrift => "directives changed in its file",
+            Question::PolicyDrift => "directives changed in the policy",
             Question::Unknown => "unknown directives",
             Question::InlineComments => "comments behind values",
             Question::Faults => "lines that it would not start on",
-            Question::Overridden => "lines that a later one overrides",
+            Question::Overridden => "lines without effect",
             Question::Passwords => "readable passwords",
         })
     }
@@ -130,14 +133,12 @@ fn look(sight: Sight, server: &Instance) -> Result<Known, NoOrigin> {
         // What cannot be worked out here is rendered nowhere.
         None => Effective::default(),
     };
-    let named = named_file(sight, origin.version, &server.policy);
-    let other_file = match (named, &server.view) {
-        (Ok(named), View::Told(told)) => Ok(other_file(
-            told.info.get("config_file").map_or("", String::as_str),
-            named.as_deref(),
-        )),
-        (Ok(_), _) => Ok(None),
-        (Err(e), _) => Err(e.to_string()),
+    let other_file = match &server.view {
+        View::Told(told) => {
+            let has = told.info.get("config_file").map_or("", String::as_str);
+            origin.named.map(|named| other_file(has, named.as_deref()))
+        }
+        _ => Ok(None),
     };
     Ok(Known {
         table,
@@ -294,22 +295,30 @@ impl Three<'_> {
 }
 
 impl fmt::Display for Three<'_> {
+    /// Each value once, with the places that have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |value: &str| match value {
-            _ if is_secret(self.name) => "(a secret)".to_owned(),
-            "" => "\"\"".to_owned(),
-            value => value.chars().take(120).collect(),
-        };
         let file = match self.file {
-            Some(given) => format!("{} in {}", shown(&given.value), given.at),
-            None => format!("{} by default", shown(self.default)),
+            Some(given) => (given.value.as_str(), format!("in {}", given.at)),
+            None => (self.default, "by default".to_owned()),
         };
-        let running = shown(self.running);
-        write!(f, "{}: {running} in the running server, {file}", self.name)?;
-        match self.policy {
-            Some(policy) => write!(f, ", {} in the policy", shown(policy)),
-            None => Ok(()),
+        let running = (self.running, "in the running server".to_owned());
+        let policy = self.policy.map(|value| (value, "in the policy".to_owned()));
+        let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+        for (value, place) in [running, file].into_iter().chain(policy) {
+            match groups.iter_mut().find(|(v, _)| *v == value) {
+                Some((_, places)) => places.push(place),
+                None => groups.push((value, vec![place])),
+            }
         }
+        let shown = groups.iter().map(|(value, places)| {
+            let value: String = match *value {
+                "" => "\"\"".into(),
+                _ if is_secret(self.name) => "(a secret)".into(),
+                value => value.chars().take(LONGEST).collect(),
+            };
+            format!("{value} {}", places.join(" and "))
+        });
+        write!(f, "{}: {}", self.name, shown.collect::<Vec<_>>().join(", "))
     }
 }
 

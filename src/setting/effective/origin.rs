@@ -18,6 +18,8 @@ pub struct Origin {
     pub start: Start,
     /// Why its options are not known; they come last, and win.
     pub hidden: Option<String>,
+    /// The file that its unit names, or that our supervisor would start with; `None` where nothing says.
+    pub named: Result<Option<PathBuf>, String>,
 }
 
 /// Why there is no origin.
@@ -35,35 +37,37 @@ impl From<HostError> for NoOrigin {
 /// Of the running server, or of what its unit would start.
 pub fn origin(sight: Sight, known: &Instance) -> Result<Origin, NoOrigin> {
     let version = version(sight, known)?;
+    let command = command(sight, &known.policy);
+    let named = match &command {
+        Ok(command) => Ok(named_file(version, &known.policy, command.as_ref())),
+        Err(e) => Err(e.to_string()),
+    };
     let (start, hidden) = match &known.view {
         View::Silent(why) => return Err(NoOrigin::Unknown(why.clone())),
-        View::NotRunning => (at_rest(sight, version, &known.policy)?, None),
+        View::NotRunning => (at_rest(sight, version, &known.policy, command?)?, None),
         View::Told(told) => {
             let file = told.info.get("config_file").ok_or_else(|| {
                 NoOrigin::Unknown("it does not tell which file it was started with".into())
             })?;
-            running(sight, version, known, file)?
+            running(sight, version, known, command, file)?
         }
     };
     Ok(Origin {
         version,
         start,
         hidden,
+        named,
     })
 }
 
-/// The file that the unit names, or that our supervisor would start with; `None` where nothing says.
-pub fn named_file(sight: Sight, version: Version, policy: &Policy) -> HostResult<Option<PathBuf>> {
-    let Some(command) = command(sight, policy)? else {
-        return Ok(None);
-    };
-    Ok(match command {
+fn named_file(version: Version, policy: &Policy, command: Option<&Command>) -> Option<PathBuf> {
+    match command? {
         Command::Supervised => Some(policy.config_file()),
         Command::Server(args) => {
-            let file = CommandLine::parse(version, &args).file;
-            file.map(|f| PathBuf::from(words::text(&f)))
+            let file = CommandLine::parse(version, args).file?;
+            Some(PathBuf::from(words::text(&file)))
         }
-    })
+    }
 }
 
 fn version(sight: Sight, known: &Instance) -> Result<Version, NoOrigin> {
@@ -90,8 +94,13 @@ fn version(sight: Sight, known: &Instance) -> Result<Version, NoOrigin> {
 }
 
 /// Of a server that does not run: what would be started.
-fn at_rest(sight: Sight, version: Version, policy: &Policy) -> Result<Start, NoOrigin> {
-    match command(sight, policy)? {
+fn at_rest(
+    sight: Sight,
+    version: Version,
+    policy: &Policy,
+    command: Option<Command>,
+) -> Result<Start, NoOrigin> {
+    match command {
         Some(Command::Server(args)) => Ok(Start {
             line: CommandLine::parse(version, &args),
             cwd: working_directory(sight, policy),
@@ -110,13 +119,14 @@ fn running(
     sight: Sight,
     version: Version,
     known: &Instance,
+    command: HostResult<Option<Command>>,
     file: &str,
 ) -> Result<(Start, Option<String>), NoOrigin> {
     let policy = &known.policy;
     if known.report.is_some() {
         return Ok((supervised(version, policy, Path::new(file)), None));
     }
-    let (args, cwd, hidden) = match arguments(sight, known)? {
+    let (args, cwd, hidden) = match arguments(sight, known, command)? {
         Ok((args, cwd)) => (args, cwd, None),
         Err(why) => (Vec::new(), None, Some(why)),
     };
@@ -128,7 +138,11 @@ fn running(
 /// The arguments after the program's name and the directory it was started in, or why they are not known.
 type Arguments = Result<(Vec<Vec<u8>>, Option<PathBuf>), String>;
 
-fn arguments(sight: Sight, known: &Instance) -> HostResult<Arguments> {
+fn arguments(
+    sight: Sight,
+    known: &Instance,
+    command: HostResult<Option<Command>>,
+) -> HostResult<Arguments> {
     let Some(pid) = known.pid() else {
         return Ok(Err("its process is not known".into()));
     };
@@ -149,7 +163,7 @@ fn arguments(sight: Sight, known: &Instance) -> HostResult<Arguments> {
         .read_text(Path::new(&format!("/proc/{pid}/cgroup")))?;
     let of_unit = |line: &str| line.ends_with(&format!("/{unit}"));
     if group.is_some_and(|text| text.lines().any(of_unit))
-        && let Some(Command::Server(args)) = command(sight, &known.policy)?
+        && let Some(Command::Server(args)) = command?
     {
         return Ok(Ok((args, working_directory(sight, &known.policy))));
     }
