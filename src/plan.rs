@@ -2,9 +2,11 @@
 
 use crate::audit::{Finding, Judged, Status};
 use crate::control::{Group, Phase};
+use crate::host::{Host, HostResult};
 use crate::setting::Setting;
 use crate::value::{Access, FileValue, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// One setting to be written.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Change {
     pub group: Group,
     /// The controls that want it.
     pub controls: Vec<&'static str>,
+    /// The directories that are made on the way, the highest first.
+    pub parents: Vec<PathBuf>,
 }
 
 /// All changes that the findings call for, by phase and in the order of the controls. Two wants of one setting become one change.
@@ -35,6 +39,36 @@ pub fn plan(judged: &[Judged]) -> Vec<Change> {
     changes
 }
 
+/// Adds the directories that each change makes on the way, but for those that an earlier one makes.
+pub fn with_parents(host: &Host, mut changes: Vec<Change>) -> HostResult<Vec<Change>> {
+    let mut made: BTreeSet<PathBuf> = changes.iter().filter_map(|c| c.setting.written()).collect();
+    for change in &mut changes {
+        let missing = missing_parents(host, change)?;
+        change.parents = missing
+            .into_iter()
+            .filter(|dir| made.insert(dir.clone()))
+            .collect();
+    }
+    Ok(changes)
+}
+
+/// The directories above what a change writes that this host does not have, the highest first: a rollback takes them away again.
+pub fn missing_parents(host: &Host, change: &Change) -> HostResult<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    let written = change
+        .setting
+        .written()
+        .filter(|_| change.target != Value::Nothing);
+    for dir in written.iter().flat_map(|path| path.ancestors().skip(1)) {
+        if host.stat(dir)?.is_some() {
+            break;
+        }
+        missing.push(dir.to_path_buf());
+    }
+    missing.reverse();
+    Ok(missing)
+}
+
 /// The changes of one phase.
 pub fn of_phase(changes: Vec<Change>, phase: Phase) -> Vec<Change> {
     changes
@@ -51,6 +85,7 @@ impl Change {
             target: target.clone(),
             group: group.clone(),
             controls: vec![control],
+            parents: Vec::new(),
         }
     }
 
@@ -80,6 +115,7 @@ impl Change {
         }
         match (&self.setting, &self.before, &self.target) {
             (_, before, Value::File(new)) => self.describe_file(before.as_ref(), new),
+            (setting, _, Value::Nothing) => format!("{setting}: remove"),
             (Setting::Package(name), _, _) => format!("install package {name}"),
             (Setting::Binary { path, source }, _, _) => {
                 format!("copy {} to {}", source.display(), path.display())
@@ -132,6 +168,9 @@ fn diff(old: &str, new: &str) -> String {
 pub fn render(changes: &[Change]) -> String {
     let mut text = String::new();
     for change in changes {
+        for dir in &change.parents {
+            text.push_str(&format!("directory {}: create\n", dir.display()));
+        }
         text.push_str(&change.describe());
         text.push_str(&format!("\n    # {}\n", change.controls.join(", ")));
     }

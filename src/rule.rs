@@ -69,11 +69,10 @@ impl Rule {
                 _ => None,
             },
             Rule::Present => Some(Value::Present),
-            Rule::Absent
-            | Rule::NoneOf(_)
-            | Rule::NoWildcard
-            | Rule::LastWord(_)
-            | Rule::VersionAtLeast(_) => None,
+            Rule::Absent => Some(Value::Nothing),
+            Rule::NoneOf(_) | Rule::NoWildcard | Rule::LastWord(_) | Rule::VersionAtLeast(_) => {
+                None
+            }
         }
     }
 

@@ -291,7 +291,12 @@ impl Setting {
             }
             (Setting::Package(name), Value::Present) => package::install_guarded(sight, name, say),
             (Setting::UnitEnabled(unit), Value::Flag(true)) => unit::enable(host, unit),
+            (Setting::UnitEnabled(unit), Value::Flag(false)) => {
+                host.remove(&unit::wants_link(unit))
+            }
             (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
+            (Setting::Firewall, Value::Nothing) => firewall::delete(host),
+            (Setting::File(path), Value::Nothing) => host.remove(path),
             (Setting::Service(name), Value::Serving(generation)) => {
                 service::serve(sight, name, generation, say)
             }

@@ -3,7 +3,7 @@
 
 pub mod detach;
 pub(crate) mod gate;
-mod lock;
+pub(crate) mod lock;
 pub mod machine;
 pub mod notify;
 mod privileges;

@@ -79,6 +79,8 @@ pub enum Value {
     Firewall(crate::setting::firewall::Table),
     /// A running server, started from the rendered files with this digest.
     Serving(String),
+    /// Nothing at all, as what is to be written: what is there is removed.
+    Nothing,
 }
 
 impl Value {
@@ -116,6 +118,7 @@ impl fmt::Display for Value {
             Value::File(file) => write!(f, "{} bytes, {}", file.content.len(), file.access),
             Value::Dir(access) => write!(f, "directory {access}"),
             Value::Owned(access) => write!(f, "{access}"),
+            Value::Nothing => f.write_str("nothing"),
             Value::Link(target) => write!(f, "link to {}", target.display()),
             Value::User(u) => write!(
                 f,

@@ -13,6 +13,8 @@ mod fake;
 mod cases;
 #[path = "controls/converge.rs"]
 mod converge;
+#[path = "controls/filter.rs"]
+mod filter;
 #[path = "controls/hosts.rs"]
 mod hosts;
 #[path = "controls/obstacles.rs"]

@@ -314,6 +314,56 @@ fn a_rollback_to_the_append_only_file_has_what_was_written_without_it() {
 }
 
 #[test]
+fn append_only_files_from_before_a_time_without_them_are_not_loaded_again() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "a", "1"]).ok();
+    // Without it, and a stop: from here on only the snapshot has all data.
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    apply(&plain).ok();
+    plain.sh("mv /var/lib/redis/appendonlydir.set-aside-* /var/lib/redis/appendonlydir 2>/dev/null || true").ok();
+    plain.exec(&[BINARY, "restart"]).ok();
+    redis(&plain, "app", &["SET", "a", "2"]).ok();
+    plain.exec(&[BINARY, "stop"]).ok();
+    policy(&plain, "[persistence]\nappendonly = true\n");
+    let again = apply(&plain);
+    println!("{again}");
+    again.ok();
+    assert_eq!(redis(&plain, "app", &["GET", "a"]).ok(), "2");
+    let aside = "ls -d /var/lib/redis/appendonlydir.set-aside-*";
+    assert_eq!(
+        plain.sh(aside).ok().lines().count(),
+        1,
+        "kept, under another name"
+    );
+}
+
+#[test]
+fn a_server_that_is_down_is_not_rolled_back_to_what_does_not_read_its_data() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    // Killed with its supervisor: no snapshot was left.
+    for process in ours(&plain) {
+        plain
+            .sh(&format!("kill -9 {} 2>/dev/null || true", process.pid))
+            .ok();
+    }
+    wait_until("its end", || ours(&plain).is_empty());
+    let refused = plain.exec(&[BINARY, "rollback"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(
+        refused.stderr.contains("redis-harden start default"),
+        "{refused}"
+    );
+    plain.exec(&[BINARY, "start", "default"]).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "first"]).ok(), "1");
+    plain.exec(&[BINARY, "rollback"]).ok();
+    plain.sh("/etc/init.d/redis-server start >/dev/null").ok();
+    wait_until("the stock server", || {
+        plain.exec(&["redis-cli", "GET", "first"]).stdout.trim() == "1"
+    });
+}
+
+#[test]
 fn rollbacks_go_back_run_by_run() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "1"]).ok();

@@ -227,6 +227,54 @@ fn a_reboot_keeps_what_apply_made() {
 }
 
 #[test]
+fn systemd_finds_nothing_wrong_with_our_units_and_the_filter_goes_and_comes_with_the_policy() {
+    let machine = with_our_binary();
+    machine.exec(&[BINARY, "apply"]).ok();
+    let units = [
+        "redis-harden-firewall.service",
+        "redis-harden.service",
+        UNIT,
+    ];
+    let verified = machine.exec(&[&["systemd-analyze", "verify", "--man=no"][..], &units].concat());
+    assert_eq!(verified.ok(), "", "systemd-analyze verify: {verified}");
+    // The threshold is the exposure times ten. The boot oneshot is not asked: it writes kernel values and files, as apply does.
+    for unit in ["redis-harden-firewall.service", UNIT] {
+        let security = [
+            "systemd-analyze",
+            "security",
+            "--no-pager",
+            "--threshold",
+            "16",
+            unit,
+        ];
+        machine.exec(&security).ok();
+    }
+
+    let table = || machine.exec(&["nft", "list", "table", "inet", "redis_harden"]);
+    table().ok();
+    let life = life(&machine);
+    machine.sh("mkdir -p /etc/redis-harden/policy.d").ok();
+    let off = b"[firewall]\nenabled = false\n";
+    machine.write("/etc/redis-harden/policy.d/off.toml", off, 0o644);
+    println!("{}", machine.exec(&[BINARY, "plan"]).exits(1));
+    machine.exec(&[BINARY, "apply"]).ok();
+    table().exits(1);
+    let enabled = machine.systemctl(&["is-enabled", "redis-harden-firewall.service"]);
+    assert_ne!(enabled.code, 0, "{enabled}");
+    assert_eq!(self::life(&machine), life, "Redis did not notice");
+    assert_eq!(
+        machine.exec(&[BINARY, "plan"]).code,
+        0,
+        "nothing is left to do"
+    );
+
+    machine.exec(&[BINARY, "rollback"]).ok();
+    table().ok();
+    let enabled = machine.systemctl(&["is-enabled", "redis-harden-firewall.service"]);
+    assert_eq!(enabled.ok(), "enabled");
+}
+
+#[test]
 fn rollback_leaves_the_tree_as_it_was() {
     let machine = with_our_binary();
     // What the machine does once for itself is done before we look.

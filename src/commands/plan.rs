@@ -4,9 +4,10 @@ use super::{Context, Outcome, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, audit, ids};
 use crate::cli::{Format, Plan};
 use crate::host::Host;
-use crate::plan::{Change, plan, render};
+use crate::plan::{Change, plan, render, with_parents};
 use crate::policy::Trust;
 use crate::setting::Sight;
+use crate::value::Value;
 
 /// Shows the plan: 0 for an empty one, 1 for pending changes, 2 where something could not be judged.
 pub fn run(context: &Context, args: &Plan) -> Outcome {
@@ -15,7 +16,7 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     let (host, policies, facts) = context.look(Trust::Reader)?;
     policies.waivers_fit(&ids(&controls))?;
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
-    let changes = pending(&judged, host.is_running());
+    let changes = with_parents(&host, pending(&judged, host.is_running()))?;
     match args.format {
         Format::Text => print(&text(&host, &changes, &judged))?,
         Format::Json => print(&json(&changes)?)?,
@@ -90,6 +91,12 @@ fn findings(judged: &[Judged], test: impl Fn(&Finding) -> bool) -> usize {
     all.filter(|f| test(f)).count()
 }
 
+/// `null` where the change removes it.
+fn after(change: &Change) -> Option<String> {
+    let kept = change.target != Value::Nothing;
+    kept.then(|| change.target.to_string())
+}
+
 /// What a program reads: the same lines, with the controls that want them.
 fn json(changes: &[Change]) -> serde_json::Result<String> {
     let list: Vec<serde_json::Value> = changes
@@ -98,7 +105,8 @@ fn json(changes: &[Change]) -> serde_json::Result<String> {
             serde_json::json!({
                 "setting": c.setting.to_string(),
                 "before": c.before.as_ref().map(ToString::to_string),
-                "after": c.target.to_string(),
+                "after": after(c),
+                "directories": c.parents,
                 "group": c.group.name,
                 "controls": c.controls,
                 "text": c.describe(),

@@ -134,7 +134,12 @@ pub const CONTROLS: &[Control] = &[
                 Setting::Firewall,
                 Rule::Is(Value::Firewall(table)),
             )],
-            None => Vec::new(),
+            None => vec![Want::write(
+                Phase::Firewall,
+                "firewall",
+                Setting::Firewall,
+                Rule::Absent,
+            )],
         }),
         // The kernel's table is read by nft: tests/firewall.rs judges it in network namespaces.
         cases: &[],
@@ -156,6 +161,11 @@ pub const CONTROLS: &[Control] = &[
             fails(&[(
                 "/etc/redis-harden/firewall.nft 0644 root:root",
                 "table inet redis_harden {\n}\n",
+            )])
+            .under("[firewall]\nenabled = false"),
+            fails(&[(
+                "/etc/systemd/system/multi-user.target.wants/redis-harden-firewall.service -> /etc/systemd/system/redis-harden-firewall.service",
+                "",
             )])
             .under("[firewall]\nenabled = false"),
         ],
@@ -205,16 +215,13 @@ pub(super) fn table(policies: &Policies, facts: &Facts) -> Option<Table> {
         .iter()
         .filter(|p| p.firewall.enabled && p.redis.port != 0)
         .collect();
-    let ports = wanted
+    let configured = wanted
         .iter()
-        .flat_map(|p| [Some(p.redis.port), port_of_running(p, facts)])
-        .flatten()
-        .filter(|port| *port != 0);
-    let allow: Vec<_> = wanted
+        .map(|p| (p.redis.port, p.firewall.allow.as_slice()));
+    let running = wanted
         .iter()
-        .flat_map(|p| p.firewall.allow.iter().copied())
-        .collect();
-    (!wanted.is_empty()).then(|| Table::of(ports, &allow))
+        .filter_map(|p| Some((port_of_running(p, facts)?, p.firewall.allow.as_slice())));
+    (!wanted.is_empty()).then(|| Table::of(configured.chain(running)))
 }
 
 /// Where the supervised server of an instance listens now.
@@ -243,18 +250,25 @@ fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
     vec![Want::by_restart(setting, rule)]
 }
 
+/// Nothing of ours, where the policy wants no filter: an earlier one has left it.
+fn gone() -> Vec<Want> {
+    let want = |setting, rule| Want::write(Phase::Files, "firewall", setting, rule);
+    let unit = |name: &str| Setting::File(format!("/etc/systemd/system/{name}").into());
+    vec![
+        want(
+            Setting::UnitEnabled(UNIT_NAME.into()),
+            Rule::Is(Value::Flag(false)),
+        ),
+        want(unit(UNIT_NAME), Rule::Absent),
+        want(unit(NFTABLES_DROP_IN_NAME), Rule::Absent),
+        want(Setting::File(FILE.into()), Rule::Absent),
+    ]
+}
+
 /// The rules' file, the unit that loads it, and its link; the unit only where systemd is there to run it.
 fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
     let Some(table) = table(policies, facts) else {
-        let what = format!(
-            "the policy wants no filter, but an earlier one is there: systemctl disable {UNIT_NAME}, \
-             nft delete table inet redis_harden, rm {FILE}"
-        );
-        return vec![Want::by_hand(
-            Setting::File(FILE.into()),
-            Rule::Absent,
-            what,
-        )];
+        return gone();
     };
     let file = |path: &str, mode, text: String| {
         let rule = super::files::rendered(facts, "root", mode, text);

@@ -7,12 +7,12 @@ use crate::audit::{Selection, audit};
 use crate::control::{Control, Phase};
 use crate::facts::{Facts, View};
 use crate::host::{Host, HostError, HostResult};
-use crate::plan::{Change, by_group, is_ready, of_phase, plan};
+use crate::plan::{Change, by_group, is_ready, missing_parents, of_phase, plan};
 use crate::policy::Policies;
 use crate::setting::package::Guard;
 use crate::setting::{Reading, Saved, Setting, Sight};
+use crate::value::Value;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// Rounds after which a plan that never becomes empty is given up: something undoes what we write.
 const ROUNDS: usize = 3;
@@ -148,7 +148,7 @@ impl Work<'_, '_> {
         text: String,
         say: &mut dyn FnMut(&str),
     ) -> HostResult<()> {
-        for dir in missing_parents(sight.host, &change.setting)? {
+        for dir in missing_parents(sight.host, change)? {
             let text = format!("directory {}: create", dir.display());
             self.record(sight, group, Setting::Dir(dir.clone()), text, |_| {
                 let (uid, gid) = crate::setting::file::root_owner(sight.host)?;
@@ -275,6 +275,7 @@ fn verify(sight: Sight, change: &Change) -> HostResult<()> {
                 source.map_or(String::new(), |s| format!(" (from {s})"))
             ),
         )),
+        Reading::Absent if change.target == Value::Nothing => Ok(()),
         Reading::Absent => Err(HostError::refused(
             format!("writing {}", change.setting),
             "it is not there afterwards",
@@ -284,20 +285,6 @@ fn verify(sight: Sight, change: &Change) -> HostResult<()> {
             why,
         )),
     }
-}
-
-/// The directories above what the change writes that this host does not have, the highest first: a rollback takes them away again.
-fn missing_parents(host: &Host, setting: &Setting) -> HostResult<Vec<PathBuf>> {
-    let mut missing = Vec::new();
-    let written = setting.written();
-    for dir in written.iter().flat_map(|path| path.ancestors().skip(1)) {
-        if host.stat(dir)?.is_some() {
-            break;
-        }
-        missing.push(dir.to_path_buf());
-    }
-    missing.reverse();
-    Ok(missing)
 }
 
 /// The files of a server that is there, is not ours and tells nothing stay as they are: with ours in their place its next start,

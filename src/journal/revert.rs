@@ -10,6 +10,7 @@ use crate::redis::{self, takeover};
 use crate::setting::package::{self, Guard, Patience};
 use crate::setting::{Saved, Setting, Sight, secret, service, sysctl_d, unit};
 use crate::supervise::gate::Layout;
+use crate::supervise::lock::left_in;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -206,7 +207,7 @@ pub fn rollback(
     if !conflicts.is_empty() && !force {
         return Ok(Err(conflicts));
     }
-    let unread = save_data(sight, &entries, say)?;
+    let unread = save_data(sight, &entries, force, say)?;
     let mut run = Run::resume(sight.host, story)?;
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
@@ -263,6 +264,7 @@ fn save_or_see_it_stop(sight: Sight, known: &Instance) -> HostResult<()> {
 fn save_data(
     sight: Sight,
     entries: &[Entry],
+    force: bool,
     say: &mut dyn FnMut(&str),
 ) -> HostResult<Vec<Layout>> {
     let mut unread = Vec::new();
@@ -276,6 +278,7 @@ fn save_data(
             say(&format!("saving the data of {name}"));
             save_or_see_it_stop(sight, known)?;
             let View::Told(told) = &known.view else {
+                unread.extend(left_by_stopped(sight, known, entries, force)?);
                 continue;
             };
             let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
@@ -292,6 +295,42 @@ fn save_data(
         }
     }
     Ok(unread)
+}
+
+/// A server that is down saves nothing any more: what it left must be what the configuration before reads.
+/// Returns the place of its append-only files where nothing will read them any more.
+fn left_by_stopped(
+    sight: Sight,
+    known: &Instance,
+    entries: &[Entry],
+    force: bool,
+) -> HostResult<Option<Layout>> {
+    let Some(next) = next_conf(sight, known, entries)? else {
+        return Ok(None);
+    };
+    let now = sight.host.read(&known.policy.config_file())?;
+    let now = String::from_utf8_lossy(now.as_deref().unwrap_or_default()).into_owned();
+    let [now, next] = [now, next].map(|conf| Layout::parse(&conf, &known.policy.data_dir()));
+    let found = now.look(sight.host)?;
+    let left = left_in(sight.host, &now.dir)?;
+    let lost = match (now.appendonly, next.appendonly) {
+        (true, false) => {
+            found.aof_files && (found.snapshot.is_none() || found.snapshot != left.snapshot)
+        }
+        (false, true) => found.has_stale_aof(left),
+        _ => false,
+    };
+    if lost && !force {
+        let name = &known.policy.redis.name;
+        return Err(HostError::refused(
+            format!("rolling back {name}"),
+            format!(
+                "it is down, and the configuration before does not read what it wrote last: \
+                 `redis-harden start {name}`, then roll back, which saves the data first; or --force"
+            ),
+        ));
+    }
+    Ok((now.appendonly && !next.appendonly).then_some(now))
 }
 
 /// The configuration that the next server starts from: what is put back, or the package's own. `None` where it stays ours.

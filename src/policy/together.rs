@@ -3,7 +3,6 @@
 use super::error::PolicyError;
 use super::load::Merged;
 use super::{HugePages, Kernel, Policies, Policy, SysctlRule};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 impl Policies {
@@ -167,40 +166,7 @@ fn pair(first: &Merged, second: &Merged) -> Result<(), PolicyError> {
             return Err(collision(first, second, key, &two.display().to_string()));
         }
     }
-    same_networks(first, second)
-}
-
-/// The packet filter's table guards all ports alike: networks of one instance would reach the port of the other.
-fn same_networks(first: &Merged, second: &Merged) -> Result<(), PolicyError> {
-    let networks = |merged: &Merged| {
-        let policy = &merged.policy;
-        let guarded = policy.firewall.enabled && policy.redis.port != 0;
-        guarded.then(|| {
-            policy
-                .firewall
-                .allow
-                .iter()
-                .copied()
-                .collect::<BTreeSet<_>>()
-        })
-    };
-    let (Some(one), Some(two)) = (networks(first), networks(second)) else {
-        return Ok(());
-    };
-    if one == two {
-        return Ok(());
-    }
-    let error = PolicyError::new(format!(
-        "the instances {} ({}) and {} ({}) allow different networks",
-        first.policy.redis.name, first.file, second.policy.redis.name, second.file
-    ));
-    let error = error.help(
-        "the packet filter guards the ports of all instances alike, so far: give both the same firewall.allow",
-    );
-    Err(match second.tree.find(&["firewall", "allow"]) {
-        Some(node) if !node.at.source.embedded => error.at_value(&node.at),
-        _ => error,
-    })
+    Ok(())
 }
 
 fn collision(first: &Merged, second: &Merged, key: &str, value: &str) -> PolicyError {

@@ -25,6 +25,15 @@ pub(crate) struct Mark {
     pub size: u64,
 }
 
+/// What our last server in a data directory left there. Source: the lock file, which is the server's user's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// The snapshot at its clean end; `None` where it had no such end, or left none.
+    pub snapshot: Option<Mark>,
+    /// Append-only files that lay there when it started without them: unchanged since, they are older than its data.
+    pub unused_aof: Option<Mark>,
+}
+
 /// What lies in the data directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -35,6 +44,8 @@ pub(crate) struct Found {
     pub old_aof: bool,
     /// Append-only files that hold something, whether a manifest names them or not.
     pub aof_files: bool,
+    /// The newest change of the append-only files and their manifest, and their size together.
+    pub aof: Option<Mark>,
     /// The first base is a second name of the snapshot: `apply` makes that, and it holds all that the snapshot does.
     pub linked: bool,
 }
@@ -97,8 +108,11 @@ impl Layout {
             manifest: holds(&self.manifest())?.is_some(),
             old_aof: holds(&self.dir.join(&self.aof_name))?.is_some(),
             aof_files: false,
+            aof: None,
             linked: false,
         };
+        found.newer(holds(&self.manifest())?);
+        found.newer(holds(&self.dir.join(&self.aof_name))?);
         let (base, incr) = (
             format!("{}.1.base.rdb", self.aof_name),
             format!("{}.", self.aof_name),
@@ -106,6 +120,7 @@ impl Layout {
         for name in host.list(&self.aof_dir)? {
             let is_data = name.starts_with(&incr) && !name.ends_with(".manifest");
             if is_data && let Some(stat) = holds(&self.aof_dir.join(&name))? {
+                found.newer(Some(stat));
                 let linked = stat.links == 2 && Some(Mark::from(stat)) == found.snapshot;
                 found.linked |= name == base && linked;
                 found.aof_files |=
@@ -113,6 +128,24 @@ impl Layout {
             }
         }
         Ok(found)
+    }
+}
+
+impl Found {
+    fn newer(&mut self, stat: Option<Stat>) {
+        let Some(mark) = stat.map(Mark::from) else {
+            return;
+        };
+        let before = self.aof.unwrap_or(mark);
+        self.aof = Some(Mark {
+            modified: before.modified.max(mark.modified),
+            size: self.aof.map_or(0, |aof| aof.size) + mark.size,
+        });
+    }
+
+    /// Whether the append-only files are older than the data: our last server started without them and left them as they were.
+    pub(crate) fn has_stale_aof(&self, left: Left) -> bool {
+        self.aof.is_some() && self.aof == left.unused_aof
     }
 }
 
@@ -131,9 +164,8 @@ impl From<Stat> for Mark {
     }
 }
 
-/// Why a start would lose data, with the next step. `left` is the snapshot that our own server left at its last clean end;
-/// `None` where it had no such end, or left none: then nothing can be said of a newer one.
-pub(crate) fn danger(layout: &Layout, found: &Found, left: Option<Mark>) -> Option<String> {
+/// Why a start would lose data, with the next step. Of a last server that left nothing nothing can be said.
+pub(crate) fn danger(layout: &Layout, found: &Found, left: Left) -> Option<String> {
     if !layout.appendonly {
         return None;
     }
@@ -146,6 +178,12 @@ pub(crate) fn danger(layout: &Layout, found: &Found, left: Option<Mark>) -> Opti
             layout.manifest().display()
         ));
     }
+    if found.has_stale_aof(left) {
+        return Some(format!(
+            "{aof_dir} is older than the data: the last server here ran without it. Run `redis-harden apply`, which moves it aside \
+             and goes on from {snapshot}; to go back to it instead, move {snapshot} away and remove .redis-harden.lock beside it"
+        ));
+    }
     let mark = found.snapshot?;
     if !has_aof {
         return Some(format!(
@@ -153,7 +191,7 @@ pub(crate) fn danger(layout: &Layout, found: &Found, left: Option<Mark>) -> Opti
              run `redis-harden apply`, which builds one from it"
         ));
     }
-    let other = !found.linked && left.is_some_and(|left| left != mark);
+    let other = !found.linked && left.snapshot.is_some_and(|left| left != mark);
     other.then(|| {
         format!(
             "{snapshot} is not the one that this server left, so another one has saved to it since, and the append-only file is older: \
@@ -163,7 +201,7 @@ pub(crate) fn danger(layout: &Layout, found: &Found, left: Option<Mark>) -> Opti
 }
 
 /// Refuses a start that would lose data.
-pub(super) fn pass(host: &Host, settings: &Settings, left: Option<Mark>) -> HostResult<()> {
+pub(super) fn pass(host: &Host, settings: &Settings, left: Left) -> HostResult<()> {
     let layout = layout(host, settings)?;
     match danger(&layout, &layout.look(host)?, left) {
         Some(why) => Err(HostError::refused(
@@ -174,9 +212,20 @@ pub(super) fn pass(host: &Host, settings: &Settings, left: Option<Mark>) -> Host
     }
 }
 
-/// The snapshot as it is now.
-pub(super) fn mark(host: &Host, settings: &Settings) -> HostResult<Option<Mark>> {
-    Ok(layout(host, settings)?.look(host)?.snapshot)
+/// What is noted before a server starts: it has left nothing yet, and append-only files that it does not read are unused.
+pub(super) fn before(host: &Host, settings: &Settings) -> HostResult<Left> {
+    let layout = layout(host, settings)?;
+    let aof = layout.look(host)?.aof;
+    Ok(Left {
+        snapshot: None,
+        unused_aof: aof.filter(|_| !layout.appendonly),
+    })
+}
+
+/// What is noted when it has ended cleanly.
+pub(super) fn after(host: &Host, settings: &Settings, noted: Left) -> HostResult<Left> {
+    let snapshot = layout(host, settings)?.look(host)?.snapshot;
+    Ok(Left { snapshot, ..noted })
 }
 
 fn layout(host: &Host, settings: &Settings) -> HostResult<Layout> {
@@ -194,6 +243,11 @@ mod tests {
         size: 400,
     };
 
+    const AOF: Mark = Mark {
+        modified: (1_600_000_000, 7),
+        size: 90,
+    };
+
     fn layout(conf: &str) -> Layout {
         Layout::parse(conf, Path::new("/var/lib/redis"))
     }
@@ -204,6 +258,7 @@ mod tests {
             manifest,
             old_aof,
             aof_files,
+            aof: (manifest || old_aof || aof_files).then_some(AOF),
             linked: false,
         }
     }
@@ -250,6 +305,10 @@ mod tests {
             (found(true, true, false, true), older, Some("another one")),
             (found(true, false, true, false), older, Some("another one")),
         ] {
+            let left = Left {
+                snapshot: left,
+                unused_aof: None,
+            };
             let why = danger(&layout("appendonly yes\n"), &found, left);
             let as_expected = match (&why, word) {
                 (Some(why), Some(word)) => why.contains(word),
@@ -262,6 +321,34 @@ mod tests {
             linked: true,
             ..found(true, true, false, false)
         };
+        let older = Left {
+            snapshot: older,
+            unused_aof: None,
+        };
         assert_eq!(danger(&layout("appendonly yes\n"), &linked, older), None);
+    }
+
+    #[test]
+    fn append_only_files_that_the_last_server_did_without_are_not_loaded() {
+        let unused = |mark| Left {
+            snapshot: Some(MARK),
+            unused_aof: Some(mark),
+        };
+        let newer = Mark { size: 91, ..AOF };
+        for found in [
+            found(true, true, false, true),
+            found(false, true, false, true),
+            found(true, false, true, false),
+        ] {
+            let yes = layout("appendonly yes\n");
+            let why = danger(&yes, &found, unused(AOF)).expect("it is refused");
+            assert!(why.contains("older than the data"), "{why}");
+            // It was turned on in the running server: they have grown since.
+            assert_eq!(danger(&yes, &found, unused(newer)), None);
+            assert_eq!(
+                danger(&layout("appendonly no\n"), &found, unused(AOF)),
+                None
+            );
+        }
     }
 }

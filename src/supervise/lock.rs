@@ -1,7 +1,7 @@
 //! One supervisor, and one server, on a data directory. The lock is taken as the server's user, who owns the place,
 //! and the server inherits it: it is held until both are gone.
 
-use super::gate::Mark;
+use super::gate::{Left, Mark};
 use super::settings::Settings;
 use super::state;
 use crate::host::{Host, HostError, HostResult};
@@ -11,6 +11,7 @@ use nix::sys::stat::Mode;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const NAME: &str = ".redis-harden.lock";
@@ -60,30 +61,48 @@ fn sign(lock: Flock<File>) -> io::Result<Flock<File>> {
     Ok(lock)
 }
 
-/// The snapshot that a server of ours left at its last clean end.
-pub(super) fn left(lock: &File) -> io::Result<Option<Mark>> {
-    let mut buffer = [0; 128];
+/// What our last server here left.
+pub(super) fn left(lock: &File) -> io::Result<Left> {
+    let mut buffer = [0; 256];
     let length = lock.read_at(&mut buffer, 0)?;
     let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
-    Ok(text.lines().nth(1).and_then(parse))
+    Ok(parse(&text))
+}
+
+/// The same for whoever holds no lock: what the server's user says, which is all that is known.
+pub(crate) fn left_in(host: &Host, data_dir: &Path) -> HostResult<Left> {
+    let text = host.read_untrusted(&data_dir.join(NAME))?;
+    Ok(parse(&String::from_utf8_lossy(&text.unwrap_or_default())))
 }
 
 /// Notes what a server left, or, before one is started, that none has ended cleanly since.
-pub(super) fn note(lock: &File, left: Option<Mark>) -> HostResult<()> {
+pub(super) fn note(lock: &File, left: Left) -> HostResult<()> {
     write(lock, left).map_err(|e| HostError::new(format!("writing {NAME}"), e))
 }
 
-fn write(lock: &File, left: Option<Mark>) -> io::Result<()> {
-    let left = left.map_or_else(String::new, |mark| {
-        let (seconds, nanos) = mark.modified;
-        format!("\nleft {seconds} {nanos} {}\n", mark.size)
-    });
+fn write(lock: &File, left: Left) -> io::Result<()> {
+    let mut text = std::process::id().to_string();
+    for (word, mark) in [("left", left.snapshot), ("unused", left.unused_aof)] {
+        if let Some(mark) = mark {
+            let (seconds, nanos) = mark.modified;
+            text.push_str(&format!("\n{word} {seconds} {nanos} {}", mark.size));
+        }
+    }
+    text.push('\n');
     lock.set_len(0)?;
-    lock.write_all_at(format!("{}{left}", std::process::id()).as_bytes(), 0)
+    lock.write_all_at(text.as_bytes(), 0)
 }
 
-fn parse(line: &str) -> Option<Mark> {
-    let mut words = line.strip_prefix("left ")?.split(' ');
+fn parse(text: &str) -> Left {
+    let find = |word: &str| text.lines().skip(1).find_map(|line| mark(line, word));
+    Left {
+        snapshot: find("left "),
+        unused_aof: find("unused "),
+    }
+}
+
+fn mark(line: &str, word: &str) -> Option<Mark> {
+    let mut words = line.strip_prefix(word)?.split(' ');
     let mut number = || words.next()?.parse::<i64>().ok();
     Some(Mark {
         modified: (number()?, number()?),
@@ -117,9 +136,18 @@ mod tests {
             modified: (1_700_000_000, 123_456_789),
             size: 1 << 40,
         };
-        for mark in [None, Some(mark), None] {
-            note(&file, mark).unwrap();
-            assert_eq!(left(&file).unwrap(), mark);
+        for (snapshot, unused_aof) in [
+            (None, None),
+            (Some(mark), None),
+            (None, Some(mark)),
+            (Some(mark), Some(mark)),
+        ] {
+            let what = Left {
+                snapshot,
+                unused_aof,
+            };
+            note(&file, what).unwrap();
+            assert_eq!(left(&file).unwrap(), what);
         }
     }
 
@@ -128,7 +156,7 @@ mod tests {
         for text in ["", "12", "12\nleft 1 2", "12\nleft a b c", "\0\0\0"] {
             let file = tempfile::tempfile().unwrap();
             file.write_all_at(text.as_bytes(), 0).unwrap();
-            assert_eq!(left(&file).unwrap(), None, "{text:?}");
+            assert_eq!(left(&file).unwrap(), Left::default(), "{text:?}");
         }
     }
 }

@@ -267,12 +267,15 @@ impl<'a> Watch<'a> {
         let left = lock::left(self.inputs.lock)
             .map_err(|e| HostError::new("reading what the last server left", e))?;
         gate::pass(host, settings, left)?;
-        lock::note(self.inputs.lock, None)
+        lock::note(self.inputs.lock, gate::before(host, settings)?)
     }
 
     fn note_what_it_left(&self) {
-        let mark = gate::mark(self.inputs.host, self.inputs.settings);
-        if let Err(e) = mark.and_then(|mark| lock::note(self.inputs.lock, mark)) {
+        let (host, settings) = (self.inputs.host, self.inputs.settings);
+        let noted = lock::left(self.inputs.lock)
+            .map_err(|e| HostError::new("reading what was noted at the start", e));
+        let left = noted.and_then(|noted| gate::after(host, settings, noted));
+        if let Err(e) = left.and_then(|left| lock::note(self.inputs.lock, left)) {
             // The next start then cannot tell that another server has saved there.
             tracing::warn!(error = %e, "what the server left was not noted");
         }

@@ -85,6 +85,22 @@ impl Namespace {
         self.connect(to).is_some()
     }
 
+    /// Whether an ICMP echo is answered.
+    pub fn pings(&self, to: IpAddr) -> bool {
+        let output = Command::new("ip")
+            .args([
+                "netns",
+                "exec",
+                &self.0,
+                "ping",
+                "-c1",
+                "-W2",
+                &to.to_string(),
+            ])
+            .output();
+        output.unwrap().status.success()
+    }
+
     pub fn connect(&self, to: SocketAddr) -> Option<TcpStream> {
         self.enter(|| {
             let stream = match TcpStream::connect_timeout(&to, PATIENCE) {

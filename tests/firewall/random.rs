@@ -1,6 +1,7 @@
 //! Lists of ports and networks, the same in every run.
 
 use redis_harden::policy::scalar::Cidr;
+use redis_harden::setting::firewall::Table;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// xorshift64: the same cases in every run.
@@ -18,14 +19,24 @@ impl Random {
         self.next() % n
     }
 
-    pub fn ports(&mut self) -> Vec<u16> {
+    /// Some ports, each with networks of its own.
+    pub fn table(&mut self) -> Table {
+        let ports: Vec<(u16, Vec<Cidr>)> = self
+            .ports()
+            .into_iter()
+            .map(|port| (port, self.networks()))
+            .collect();
+        Table::of(ports.iter().map(|(port, allow)| (*port, allow.as_slice())))
+    }
+
+    fn ports(&mut self) -> Vec<u16> {
         (0..=self.below(4))
             .map(|_| 1 + self.below(65_535) as u16)
             .collect()
     }
 
     /// Few enough addresses that many lists overlap and touch.
-    pub fn networks(&mut self) -> Vec<Cidr> {
+    fn networks(&mut self) -> Vec<Cidr> {
         (0..self.below(40))
             .map(|_| {
                 let (near, far) = (self.below(2) == 0, self.next());

@@ -5,7 +5,8 @@ use crate::facts::Instance;
 use crate::host::{HostError, HostResult, Kind, Run};
 use crate::redis::config;
 use crate::setting::Sight;
-use crate::supervise::gate::{Layout, danger};
+use crate::supervise::gate::{Layout, Left, danger};
+use crate::supervise::lock::left_in;
 use std::path::Path;
 
 /// Where our configuration says that the data is.
@@ -17,8 +18,14 @@ pub(crate) fn layout(known: &Instance) -> Layout {
 /// Makes what is there load under our configuration, or refuses with the next step.
 pub(super) fn build(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let layout = layout(known);
-    let found = layout.look(sight.host)?;
-    let Some(why) = danger(&layout, &found, None) else {
+    let mut found = layout.look(sight.host)?;
+    let left = left_in(sight.host, &layout.dir)?;
+    if layout.appendonly && found.has_stale_aof(left) {
+        say("the append-only files are older than the data: the last server ran without them");
+        layout.set_aside(sight.host, say)?;
+        found = layout.look(sight.host)?;
+    }
+    let Some(why) = danger(&layout, &found, Left::default()) else {
         return Ok(());
     };
     let doing = || format!("starting {} with appendonly yes", known.policy.redis.name);

@@ -1,7 +1,7 @@
 //! Reading nft's JSON listing back, strictly: an object, key, rule or element that we would not have rendered is named as foreign.
 
 use super::networks::{self, Range};
-use super::{Refused, Table, render};
+use super::{Networks, Refused, Table, render};
 use crate::policy::scalar::Cidr;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,8 +20,9 @@ struct Listing {
 #[derive(Default)]
 struct Parts {
     ports: BTreeSet<u16>,
-    v4: Vec<Range>,
-    v6: Vec<Range>,
+    /// The networks of each port, as they are listed.
+    v4: BTreeMap<u16, Vec<Range>>,
+    v6: BTreeMap<u16, Vec<Range>>,
     /// All but rules, without handles, elements and counts.
     objects: Vec<Value>,
     /// The rules' bodies by chain, in order.
@@ -48,10 +49,12 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
     if parts.ports.is_empty() {
         parts.foreign.push("set ports is empty".into());
     }
+    let mut of = |port: u16| Networks {
+        v4: networks::cover_v4(parts.v4.remove(&port).unwrap_or_default()),
+        v6: networks::cover_v6(parts.v6.remove(&port).unwrap_or_default()),
+    };
     Ok(Table {
-        ports: parts.ports,
-        allow_v4: networks::cover_v4(parts.v4),
-        allow_v6: networks::cover_v6(parts.v6),
+        ports: parts.ports.iter().map(|port| (*port, of(*port))).collect(),
         foreign: parts.foreign,
     })
 }
@@ -129,18 +132,24 @@ impl Parts {
     fn take_element(&mut self, set: &str, element: &Value) -> Option<()> {
         match set {
             "ports" => {
-                let port = u16::try_from(element.as_u64()?).ok()?;
-                self.ports.insert(port);
+                self.ports.insert(port(element)?);
             }
-            "allow4" => self.v4.push(range(element, IpAddr::is_ipv4)?),
-            "allow6" => self.v6.push(range(element, IpAddr::is_ipv6)?),
-            _ => return None,
+            _ => {
+                let (family, port) = set.split_once('_')?;
+                let port: u16 = port.parse().ok()?;
+                let (is, ranges): (fn(&IpAddr) -> bool, _) = match family {
+                    "ip" => (IpAddr::is_ipv4, &mut self.v4),
+                    "ip6" => (IpAddr::is_ipv6, &mut self.v6),
+                    _ => return None,
+                };
+                ranges.entry(port).or_default().push(range(element, is)?);
+            }
         }
         Some(())
     }
 
     fn compare_objects(&mut self) {
-        let mut missing = render::objects();
+        let mut missing = render::objects(&self.ports);
         let mut others = Vec::new();
         for object in std::mem::take(&mut self.objects) {
             match missing.iter().position(|wanted| *wanted == object) {
@@ -161,10 +170,11 @@ impl Parts {
     }
 
     fn compare_rules(&mut self) {
+        let lines = render::rules(&self.ports);
         let mut wanted: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-        for rule in render::rules() {
-            wanted.entry(rule.chain).or_default().push(rule.body());
-            let here = self.rules.get(rule.chain);
+        for rule in &lines {
+            wanted.entry(&rule.chain).or_default().push(rule.body());
+            let here = self.rules.get(&rule.chain);
             if !here.is_some_and(|rules| rules.contains(&rule.body())) {
                 self.foreign
                     .push(format!("chain {} lacks `{}`", rule.chain, rule.text));
@@ -193,6 +203,10 @@ impl render::Line {
     fn body(&self) -> Value {
         serde_json::json!({"family": "inet", "table": render::TABLE, "expr": self.json})
     }
+}
+
+fn port(element: &Value) -> Option<u16> {
+    u16::try_from(element.as_u64()?).ok()
 }
 
 /// An element's addresses: `"10.0.0.1"`, `{"prefix": {"addr", "len"}}` or `{"range": [first, last]}`.
@@ -260,9 +274,15 @@ mod tests {
     ];
 
     fn ours() -> Table {
-        let allow = ["10.77.1.0/24", "192.0.2.7", "fd77:1::/64"];
-        let allow = allow.map(|text| text.parse().expect("a network"));
-        Table::of([6379, 16379], &allow)
+        let cidrs = |texts: &[&str]| -> Vec<Cidr> {
+            let cidr = |text: &&str| text.parse().expect("a network");
+            texts.iter().map(cidr).collect()
+        };
+        let (one, two) = (
+            cidrs(&["10.77.1.0/24", "192.0.2.7", "fd77:1::/64"]),
+            cidrs(&["0.0.0.0/0", "10.77.2.0/24"]),
+        );
+        Table::of([(6379, one.as_slice()), (16379, &two)])
     }
 
     #[test]
@@ -352,8 +372,8 @@ mod tests {
     fn a_table_without_anything_guards_no_port() {
         let empty =
             r#"{"nftables": [{"table": {"family": "inet", "name": "redis_harden", "handle": 9}}]}"#;
-        assert_eq!(parse(empty), Ok(Table::of([], &[])));
-        assert_ne!(parse(r#"{"nftables": []}"#), Ok(Table::of([], &[])));
+        assert_eq!(parse(empty), Ok(Table::default()));
+        assert_ne!(parse(r#"{"nftables": []}"#), Ok(Table::default()));
     }
 
     /// JSON pointers of every value that has no values in it.

@@ -1,6 +1,6 @@
 //! The table as a setting: read, and what stands in the way of loading it.
 
-use super::{FILE, Table, read};
+use super::{FILE, Networks, read};
 use crate::host::{Host, HostError, HostResult, Run};
 use crate::policy::{Install, Policy};
 use crate::setting::{Obstacle, Reading, Sight};
@@ -36,12 +36,10 @@ pub fn must_guard(host: &Host, policy: &Policy) -> HostResult<()> {
         return Ok(());
     }
     // A wider table that an earlier policy left is not the one that it wants.
-    let wanted = Table::of([policy.redis.port], &policy.firewall.allow);
+    let wanted = Networks::of(&policy.firewall.allow);
     match reading(host) {
         Reading::Value(Value::Firewall(table), _)
-            if table.foreign.is_empty()
-                && table.ports.contains(&policy.redis.port)
-                && (&table.allow_v4, &table.allow_v6) == (&wanted.allow_v4, &wanted.allow_v6) =>
+            if table.foreign.is_empty() && table.ports.get(&policy.redis.port) == Some(&wanted) =>
         {
             Ok(())
         }

@@ -2,6 +2,7 @@
 
 use super::Table;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 
 /// The table's name, of family inet.
@@ -13,14 +14,25 @@ pub(super) const CLEAR: &str = "table inet redis_harden { }\ndelete table inet r
 const HEADER: &str = "\
 # Made by redis-harden from its policy; edit the policy, not this file.
 # Who may reach Redis's TCP ports. No other port is touched: what is not sent to them leaves the first chain unjudged.
+# Each port has networks of its own.
 # There is no rule for established connections, so that taking a network out of the sets cuts its connections too.
 ";
 
 /// A rule: its chain, as written, and as the `expr` of its JSON.
 pub(super) struct Line {
-    pub chain: &'static str,
-    pub text: &'static str,
+    pub chain: String,
+    pub text: String,
     pub json: Value,
+}
+
+impl Line {
+    fn of(chain: impl Into<String>, text: impl Into<String>, json: Value) -> Line {
+        Line {
+            chain: chain.into(),
+            text: text.into(),
+            json,
+        }
+    }
 }
 
 /// The file that makes the table.
@@ -33,63 +45,110 @@ pub(super) fn file(table: &Table) -> String {
     file
 }
 
-/// The rules, in order.
-pub(super) fn rules() -> [Line; 7] {
-    [
-        Line {
-            chain: "input",
-            text: "iif \"lo\" accept",
-            json: json!([is(json!({"meta": {"key": "iif"}}), json!("lo")), {"accept": null}]),
-        },
-        Line {
-            chain: "input",
-            text: "tcp dport @ports jump clients",
-            json: json!([is(field("tcp", "dport"), json!("@ports")), {"jump": {"target": "clients"}}]),
-        },
+/// What fills the sets of a table with the same ports anew, in one transaction.
+pub(super) fn refill(table: &Table) -> String {
+    let mut file = String::new();
+    for (port, networks) in &table.ports {
+        for (family, networks) in [("ip", &networks.v4), ("ip6", &networks.v6)] {
+            let set = format!("set inet {TABLE} {}", set_of(family, *port));
+            let _ = writeln!(file, "flush {set}");
+            if !networks.is_empty() {
+                let networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
+                let set = format!("inet {TABLE} {}", set_of(family, *port));
+                let _ = writeln!(file, "add element {set} {{ {} }}", networks.join(", "));
+            }
+        }
+    }
+    file
+}
+
+/// The rules of a table with these ports, in order.
+pub(super) fn rules(ports: &BTreeSet<u16>) -> Vec<Line> {
+    let mut rules = vec![
+        Line::of(
+            "input",
+            "iif \"lo\" accept",
+            json!([is(json!({"meta": {"key": "iif"}}), json!("lo")), {"accept": null}]),
+        ),
+        Line::of(
+            "input",
+            "tcp dport @ports jump clients",
+            json!([is(field("tcp", "dport"), json!("@ports")), {"jump": {"target": "clients"}}]),
+        ),
         // Not from the loopback interface, so forged; the kernel stops these too, unless route_localnet is set.
-        Line {
-            chain: "clients",
-            text: "ip saddr 127.0.0.0/8 counter name \"refused\" drop",
-            json: refuse(Some(is(
+        Line::of(
+            "clients",
+            "ip saddr 127.0.0.0/8 counter name \"refused\" drop",
+            refuse(Some(is(
                 field("ip", "saddr"),
                 json!({"prefix": {"addr": "127.0.0.0", "len": 8}}),
             ))),
-        },
-        Line {
-            chain: "clients",
-            text: "ip6 saddr ::1 counter name \"refused\" drop",
-            json: refuse(Some(is(field("ip6", "saddr"), json!("::1")))),
-        },
-        Line {
-            chain: "clients",
-            text: "ip saddr @allow4 accept",
-            json: json!([is(field("ip", "saddr"), json!("@allow4")), {"accept": null}]),
-        },
-        Line {
-            chain: "clients",
-            text: "ip6 saddr @allow6 accept",
-            json: json!([is(field("ip6", "saddr"), json!("@allow6")), {"accept": null}]),
-        },
-        Line {
-            chain: "clients",
-            text: "counter name \"refused\" drop",
-            json: refuse(None),
-        },
-    ]
+        ),
+        Line::of(
+            "clients",
+            "ip6 saddr ::1 counter name \"refused\" drop",
+            refuse(Some(is(field("ip6", "saddr"), json!("::1")))),
+        ),
+    ];
+    rules.extend(ports.iter().map(|port| {
+        let own = chain_of(*port);
+        Line::of(
+            "clients",
+            format!("tcp dport {port} jump {own}"),
+            json!([is(field("tcp", "dport"), json!(port)), {"jump": {"target": own}}]),
+        )
+    }));
+    rules.push(Line::of(
+        "clients",
+        "counter name \"refused\" drop",
+        refuse(None),
+    ));
+    rules.extend(ports.iter().flat_map(|port| {
+        ["ip", "ip6"].map(|family| {
+            let set = format!("@{}", set_of(family, *port));
+            Line::of(
+                chain_of(*port),
+                format!("{family} saddr {set} accept"),
+                json!([is(field(family, "saddr"), json!(set)), {"accept": null}]),
+            )
+        })
+    }));
+    rules
 }
 
 /// Everything in the table but its rules, elements and counts, without handles.
-pub(super) fn objects() -> Vec<Value> {
-    vec![
+pub(super) fn objects(ports: &BTreeSet<u16>) -> Vec<Value> {
+    let chain = |name: &str| json!({"chain": {"family": "inet", "table": TABLE, "name": name}});
+    let mut objects = vec![
         table_object(),
         json!({"counter": {"family": "inet", "table": TABLE, "name": "refused"}}),
         json!({"set": {"family": "inet", "table": TABLE, "name": "ports", "type": "inet_service"}}),
-        json!({"set": {"family": "inet", "table": TABLE, "name": "allow4", "type": "ipv4_addr", "flags": ["interval"]}}),
-        json!({"set": {"family": "inet", "table": TABLE, "name": "allow6", "type": "ipv6_addr", "flags": ["interval"]}}),
         json!({"chain": {"family": "inet", "table": TABLE, "name": "input",
             "type": "filter", "hook": "input", "prio": -5, "policy": "accept"}}),
-        json!({"chain": {"family": "inet", "table": TABLE, "name": "clients"}}),
-    ]
+        chain("clients"),
+    ];
+    for port in ports {
+        for (family, kind) in [("ip", "ipv4_addr"), ("ip6", "ipv6_addr")] {
+            let name = set_of(family, *port);
+            objects.push(
+                json!({"set": {"family": "inet", "table": TABLE, "name": name,
+                "type": kind, "flags": ["interval"]}}),
+            );
+        }
+        objects.push(chain(&chain_of(*port)));
+    }
+    objects
+}
+
+/// The set of the networks of a family that may reach a port.
+pub(super) fn set_of(family: &str, port: u16) -> String {
+    format!("{family}_{port}")
+}
+
+/// The chain that lets a port's networks in. One set of pairs (network and port) would do with fewer rules, but the kernel
+/// fills such a set only after it has switched to the new table: measured, a reload then drops packets of allowed clients.
+fn chain_of(port: u16) -> String {
+    format!("port_{port}")
 }
 
 /// The table itself.
@@ -99,26 +158,37 @@ pub(super) fn table_object() -> Value {
 
 fn body(file: &mut String, table: &Table) {
     file.push_str("\tcounter refused {\n\t}\n\n");
-    set(file, "ports", "type inet_service", &table.ports);
-    set(
-        file,
-        "allow4",
-        "type ipv4_addr\n\t\tflags interval",
-        &table.allow_v4,
-    );
-    set(
-        file,
-        "allow6",
-        "type ipv6_addr\n\t\tflags interval",
-        &table.allow_v6,
-    );
+    set(file, "ports", "type inet_service", table.ports.keys());
+    for (port, networks) in &table.ports {
+        let (v4, v6) = (set_of("ip", *port), set_of("ip6", *port));
+        set(
+            file,
+            &v4,
+            "type ipv4_addr\n\t\tflags interval",
+            &networks.v4,
+        );
+        set(
+            file,
+            &v6,
+            "type ipv6_addr\n\t\tflags interval",
+            &networks.v6,
+        );
+    }
+    let ports = table.ports.keys().copied().collect();
+    let rules = rules(&ports);
+    // What is jumped to stands before.
+    for port in ports {
+        let own = chain_of(port);
+        let _ = writeln!(file, "\tchain {own} {{");
+        chain(file, &rules, &own);
+    }
     file.push_str("\tchain clients {\n");
-    chain(file, "clients");
+    chain(file, &rules, "clients");
     // Before the usual priority 0, so that its counter sees what the host's own filter would drop as well.
     file.push_str(
         "\tchain input {\n\t\ttype filter hook input priority filter - 5; policy accept;\n",
     );
-    chain(file, "input");
+    chain(file, &rules, "input");
 }
 
 fn set<'a, T: Display + 'a>(
@@ -139,8 +209,8 @@ fn set<'a, T: Display + 'a>(
     file.push_str("\t}\n\n");
 }
 
-fn chain(file: &mut String, name: &str) {
-    for rule in rules().iter().filter(|rule| rule.chain == name) {
+fn chain(file: &mut String, rules: &[Line], name: &str) {
+    for rule in rules.iter().filter(|rule| rule.chain == name) {
         let _ = writeln!(file, "\t\t{}", rule.text);
     }
     file.push_str("\t}\n");
