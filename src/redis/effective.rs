@@ -7,6 +7,7 @@ mod kind;
 mod load;
 mod special;
 pub mod table;
+mod text;
 pub mod words;
 
 pub use command_line::CommandLine;

@@ -4,6 +4,7 @@
 use super::kind::{self, Refusal};
 use super::special::Lists;
 use super::table::{Directive, Table, Version};
+use super::text::{COMMAND_LINE, Text};
 use super::{Effective, Fault, Given, Start, Wrong, glob, is_secret, words};
 use crate::host::{Host, HostError, HostResult, Kind, Trust};
 use nix::errno::Errno;
@@ -13,8 +14,6 @@ use std::path::{Component, Path, PathBuf};
 /// Deeper nesting of includes, and more text, than any honest configuration has.
 const MAX_DEPTH: usize = 16;
 const MAX_BYTES: usize = 8 << 20;
-
-const COMMAND_LINE: &str = "the command line";
 
 /// Redis's own bounds of `hz`, which it keeps silently.
 const HZ: (i64, i64) = (1, 500);
@@ -48,44 +47,6 @@ pub fn load_text(host: &Host, table: &Table, text: &str, name: &str) -> HostResu
     Ok(loader.finish())
 }
 
-/// Text that may be several files, which Redis joins as they are: without a line's end between them.
-#[derive(Default)]
-struct Text {
-    bytes: Vec<u8>,
-    /// Where each file starts.
-    parts: Vec<(usize, String)>,
-}
-
-impl Text {
-    fn push(&mut self, bytes: &[u8], name: &str) {
-        self.parts.push((self.bytes.len(), name.to_owned()));
-        self.bytes.extend(bytes);
-    }
-
-    /// Each line, and where it begins.
-    fn lines(&self) -> Vec<(String, &[u8])> {
-        let mut lines = Vec::new();
-        let (mut offset, mut number, mut part) = (0, 1, 0);
-        for line in self.bytes.split(|b| *b == b'\n') {
-            while self
-                .parts
-                .get(part + 1)
-                .is_some_and(|(start, _)| *start <= offset)
-            {
-                (part, number) = (part + 1, 1);
-            }
-            let name = self.parts.get(part).map_or("", |(_, name)| name);
-            let at = match name {
-                COMMAND_LINE => name.to_owned(),
-                _ => format!("{name}:{number}"),
-            };
-            lines.push((at, line));
-            (offset, number) = (offset + line.len() + 1, number + 1);
-        }
-        lines
-    }
-}
-
 struct Loader<'a> {
     host: &'a Host,
     table: &'a Table,
@@ -116,7 +77,6 @@ impl<'a> Loader<'a> {
     fn lines(&mut self, text: &Text, depth: usize) -> HostResult<()> {
         self.lists.begin();
         for (at, line) in text.lines() {
-            let line = trimmed(line);
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
@@ -403,17 +363,6 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Without the four characters that Redis trims, and no others.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
-    let start = line.iter().position(|b| !blank(b)).unwrap_or(line.len());
-    let end = line
-        .iter()
-        .rposition(|b| !blank(b))
-        .map_or(start, |at| at + 1);
-    line.get(start..end).unwrap_or_default()
-}
-
 /// A path without `.`, `..` and doubled slashes.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::from("/");
@@ -426,3 +375,6 @@ fn plain(path: &Path) -> PathBuf {
     }
     plain
 }
+
+#[cfg(test)]
+mod tests;
