@@ -8,7 +8,7 @@ use super::{Reading, Sight};
 use crate::facts::{Instance, View};
 use crate::redis::config;
 use crate::redis::effective::table::{Directive, Table};
-use crate::redis::effective::{Effective, Given, Wrong, is_secret, load, load_text};
+use crate::redis::effective::{Effective, Fault, Given, Wrong, is_secret, load, load_text};
 use crate::value::Value;
 use origin::{NoOrigin, origin};
 use serde::{Deserialize, Serialize};
@@ -189,18 +189,11 @@ impl Known {
     }
 
     fn faults(&self, wrong: Wrong) -> Reading {
-        let policy = self
-            .policy
-            .faults
-            .iter()
-            .filter(|f| f.wrong == Wrong::Unknown);
-        let faults = self
-            .file
-            .faults
-            .iter()
-            .chain(policy)
-            .filter(|f| f.wrong == wrong);
-        let line = |fault: &crate::redis::effective::Fault| match fault.name.as_str() {
+        // The policy's data directory is made by an apply.
+        let policy = self.policy.faults.iter().filter(|f| f.name != "dir");
+        let faults = self.file.faults.iter().chain(policy);
+        let faults = faults.filter(|f| f.wrong == wrong);
+        let line = |fault: &Fault| match fault.name.as_str() {
             "" => format!("{}: {}", fault.at, fault.why),
             name => format!("{name} in {}: {}", fault.at, fault.why),
         };

@@ -226,6 +226,7 @@ pub const CONTROLS: &[Control] = &[
                 "/etc/redis/redis.conf 0640 redis:redis",
                 "maxmemory 1.5gb\n",
             )]),
+            fails(&[]).under("[redis.directives]\nhz = \"fast\"\n"),
         ],
     },
     Control {
