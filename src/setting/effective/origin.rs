@@ -100,15 +100,20 @@ fn at_rest(
     policy: &Policy,
     command: Option<Command>,
 ) -> Result<Start, NoOrigin> {
+    let ours = policy.config_file();
     match command {
         Some(Command::Server(args)) => Ok(Start {
             line: CommandLine::parse(version, &args),
             cwd: working_directory(sight, policy),
         }),
-        Some(Command::Supervised) => Ok(supervised(version, policy, &policy.config_file())),
-        None if sight.host.stat(&policy.config_file())?.is_some() => {
-            Ok(supervised(version, policy, &policy.config_file()))
+        Some(Command::Supervised) | None if sight.host.stat(&ours)?.is_some() => {
+            Ok(supervised(version, policy, &ours))
         }
+        // Another control wants it there.
+        Some(Command::Supervised) => Err(NoOrigin::NotApplicable(format!(
+            "there is no {} yet",
+            ours.display()
+        ))),
         None => Err(NoOrigin::NotApplicable(
             "nothing here says how it is started".into(),
         )),
