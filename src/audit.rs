@@ -1,8 +1,12 @@
 //! Judges: each control's settings are read and held against their rules. An error is never a pass, and nothing evaluated is no success.
 
+mod baseline;
 mod summary;
+mod waivers;
 
+pub use baseline::{Baseline, Origin};
 pub use summary::{Summary, exit_code};
+pub use waivers::{WaiverReport, WaiverState, waivers};
 
 use crate::control::{Control, Group, Remedy, Want, Wants};
 use crate::policy::{Policies, Waiver, selection};
@@ -12,15 +16,19 @@ use crate::setting::kernel::typed;
 use crate::setting::{Memo, Obstacle, Reading, Setting, Sight};
 use crate::value::Value;
 use globset::GlobMatcher;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The verdict on a setting or a control, from harmless to grave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     NotApplicable,
     Pass,
     Waived,
+    /// It fails as it did in the baseline.
+    Known,
     Fail,
     Unknown,
 }
@@ -32,6 +40,7 @@ impl Status {
             Status::NotApplicable => "not-applicable",
             Status::Pass => "pass",
             Status::Waived => "waived",
+            Status::Known => "known",
             Status::Fail => "fail",
             Status::Unknown => "unknown",
         }
@@ -68,6 +77,8 @@ pub struct Finding {
     pub because: Option<String>,
     /// What `apply` would write.
     pub change: Option<(Value, Group)>,
+    /// The last day of the waiver that waives it.
+    pub waived_until: Option<String>,
     /// It is made on the host itself when it first boots; `because` says why not here.
     pub at_first_boot: bool,
 }
@@ -162,16 +173,17 @@ fn judge(
     for finding in findings.iter_mut().filter(|f| f.status == Status::Fail) {
         waive(finding, control, policies, now);
     }
-    let status = findings
-        .iter()
-        .map(|f| f.status)
-        .max()
-        .unwrap_or(Status::NotApplicable);
     Judged {
         control,
-        status,
+        status: worst(&findings),
         findings,
     }
+}
+
+/// A control's status is the worst of its findings.
+fn worst(findings: &[Finding]) -> Status {
+    let statuses = findings.iter().map(|f| f.status);
+    statuses.max().unwrap_or(Status::NotApplicable)
 }
 
 /// What the control wants, and of which instance.
@@ -215,6 +227,7 @@ fn finding(sight: Sight, control: &Control, instance: Option<String>, want: Want
         place: Where::Here,
         because,
         change: None,
+        waived_until: None,
         at_first_boot: false,
     };
     if status != Status::Fail {
@@ -250,6 +263,8 @@ impl Finding {
                     self.explain(&why);
                 }
             },
+            // It is not ours to restart, nor started from what we render.
+            Remedy::Restart if sight.facts.elsewhere => self.place = Where::Hand,
             Remedy::Restart => match self.set_by_policy(sight) {
                 Some(what) => (self.place, self.fix) = (Where::Hand, what),
                 None => self.place = Where::Restart,
@@ -330,7 +345,7 @@ impl Finding {
 /// What concerns the whole host is waived only where every instance's policy waives it.
 fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jiff::Timestamp) {
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let mut reason = None;
+    let mut waived = None;
     for policy in &policies.instances {
         let concerned = finding
             .instance
@@ -345,7 +360,7 @@ fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jif
             .filter(|w| w.covers(control.id))
             .collect();
         match covering.iter().find(|w| !w.has_expired(today)) {
-            Some(waiver) => reason = Some(words_of(waiver)),
+            Some(waiver) => waived = Some(*waiver),
             None => {
                 for waiver in covering {
                     let day = waiver.expires.as_deref().unwrap_or_default();
@@ -355,10 +370,11 @@ fn waive(finding: &mut Finding, control: &Control, policies: &Policies, now: jif
             }
         }
     }
-    if let Some(reason) = reason {
+    if let Some(waiver) = waived {
         finding.status = Status::Waived;
         finding.change = None;
-        finding.because = Some(reason);
+        finding.because = Some(words_of(waiver));
+        finding.waived_until = waiver.expires.clone();
     }
 }
 

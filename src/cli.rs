@@ -2,6 +2,7 @@
 
 use crate::commands::{self, Context};
 use crate::control::Severity;
+use crate::report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,55 +58,58 @@ pub struct Selected {
     pub skip: Vec<String>,
 }
 
-/// What `check` writes.
+/// What the other commands print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Text,
     Json,
 }
 
-impl Format {
-    /// The word on the command line.
-    pub fn word(self) -> String {
-        let value = self.to_possible_value().expect("no format is hidden");
-        value.get_name().to_owned()
-    }
+/// What `controls` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    Text,
+    Json,
+    Markdown,
 }
 
 /// `--report FORMAT=PATH`.
 #[derive(Clone, Debug)]
 pub struct ReportTo {
-    pub format: Format,
-    pub path: PathBuf,
+    pub format: report::Format,
+    /// `None` is standard output.
+    pub path: Option<PathBuf>,
 }
 
 impl FromStr for ReportTo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<ReportTo, String> {
-        let formats: Vec<String> = Format::value_variants().iter().map(|f| f.word()).collect();
+        let formats = report::Format::value_variants().iter();
+        let formats: Vec<String> = formats.map(|f| f.word()).collect();
         let wrong = || {
             format!(
                 "write it as FORMAT=PATH, with {} for FORMAT",
-                formats.join(" or ")
+                formats.join(", ")
             )
         };
         let (format, path) = text.split_once('=').ok_or_else(wrong)?;
-        let format = <Format as ValueEnum>::from_str(format, false).map_err(|_| wrong())?;
-        match path {
-            "" => Err(wrong()),
-            path => Ok(ReportTo {
-                format,
-                path: path.into(),
-            }),
-        }
+        let format = <report::Format as ValueEnum>::from_str(format, false).map_err(|_| wrong())?;
+        let path = match path {
+            "" => return Err(wrong()),
+            "-" => None,
+            path => Some(path.into()),
+        };
+        Ok(ReportTo { format, path })
     }
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Audit the host and its Redis against the policy; changes nothing.
-    #[command(after_help = "Example:\n  redis-harden check --format json --only 'kernel.*'")]
+    #[command(
+        after_help = "Example:\n  redis-harden check --format json --only 'kernel.*'\n  redis-harden check --report html=report.html --report sarif=report.sarif\n  redis-harden check --report json=- > baseline.json\n  redis-harden check --baseline baseline.json"
+    )]
     Check(Check),
     /// Show what apply would change, as a diff; changes nothing.
     #[command(after_help = "Example:\n  redis-harden plan --policy ./policy.toml")]
@@ -162,11 +166,20 @@ pub enum Command {
 pub struct Check {
     #[command(flatten)]
     pub selected: Selected,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Also write a report to a file; may be repeated.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// What is printed on standard output: text, unless a report goes there.
+    #[arg(long, value_enum)]
+    pub format: Option<report::Format>,
+    /// Write a report to a file, or to standard output (`-`); may be repeated.
+    ///
+    /// The file is replaced whole. As root it is made readable by root only (0600), since it says what is weak here;
+    /// prometheus, which the collector reads, 0644. One that is there already keeps its mode.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportTo>,
+    /// Report only what is new since a former JSON report; the rest is counted as known.
+    #[arg(long, value_name = "REPORT")]
+    pub baseline: Option<PathBuf>,
     /// The least severity that makes the exit code 1.
     #[arg(long, value_enum, default_value_t = Severity::Medium, value_name = "SEVERITY")]
     pub fail_on: Severity,
@@ -176,6 +189,17 @@ pub struct Check {
     /// Do not let what could not be judged make the exit code 2.
     #[arg(long)]
     pub allow_unknown: bool,
+}
+
+/// A server whose host is elsewhere, or managed by somebody else.
+#[derive(Debug, Args)]
+pub struct Remote {
+    /// Judge a server by what it tells a client: redis://[USER@]HOST[:PORT].
+    #[arg(long, value_name = "URL", conflicts_with = "root")]
+    pub url: Option<String>,
+    /// The file with its password; else the environment's REDISCLI_AUTH.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -261,8 +285,8 @@ pub struct Explain {
 
 #[derive(Debug, Args)]
 pub struct Controls {
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub format: ListFormat,
 }
 
 #[derive(Debug, Subcommand)]

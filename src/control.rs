@@ -152,6 +152,13 @@ impl Phase {
     }
 }
 
+impl Control {
+    /// The part of the id before the dot.
+    pub fn topic(&self) -> &'static str {
+        self.id.split_once('.').map_or(self.id, |(topic, _)| topic)
+    }
+}
+
 impl Want {
     /// A want that `apply` makes true.
     pub fn write(phase: Phase, group: impl Into<String>, setting: Setting, rule: Rule) -> Want {

@@ -1,6 +1,7 @@
 //! What is known of the host before anything is judged: memory, kernel, init system, accounts, and what the running servers say.
 //! Gathered once a phase; nothing here changes anything.
 
+mod elsewhere;
 mod machine;
 mod servers;
 pub mod tuned;
@@ -63,6 +64,8 @@ pub struct Facts {
     pub instances: BTreeMap<String, Instance>,
     /// Only its files can be reached: no password is made here and no value taken from this machine, since clones would share them.
     pub offline: bool,
+    /// Only the server is known, by what it tells a client; its host is elsewhere.
+    pub elsewhere: bool,
     root: bool,
 }
 
@@ -96,6 +99,7 @@ impl Facts {
             maxmemory_sum: 0,
             instances: BTreeMap::new(),
             offline,
+            elsewhere: false,
             root: is_root(host)?,
         };
         facts.maxmemory = maxmemory(policies, memory, memory_limit);

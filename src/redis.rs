@@ -40,6 +40,8 @@ pub struct Login {
 pub struct Told {
     /// `CONFIG GET *`.
     pub directives: BTreeMap<String, String>,
+    /// Why there are none: CONFIG is refused, or has another name, as managed services have it.
+    pub unconfigured: Option<Silence>,
     /// `INFO everything`, all sections in one.
     pub info: BTreeMap<String, String>,
     /// `ACL LIST`.
@@ -71,8 +73,18 @@ pub enum Silence {
     Broken(String),
 }
 
-/// Asks a server for its configuration and state, as `login` or as a client that sends no password.
+/// Asks a server of this host for its configuration and state, as `login` or as a client that sends no password.
+/// One that keeps its configuration to itself has told nothing that could be worked by.
 pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
+    let told = interview(endpoint, login)?;
+    match told.unconfigured {
+        Some(why) => Err(why),
+        None => Ok(told),
+    }
+}
+
+/// Asks any server: what it refuses to tell is missing, with the reason.
+pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
     // A value may be any bytes: one that is no UTF-8 must not keep the others from us.
     type Pairs = Vec<(String, Vec<u8>)>;
     type Modules = Vec<BTreeMap<String, Value>>;
@@ -101,9 +113,15 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
         .map_err(silence)?;
     let (directives, info, users, modules, cluster) = replies;
     let info = fields(&info.map_err(silence)?);
-    let directives = directives.map_err(silence)?.into_iter();
+    let (directives, unconfigured) = match directives {
+        Ok(directives) => (directives, None),
+        Err(e) => (Pairs::new(), Some(silence(e))),
+    };
     Ok(Told {
-        directives: directives.map(|(n, v)| (n, words::text(&v))).collect(),
+        directives: (directives.into_iter())
+            .map(|(name, value)| (name, words::text(&value)))
+            .collect(),
+        unconfigured,
         users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
         modules: answer(modules.map(|all| all.iter().map(module).collect())),
         cluster: match info.get("cluster_enabled").map(String::as_str) {

@@ -8,6 +8,7 @@ pub mod firewall;
 pub mod kernel;
 pub mod measure;
 mod memo;
+mod origin;
 pub mod package;
 pub mod secret;
 pub mod server;
@@ -220,10 +221,29 @@ impl Setting {
         )
     }
 
+    /// Whether a client learns it from the server; paths of its host say nothing about a server elsewhere.
+    fn is_told_to_clients(&self) -> bool {
+        const PATHS: [&str; 5] = ["dir", "aclfile", "unixsocket", "logfile", "pidfile"];
+        match self {
+            Setting::Directive { name, .. } => !PATHS.contains(&name.as_str()),
+            Setting::Info { field, .. } => !matches!(field.as_str(), "config_file" | "executable"),
+            Setting::Users { .. }
+            | Setting::Modules(_)
+            | Setting::Cluster { .. }
+            | Setting::Anonymous(_) => true,
+            _ => false,
+        }
+    }
+
     /// The value now.
     pub fn read(&self, sight: Sight) -> Reading {
         let host = sight.host;
-        if let (true, crate::host::Reach::FilesOnly(why)) =
+        if sight.facts.elsewhere {
+            if !self.is_told_to_clients() {
+                let why = format!("the host of {} is elsewhere", sight.facts.hostname);
+                return Reading::NotApplicable(why);
+            }
+        } else if let (true, crate::host::Reach::FilesOnly(why)) =
             (self.is_of_a_running_system(), host.reach())
         {
             return Reading::NotApplicable(why.clone());

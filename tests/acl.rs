@@ -1,52 +1,14 @@
 //! What an ACL lets a user do, held against a real redis-server: its table of commands, and the rules that it writes for those it was given.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the test starts a server of its own"
-)]
 
 use proptest::prelude::*;
 use redis_harden::redis::users::{Command, User, commands};
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
-/// A server on a unix socket in a directory of its own; it ends with this value.
-struct Server {
-    process: Child,
-    dir: tempfile::TempDir,
+mod support {
+    pub mod server;
 }
 
-impl Server {
-    fn start() -> Server {
-        let dir = tempfile::tempdir().expect("a directory");
-        let socket = dir.path().join("s");
-        let process = std::process::Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--unixsocket"])
-            .arg(&socket)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed (tests/install-deps)");
-        let until = Instant::now() + Duration::from_secs(10);
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            assert!(Instant::now() < until, "redis-server listens");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Server { process, dir }
-    }
-
-    fn connect(&self) -> redis::Connection {
-        let url = format!("redis+unix://{}", self.dir.path().join("s").display());
-        let client = redis::Client::open(url).expect("a URL");
-        client.get_connection().expect("it answers")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use support::server::Server;
 
 /// Each command and its categories, of containers their subcommands.
 fn flatten(entry: redis::Value, into: &mut Vec<(String, BTreeSet<String>)>) {
@@ -69,7 +31,7 @@ fn flatten(entry: redis::Value, into: &mut Vec<(String, BTreeSet<String>)>) {
 
 #[test]
 fn the_table_has_every_command_of_the_server_in_its_categories() {
-    let server = Server::start();
+    let server = Server::start(&[], "");
     let reply: Vec<redis::Value> = redis::cmd("COMMAND")
         .query(&mut server.connect())
         .expect("COMMAND");
@@ -129,7 +91,7 @@ fn rule() -> impl Strategy<Value = String> {
 /// The server rewrites rules: what it writes grants what it was given.
 #[test]
 fn a_user_may_do_what_its_rules_said_after_the_server_rewrote_them() {
-    let server = Server::start();
+    let server = Server::start(&[], "");
     let mut connection = server.connect();
     // What this server has in the table's own categories: `wait` joined @blocking in 7.2.
     let reply: Vec<redis::Value> = redis::cmd("COMMAND")

@@ -13,12 +13,19 @@ mod tree;
 
 mod cli {
     mod bad_input;
+    mod baseline;
+    mod browser;
     mod chroot;
+    mod consumers;
     mod documents;
     mod exit_codes;
     mod harness;
     mod locking;
     mod offline;
     mod output;
+    mod page;
+    mod reports;
+    mod text;
     mod unprivileged;
+    mod waivers;
 }

@@ -11,9 +11,11 @@ pub struct Summary {
     pub pass: usize,
     pub fail: usize,
     pub waived: usize,
+    /// Failing as they did in the baseline.
+    pub known: usize,
     pub unknown: usize,
     pub not_applicable: usize,
-    /// 0 to 100: the share of passing controls among those that pass, fail or are unknown, weighted by severity.
+    /// 0 to 100: the share of passing controls among those that pass, fail, are known to fail or unknown, weighted by severity.
     pub score: u32,
 }
 
@@ -30,12 +32,13 @@ impl Summary {
         };
         let (good, all) = (
             weigh(&[Status::Pass]),
-            weigh(&[Status::Pass, Status::Fail, Status::Unknown]),
+            weigh(&[Status::Pass, Status::Known, Status::Fail, Status::Unknown]),
         );
         Summary {
             pass: count(Status::Pass),
             fail: count(Status::Fail),
             waived: count(Status::Waived),
+            known: count(Status::Known),
             unknown: count(Status::Unknown),
             not_applicable: count(Status::NotApplicable),
             score: (good * 100).checked_div(all).unwrap_or(0),

@@ -282,6 +282,7 @@ mod tests {
             place,
             because: None,
             change: phase.map(|phase| (Value::Present, group(phase))),
+            waived_until: None,
             at_first_boot: false,
         };
         vec![Judged {

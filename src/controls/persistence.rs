@@ -186,8 +186,10 @@ pub const CONTROLS: &[Control] = &[
         why: "Each delayed fsync is a moment in which every client waited for the disk.",
         references: &["Redis INFO aof_delayed_fsync", "Redis latency.md"],
         by_hand: "look for what else writes to that disk; a faster one, or appendfsync everysec instead of always",
-        wants: Wants::Instance(|p, _| {
-            if !p.persistence.appendonly {
+        wants: Wants::Instance(|p, f| {
+            // INFO has the count only while the file is on.
+            let enabled = super::told(p, f).and_then(|told| told.info.get("aof_enabled"));
+            if enabled.is_some_and(|on| on == "0") {
                 return Vec::new();
             }
             vec![Want::by_hand(

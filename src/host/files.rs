@@ -93,7 +93,10 @@ impl Host {
         let Some(dir) = self.walk(path)? else {
             return Ok(Vec::new());
         };
-        let mut dir = nix::dir::Dir::from_fd(dir).map_err(|e| HostError::errno(doing(), e))?;
+        // A directory that may only be searched was opened for that, and says "denied" no sooner than when it is opened to be listed.
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut dir = nix::dir::Dir::openat(dir.as_fd(), ".", flags, Mode::empty())
+            .map_err(|e| HostError::errno(doing(), e))?;
         let mut names = Vec::new();
         for entry in dir.iter() {
             let entry = entry.map_err(|e| HostError::errno(doing(), e))?;

@@ -16,14 +16,13 @@ pub use load::{load, load_text};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Directives whose value is never shown.
-const SECRET: [&str; 6] = [
+/// Directives whose value is never shown. Source: `SENSITIVE_CONFIG` in config.c, but for the names of users.
+const SECRET: [&str; 5] = [
     "masterauth",
-    "masteruser",
     "primaryauth",
-    "primaryuser",
     "requirepass",
     "tls-client-key-file-pass",
+    "tls-key-file-pass",
 ];
 
 /// How a server is started.
@@ -78,5 +77,5 @@ pub struct Effective {
 
 /// Whether a directive's value must not be shown.
 pub fn is_secret(name: &str) -> bool {
-    SECRET.contains(&name) || name == "tls-key-file-pass"
+    SECRET.contains(&name)
 }

@@ -1,7 +1,7 @@
 //! The stable, versioned JSON report. Its schema is generated from these types.
 
 use super::Report;
-use crate::audit::{Finding, Judged, Status, Summary, Where};
+use crate::audit::{Finding, Judged, Origin, Status, Summary, WaiverReport, Where};
 use crate::control::Severity;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,9 +16,15 @@ pub struct Document {
     /// The version of this format.
     pub schema: u32,
     pub tool: Tool,
+    /// When it was judged, in UTC.
+    pub time: String,
     pub host: HostFacts,
     pub policy: PolicyFacts,
+    /// What it was compared with; absent when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Origin>,
     pub summary: Summary,
+    pub waivers: Vec<WaiverReport>,
     pub controls: Vec<ControlReport>,
 }
 
@@ -106,6 +112,7 @@ fn document(report: Report) -> Document {
             name: env!("CARGO_PKG_NAME"),
             version: env!("CARGO_PKG_VERSION"),
         },
+        time: report.time(),
         host: HostFacts {
             hostname: facts.hostname.clone(),
             root: report.root.display().to_string(),
@@ -129,7 +136,9 @@ fn document(report: Report) -> Document {
                 .collect(),
             sha256: report.policies.sha256.clone(),
         },
+        baseline: report.baseline.map(|b| b.origin.clone()),
         summary: report.summary(),
+        waivers: report.waivers.to_vec(),
         controls: report.judged.iter().map(control).collect(),
     }
 }

@@ -1,16 +1,19 @@
-//! The report for a person: worst first, a line a control, what is wrong under it, a summary and the next command to type.
+//! The report for a person: topics with the worst first, a line a control, what is wrong under it, a summary and the next command to type.
 
-use super::Report;
-use crate::audit::{Finding, Judged, Status, Where};
+use super::{Report, by_topic, printable, sentence, worst_first};
+use crate::audit::{Finding, Judged, Status, Summary, WaiverReport, WaiverState, Where};
 use std::fmt::Write;
 
 /// How the text is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     pub colour: bool,
-    /// Passing and not-applicable controls as well.
+    /// All controls, also those that pass, do not apply or are known: a line each.
     pub verbose: bool,
 }
+
+/// Where the ids start: after the longest status.
+const INDENT: usize = 16;
 
 /// The report as text.
 pub fn render(report: Report, style: Style) -> String {
@@ -18,129 +21,148 @@ pub fn render(report: Report, style: Style) -> String {
     if let Some(why) = report.files_only {
         let _ = writeln!(text, "files only: {why}");
     }
-    let mut judged: Vec<&Judged> = report.judged.iter().collect();
-    judged.sort_by_key(|j| std::cmp::Reverse((j.status, j.control.severity)));
-    let shown = |j: &&&Judged| {
-        style.verbose || matches!(j.status, Status::Fail | Status::Unknown | Status::Waived)
-    };
-    for judged in judged.iter().filter(shown) {
-        control(&mut text, judged, style);
+    let shown = |j: &&Judged| style.verbose || is_open(j);
+    let sorted = worst_first(report.judged).into_iter().filter(shown);
+    let topics = by_topic(sorted);
+    let widest = topics.iter().flat_map(|(_, judged)| judged);
+    let width = widest.map(|j| j.control.id.len()).max().unwrap_or(0);
+    for (at, (_, judged)) in topics.iter().enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        for one in judged {
+            control(&mut text, one, width, style);
+        }
     }
-    text.push_str(&summary(report, style));
+    for waiver in report.waivers {
+        notice(&mut text, waiver);
+    }
+    if !topics.is_empty() {
+        text.push('\n');
+    }
+    summary(&mut text, report, style);
     text
 }
 
-fn control(text: &mut String, judged: &Judged, style: Style) {
-    let status = paint(judged.status.word(), colour_of(judged.status), style);
-    let pad = " ".repeat(16usize.saturating_sub(judged.status.word().len()));
+/// Whether it is somebody's business.
+fn is_open(judged: &Judged) -> bool {
+    let open = |f: &Finding| matches!(f.status, Status::Fail | Status::Unknown | Status::Waived);
+    judged.findings.iter().any(open)
+}
+
+fn control(text: &mut String, judged: &Judged, width: usize, style: Style) {
+    let (control, word) = (judged.control, judged.status.word());
     let _ = writeln!(
         text,
-        "{status}{pad}{}  ({})  {}",
-        judged.control.id,
-        judged.control.severity.word(),
-        judged.control.title
+        "{}{:pad$}{:width$}  {:<8}  {}",
+        paint(word, colour_of(judged.status), style),
+        "",
+        control.id,
+        control.severity.word(),
+        control.title,
+        pad = INDENT.saturating_sub(word.len()),
     );
-    for finding in judged
-        .findings
-        .iter()
-        .filter(|f| style.verbose || f.status != Status::Pass)
-    {
+    let told = |f: &&Finding| match f.status {
+        Status::Fail | Status::Unknown | Status::Waived => true,
+        Status::Known => style.verbose,
+        Status::NotApplicable => style.verbose && judged.status != Status::Pass,
+        Status::Pass => false,
+    };
+    for finding in judged.findings.iter().filter(told) {
         line(text, finding);
     }
 }
 
 fn line(text: &mut String, finding: &Finding) {
-    let what = match finding.status {
-        Status::Unknown => format!("{} could not be read", finding.setting),
-        Status::NotApplicable => finding.setting.to_string(),
-        _ => format!(
-            "{} is {}, wants {}",
-            finding.setting,
-            observed(finding),
-            finding.rule
-        ),
-    };
-    let _ = writeln!(
-        text,
-        "                {}",
-        what.replace('\n', "\n                ")
-    );
+    indented(text, INDENT, &sentence(finding));
     if let Some(because) = &finding.because {
-        let _ = writeln!(
-            text,
-            "                  {}",
-            because.replace('\n', "\n                  ")
-        );
+        indented(text, INDENT + 2, because);
     }
-    if finding.status == Status::Fail {
-        let _ = writeln!(text, "                  {}", remedy(finding));
+    match finding.status {
+        Status::Fail => indented(text, INDENT + 2, &remedy(finding)),
+        Status::Known => indented(text, INDENT + 2, "known since the baseline"),
+        _ => {}
     }
 }
 
-fn observed(finding: &Finding) -> String {
-    finding
-        .observed
-        .as_ref()
-        .map_or_else(|| "absent".to_owned(), ToString::to_string)
+fn indented(text: &mut String, by: usize, lines: &str) {
+    for line in lines.lines() {
+        let _ = writeln!(text, "{:by$}{}", "", printable(line));
+    }
 }
 
 /// Who can do what about it.
-fn remedy(finding: &Finding) -> String {
+pub fn remedy(finding: &Finding) -> String {
     match finding.place {
         Where::Here if finding.change.is_some() => "apply fixes it".to_owned(),
-        Where::Here => format!("by hand: {}", finding.fix),
+        Where::Here | Where::Hand => format!("by hand: {}", finding.fix),
         Where::Restart => "a restart of Redis fixes it".to_owned(),
         Where::Host => format!("on the machine that runs this host: {}", finding.fix),
-        Where::Hand => format!("by hand: {}", finding.fix),
     }
 }
 
-fn summary(report: Report, style: Style) -> String {
+/// A waiver that does not do what its author thinks.
+fn notice(text: &mut String, waiver: &WaiverReport) {
+    let glob = &waiver.control;
+    let _ = match (waiver.state, &waiver.expires) {
+        (WaiverState::Expired, Some(day)) => writeln!(
+            text,
+            "waiver of {glob} expired on {day}: renew it, or remove it from the policy"
+        ),
+        (WaiverState::Unused, _) => writeln!(
+            text,
+            "waiver of {glob} is unused, nothing that it covers fails: remove it from the policy"
+        ),
+        _ => Ok(()),
+    };
+}
+
+fn summary(text: &mut String, report: Report, style: Style) {
     let s = report.summary();
+    let colour = if s.fail + s.unknown == 0 { 32 } else { 33 };
+    let _ = writeln!(
+        text,
+        "{}; {} (policy {})",
+        counts(&s),
+        paint(&format!("score {}", s.score), colour, style),
+        report.policies.name
+    );
+    if let Some(command) = next(report) {
+        let _ = writeln!(text, "next: {command}");
+    }
+}
+
+/// `82 pass, 3 fail`.
+fn counts(s: &Summary) -> String {
     let mut parts = vec![format!("{} pass", s.pass)];
-    let counts = [
+    let others = [
         (s.fail, "fail"),
         (s.unknown, "unknown"),
+        (s.known, "known"),
         (s.waived, "waived"),
         (s.not_applicable, "not applicable"),
     ];
-    parts.extend(
-        counts
-            .iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, word)| format!("{n} {word}")),
-    );
-    let score = paint(
-        &format!("score {}", s.score),
-        if s.fail == 0 { 32 } else { 33 },
-        style,
-    );
-    let fixable = report
-        .judged
-        .iter()
-        .flat_map(|j| &j.findings)
-        .any(|f| f.change.is_some());
-    let failing = report
-        .judged
-        .iter()
-        .find(|j| matches!(j.status, Status::Fail | Status::Unknown));
-    let next = match (fixable, failing) {
-        (true, _) => "next: redis-harden plan\n".to_owned(),
-        (false, Some(j)) => format!("next: redis-harden explain {}\n", j.control.id),
-        (false, None) => String::new(),
-    };
-    format!(
-        "{}; {score} (policy {})\n{next}",
-        parts.join(", "),
-        report.policies.name
-    )
+    let some = others.iter().filter(|(n, _)| *n > 0);
+    parts.extend(some.map(|(n, word)| format!("{n} {word}")));
+    parts.join(", ")
+}
+
+/// What to type now; nothing where nothing is to be done.
+fn next(report: Report) -> Option<String> {
+    let mut findings = report.judged.iter().flat_map(|j| &j.findings);
+    if findings.any(|f| f.status == Status::Fail && f.change.is_some()) {
+        return Some("redis-harden plan".to_owned());
+    }
+    let worst = *worst_first(report.judged).first()?;
+    let open = matches!(worst.status, Status::Fail | Status::Unknown);
+    open.then(|| format!("redis-harden explain {}", worst.control.id))
 }
 
 fn colour_of(status: Status) -> u8 {
     match status {
         Status::Fail => 31,
         Status::Unknown => 35,
-        Status::Waived => 33,
+        Status::Waived | Status::Known => 33,
         Status::Pass => 32,
         Status::NotApplicable => 90,
     }

@@ -38,7 +38,7 @@ pub enum Password {
 }
 
 /// The users and groups of a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Accounts {
     users: Vec<UserEntry>,
     groups: Vec<Group>,

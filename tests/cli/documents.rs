@@ -6,22 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("packaging/schema")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The shipped file is what the code generates; `UPDATE_SCHEMAS=1` writes it.
+/// The shipped file is what the code generates; `UPDATE_GENERATED=1` writes it.
 #[track_caller]
 fn is_shipped(name: &str, generated: &str) {
     let path = shipped(name);
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
         fs::write(&path, generated).expect("our own checkout");
     }
     let shipped = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         shipped == generated,
-        "{} is not what the code generates: UPDATE_SCHEMAS=1 cargo test --test cli schema",
+        "{} is not what the code generates: UPDATE_GENERATED=1 cargo test --test cli shipped",
         path.display()
     );
 }
@@ -30,15 +28,29 @@ fn is_shipped(name: &str, generated: &str) {
 fn the_shipped_schema_of_check_is_the_generated_one() {
     let schema = redis_harden::report::json::schema();
     let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
-    is_shipped("check.schema.json", &text);
+    is_shipped("packaging/schema/check.schema.json", &text);
 }
 
 #[test]
 fn the_shipped_schema_of_a_policy_is_the_generated_one() {
-    is_shipped("policy.schema.json", run(&["policy", "schema"]).exits(0));
+    is_shipped(
+        "packaging/schema/policy.schema.json",
+        run(&["policy", "schema"]).exits(0),
+    );
 }
 
-fn validator(name: &str) -> jsonschema::Validator {
+#[test]
+fn the_shipped_page_of_controls_is_the_generated_one() {
+    let page = run(&["controls", "--format", "markdown"]);
+    is_shipped("docs/controls.md", page.exits(0));
+    for control in redis_harden::controls::all() {
+        let heading = format!("\n### {}\n", control.id);
+        assert_eq!(page.out.matches(&heading).count(), 1, "{heading}");
+    }
+}
+
+/// Of a schema that ships.
+pub fn validator(name: &str) -> jsonschema::Validator {
     let text = fs::read_to_string(shipped(name)).expect("shipped");
     let schema = serde_json::from_str(&text).expect("JSON");
     jsonschema::validator_for(&schema).expect("a schema")
@@ -46,7 +58,7 @@ fn validator(name: &str) -> jsonschema::Validator {
 
 #[test]
 fn reports_fit_the_shipped_schema() {
-    let validator = validator("check.schema.json");
+    let validator = validator("packaging/schema/check.schema.json");
     let tree = Fake::debian();
     tree.file(
         "etc/redis-harden/policy.toml",
@@ -87,7 +99,7 @@ fn the_starter_policy_is_valid_and_fits_the_schema() {
     );
     let policy: toml::Value = toml::from_str(&starter).expect("TOML");
     let policy = serde_json::to_value(policy).expect("JSON");
-    assert!(validator("policy.schema.json").is_valid(&policy));
+    assert!(validator("packaging/schema/policy.schema.json").is_valid(&policy));
 }
 
 #[test]
@@ -196,7 +208,10 @@ fn explain_says_why_what_and_how() {
     let text = ran.exits(0);
     for part in [
         "kernel.overcommit-memory (high): ",
-        "\nnow: fail\n",
+        "\nnow: fail\njudged by the policy production\n",
+        "  not-applicable  sysctl vm.overcommit_memory\n                  read from /proc/sys/vm/overcommit_memory\n                  wants 1\n",
+        "                  apply fixes it\n",
+        "as systemd-sysctl reads it",
         "sysctl vm.overcommit_memory at boot is absent, wants 1",
         "\nby hand: ",
         "\nreferences:\n",

@@ -25,9 +25,13 @@ fn a_wrong_use_is_2_and_names_the_right_one() {
     run(&["check", "--exitzero"]).refuses_with(&["unexpected argument", "--exit-zero"]);
     run(&[]).refuses_with(&["Usage: redis-harden"]);
     run(&["check", "--fail-on", "never"]).refuses_with(&["low, medium, high, critical"]);
-    run(&["check", "--format", "yaml"]).refuses_with(&["text, json"]);
-    run(&["check", "--report", "json"]).refuses_with(&["FORMAT=PATH, with text or json"]);
-    run(&["check", "--report", "pdf=/tmp/x"]).refuses_with(&["FORMAT=PATH, with text or json"]);
+    run(&["check", "--format", "yaml"])
+        .refuses_with(&["text, json, junit, sarif, prometheus, html"]);
+    run(&["plan", "--format", "sarif"]).refuses_with(&["text, json"]);
+    run(&["check", "--report", "json"])
+        .refuses_with(&["FORMAT=PATH, with text, json, junit, sarif, prometheus, html"]);
+    run(&["check", "--report", "pdf=/tmp/x"])
+        .refuses_with(&["FORMAT=PATH, with text, json, junit, sarif, prometheus, html"]);
     run(&["apply", "--lock-timeout", "soon"]).refuses_with(&["\"soon\" is no time", "30s"]);
     run(&["rollback", "first"]).refuses_with(&["invalid value 'first'"]);
     run(&["check", "-q", "-v"]).refuses_with(&["cannot be used with"]);

@@ -313,4 +313,6 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~ @privileged @resources
 ReadWriteDirectories=-/etc/redis
+NoExecPaths=/
+ExecPaths=/usr/bin/redis-server /usr/lib /lib
 ";

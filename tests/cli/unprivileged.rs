@@ -8,12 +8,12 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The binary where everybody can run it, and `nobody` to do so.
-struct Nobody {
+pub struct Nobody {
     dir: TempDir,
 }
 
 impl Nobody {
-    fn new() -> Nobody {
+    pub fn new() -> Nobody {
         let dir = scratch();
         fs::copy(binary(), dir.path().join("redis-harden")).expect("a copy");
         Nobody { dir }
@@ -30,6 +30,14 @@ impl Nobody {
         path
     }
 
+    /// A directory in which it may write.
+    pub fn own_dir(&self, name: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir(&path).expect("our own directory");
+        chown(&path, Some(NOBODY), Some(NOBODY)).expect("root may");
+        path
+    }
+
     fn run(&self, args: &[&str]) -> Ran {
         let id = NOBODY.to_string();
         let mut setpriv = Command::new("setpriv");
@@ -39,7 +47,7 @@ impl Nobody {
         Ran::of(&mut clean(setpriv, args))
     }
 
-    fn run_on(&self, tree: &Fake, args: &[&str]) -> Ran {
+    pub fn run_on(&self, tree: &Fake, args: &[&str]) -> Ran {
         let root = tree.root().to_str().expect("UTF-8");
         self.run(&[&["--root", root], args].concat())
     }
@@ -173,4 +181,15 @@ fn history_that_may_not_be_read_says_so() {
     tree.run(&["apply"]).exits(0);
     let ran = nobody.run_on(&tree, &["history"]);
     ran.refuses_with(&["permission denied (EACCES; run as root?)"]);
+}
+
+#[test]
+fn a_directory_that_may_not_be_listed_is_denied_by_that_name() {
+    let (nobody, tree) = (Nobody::new(), Fake::debian());
+    let ran = nobody.run_on(&tree, &["check", "--only", "files.data-not-world-readable"]);
+    let text = ran.exits(2);
+    assert!(
+        text.contains("listing /var/lib/redis: permission denied (EACCES; run as root?)"),
+        "{ran}"
+    );
 }

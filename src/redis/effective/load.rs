@@ -159,7 +159,7 @@ impl<'a> Loader<'a> {
 
     fn give(&mut self, at: &str, directive: Directive, value: String) {
         let name = directive.name;
-        if is_secret(name) && !name.ends_with("user") && !value.is_empty() {
+        if is_secret(name) && !value.is_empty() {
             self.found.passwords.push((name.to_owned(), at.to_owned()));
         }
         let given = Given {

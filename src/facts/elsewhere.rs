@@ -1,0 +1,60 @@
+//! Facts of a server whose host is elsewhere, or nobody's to look at (a managed service): only what it tells a client.
+
+use super::Facts;
+use super::machine::{Distro, Init};
+use super::servers::{Instance, View};
+use crate::policy::{Policies, Policy};
+use crate::redis::{Endpoint, Login, Silence, anonymous, interview};
+use crate::setting::account::Accounts;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+impl Facts {
+    /// Asks the server at `endpoint`. That it cannot be reached, or lets us in only to refuse everything, is an error: why.
+    pub fn elsewhere(
+        policies: &Policies,
+        endpoint: &Endpoint,
+        login: Option<&Login>,
+    ) -> Result<Facts, String> {
+        let told = interview(endpoint, login).map_err(|why| match why {
+            Silence::Nobody => format!("{endpoint}: nothing listens there"),
+            Silence::Refused(why) | Silence::Broken(why) => format!("{endpoint}: {why}"),
+        })?;
+        let anonymous = anonymous(endpoint).map_err(|e| e.to_string());
+        let of = |policy: &Policy| {
+            let instance = Instance {
+                policy: policy.clone(),
+                endpoint: endpoint.clone(),
+                report: None,
+                report_error: None,
+                view: View::Told(Box::new(told.clone())),
+                anonymous: anonymous.clone(),
+            };
+            (policy.redis.name.to_string(), instance)
+        };
+        Ok(Facts {
+            hostname: endpoint.to_string(),
+            kernel: String::new(),
+            machine: String::new(),
+            distro: Distro::default(),
+            init: Init::Other,
+            container_signs: Vec::new(),
+            memory: 0,
+            memory_limit: 0,
+            cpus: 0,
+            capabilities: 0,
+            nofile: (0, 0),
+            accounts: Accounts::default(),
+            tuned: Vec::new(),
+            exe: PathBuf::new(),
+            running_exe: PathBuf::new(),
+            digests: BTreeMap::new(),
+            maxmemory: BTreeMap::new(),
+            maxmemory_sum: 0,
+            instances: policies.instances.iter().map(of).collect(),
+            offline: false,
+            elsewhere: true,
+            root: false,
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Where a setting is read: the file, the command or the question, as a person would ask it.
+
+use super::measure::Measure;
+use super::server::ProcessFact;
+use super::{Setting, Sight, kernel};
+use crate::facts::{Init, View};
+
+impl Setting {
+    /// The file, the command or the question; for a running server's process with its pid, where it has one.
+    pub fn read_from(&self, sight: Sight) -> String {
+        match self {
+            Setting::File(path) => format!("{}: content, owner and mode", path.display()),
+            Setting::Dir(path) | Setting::Secret(path) => {
+                format!("{}: owner and mode", path.display())
+            }
+            Setting::Mode(path) => format!("{}: mode", path.display()),
+            Setting::ModesBelow(path) => format!("{}/*: modes", path.display()),
+            Setting::FileSystem(path) => format!("statfs {}", path.display()),
+            Setting::FreeSpace(path) => format!("statvfs {}", path.display()),
+            Setting::Sysctl(key) => kernel::path(key).display().to_string(),
+            Setting::SysctlAtBoot(_) => applier(sight, true).to_owned(),
+            Setting::SysctlByOther(_) => applier(sight, false).to_owned(),
+            Setting::Tuned(_) => {
+                "tuned.conf of the profile in /etc/tuned/active_profile, and of those it includes"
+                    .to_owned()
+            }
+            Setting::HugePages => kernel::HUGE_PAGES.to_owned(),
+            Setting::Measure(what) => measure(*what).to_owned(),
+            Setting::Binary { path, source } => {
+                format!("{}, against {}", path.display(), source.display())
+            }
+            Setting::User(_) => "/etc/passwd".to_owned(),
+            Setting::Group(_) | Setting::UserGroups(_) => "/etc/group".to_owned(),
+            Setting::UserPassword(_) => "/etc/shadow".to_owned(),
+            Setting::Package(_) | Setting::PackageVersion(_) => "/var/lib/dpkg/status".to_owned(),
+            Setting::Unit { unit, key } => format!("{key}= in {unit} and its drop-ins"),
+            Setting::UnitEnabled(unit) => {
+                format!("the links to {unit} in /etc/systemd/system/*.wants")
+            }
+            Setting::Firewall => "nft -j list table inet redis_harden".to_owned(),
+            Setting::Service(name) => {
+                format!("the supervisor's report of {name} in /run, and PING")
+            }
+            Setting::Reboot(name) => format!("what starts {name} at boot: units, or /etc/init.d"),
+            Setting::Process { instance, what } => process(sight, instance, *what),
+            Setting::Directive { name, .. } => format!("CONFIG GET {name}"),
+            Setting::Info { field, .. } => format!("INFO, {field}"),
+            Setting::Anonymous(_) => "PING without a password".to_owned(),
+            Setting::Users { .. } => "ACL LIST".to_owned(),
+            Setting::Modules(_) => "MODULE LIST".to_owned(),
+            Setting::Cluster { field, .. } => format!("CLUSTER INFO, {field}"),
+            Setting::AclFile { path, .. } | Setting::Presence(path) => path.display().to_string(),
+            Setting::Strangers(dir) => format!("the names in {}", dir.display()),
+            Setting::Processes(user) => format!("/proc/*/comm of the processes of {user}"),
+            Setting::Effective { question, .. } => {
+                let files = "the configuration file, what it includes and the command line";
+                match question.is_of_a_running_system() {
+                    true => format!("CONFIG GET * and INFO, against {files}"),
+                    false => files.to_owned(),
+                }
+            }
+            Setting::ConfigFile { path, name } => {
+                format!("lines {name} of {} and its includes", path.display())
+            }
+        }
+    }
+}
+
+/// Source: sysctl.d(5); sysctl(8) of procps.
+fn applier(sight: Sight, at_boot: bool) -> &'static str {
+    match (sight.facts.init == Init::Systemd) == at_boot {
+        true => "sysctl.d in /etc, /run, /usr/local/lib and /usr/lib, as systemd-sysctl reads it",
+        false => {
+            "sysctl.d in /etc, /run, /usr/local/lib and /usr/lib, then /etc/sysctl.conf, as sysctl --system reads it"
+        }
+    }
+}
+
+fn measure(what: Measure) -> &'static str {
+    match what {
+        Measure::ClockSource => "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+        Measure::ClockCost => "clock_gettime(CLOCK_MONOTONIC), some hundred times",
+        Measure::Swap => "/proc/swaps",
+        Measure::ReachableNofile => "getrlimit(RLIMIT_NOFILE), and whether it may be raised",
+        Measure::NrOpen => "/proc/sys/fs/nr_open",
+        Measure::MemoryLimit => "/proc/meminfo, and memory.max of the control groups around us",
+        Measure::MaxmemorySum => "the policy, and /proc/meminfo",
+    }
+}
+
+/// Source: proc(5).
+fn process(sight: Sight, instance: &str, what: ProcessFact) -> String {
+    let file = match what {
+        ProcessFact::Nofile | ProcessFact::Core => "limits",
+        ProcessFact::Replaced | ProcessFact::Executable => "exe",
+        ProcessFact::OomScoreAdj => "oom_score_adj",
+        ProcessFact::User
+        | ProcessFact::Swapped
+        | ProcessFact::Capabilities
+        | ProcessFact::NoNewPrivileges
+        | ProcessFact::HugePages
+        | ProcessFact::Seccomp => "status",
+    };
+    let known = sight.facts.instances.get(instance);
+    let running = known.filter(|i| !matches!(i.view, View::NotRunning));
+    match running.and_then(|i| i.pid()) {
+        Some(pid) => format!("/proc/{pid}/{file}"),
+        None => format!("/proc/PID/{file}"),
+    }
+}

@@ -1,0 +1,73 @@
+//! A real redis-server of a test's own, on a unix socket and a free port of loopback; it ends with this value.
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "each test binary uses a part; the test drives this machine itself"
+)]
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Server {
+    process: Child,
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+}
+
+impl Server {
+    /// Starts one with these options on its command line, and an ACL file where some users are given.
+    pub fn start(options: &[&str], users: &str) -> Server {
+        let dir = tempfile::tempdir().expect("a directory");
+        let port = free_port();
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--bind", "127.0.0.1", "--save", "", "--port"])
+            .arg(port.to_string())
+            .arg("--unixsocket")
+            .arg(dir.path().join("s"))
+            .arg("--dir")
+            .arg(dir.path())
+            .args(options)
+            .stdout(Stdio::null());
+        if !users.is_empty() {
+            let file = dir.path().join("users.acl");
+            std::fs::write(&file, users).expect("the ACL file");
+            command.arg("--aclfile").arg(file);
+        }
+        let process = command
+            .spawn()
+            .expect("redis-server is installed (tests/install-deps)");
+        let server = Server { process, dir, port };
+        let until = Instant::now() + Duration::from_secs(10);
+        while std::os::unix::net::UnixStream::connect(server.socket()).is_err() {
+            assert!(Instant::now() < until, "redis-server listens");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+
+    pub fn connect(&self) -> redis::Connection {
+        let url = format!("redis+unix://{}", self.socket().display());
+        let client = redis::Client::open(url).expect("a URL");
+        client.get_connection().expect("it answers")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One that nobody listens on right now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
