@@ -186,6 +186,39 @@ fn a_server_without_a_file_is_found() {
     assert!(words.starts_with("no file at all"), "{words}");
 }
 
+/// Its file has the name of one of this host's, and is another.
+#[test]
+fn a_server_with_other_files_is_not_held_against_this_hosts() {
+    let program = programs().remove(0);
+    let scene = Scene::new(&program);
+    let policies = scene.policies("");
+    let (text, etc) = (
+        scene.rendered(&policies.instances[0]),
+        scene.dir.path().join("etc"),
+    );
+    fs::create_dir(&etc).unwrap();
+    fs::write(etc.join("redis.conf"), &text).unwrap();
+    fs::write(scene.dir.path().join("theirs"), text).unwrap();
+    let script =
+        "mount -t tmpfs none etc; cp theirs etc/redis.conf; exec redis-server $PWD/etc/redis.conf";
+    let scratch = tempfile::tempdir().unwrap();
+    let log = scratch.path().join("log");
+    let words = fs::File::create(&log).unwrap();
+    let child = std::process::Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-ec", script])
+        .current_dir(scene.dir.path())
+        .stdout(words)
+        .spawn()
+        .unwrap();
+    let socket = scene.dir.path().join("run/socket");
+    let _server = Server::connect(child, socket, &log, scratch).unwrap_or_else(|e| panic!("{e}"));
+    for id in ["config.drift-running", "config.loads"] {
+        let (status, words) = scene.judge(&policies, id);
+        assert_eq!(status, Status::Unknown, "{id}: {words}");
+        assert!(words.contains("it runs in a container"), "{words}");
+    }
+}
+
 /// What is rendered, each version takes, and has as we read it.
 #[test]
 fn every_version_starts_on_what_is_rendered() {

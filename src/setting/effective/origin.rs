@@ -6,7 +6,9 @@ use crate::policy::Policy;
 use crate::redis::effective::table::Version;
 use crate::redis::effective::{CommandLine, Start, words};
 use crate::setting::{Reading, Sight, package, unit};
+use crate::supervise::state;
 use crate::value::Value;
+use nix::errno::Errno;
 use std::path::{Path, PathBuf};
 
 /// What our supervisor adds to the file's name. Source: `command` in supervise/process.rs.
@@ -128,6 +130,11 @@ fn running(
     file: &str,
 ) -> Result<(Start, Option<String>), NoOrigin> {
     let policy = &known.policy;
+    if let Some(pid) = known.pid()
+        && let Some(why) = elsewhere(sight, pid, file)?
+    {
+        return Err(NoOrigin::Unknown(why));
+    }
     if known.report.is_some() {
         return Ok((supervised(version, policy, Path::new(file)), None));
     }
@@ -138,6 +145,34 @@ fn running(
     let mut line = CommandLine::parse(version, &args);
     line.file = (!file.is_empty()).then(|| file.into());
     Ok((Start { line, cwd }, hidden))
+}
+
+/// Why the server's files are not this host's: it may run in a container, whose files have the same names.
+fn elsewhere(sight: Sight, pid: i32, file: &str) -> HostResult<Option<String>> {
+    let process = state::identify(sight.host, pid)?;
+    let is_server = |name: &str| matches!(name, "redis-server" | "valkey-server");
+    if !process.is_some_and(|p| is_server(&p.name)) {
+        let why = format!("process {pid}, as it calls itself, is no server of this host");
+        return Ok(Some(why));
+    }
+    if file.is_empty() {
+        return Ok(None);
+    }
+    let (here, there) = (Path::new(file), format!("/proc/{pid}/root{file}"));
+    let there = Path::new(&there);
+    match sight.host.same_inode(there, here) {
+        Ok(true) => Ok(None),
+        // Gone on both sides is a fault of the configuration, and reported as one.
+        Err(e)
+            if e.errno == Some(Errno::ENOENT) && sight.host.same_inode(there, there).is_err() =>
+        {
+            Ok(None)
+        }
+        Err(e) if e.errno != Some(Errno::ENOENT) => Err(e),
+        _ => Ok(Some(format!(
+            "process {pid} has another {file} than this host: it runs in a container"
+        ))),
+    }
 }
 
 /// The arguments after the program's name and the directory it was started in, or why they are not known.
