@@ -153,20 +153,29 @@ pub fn audit(
     let memo = Memo::default();
     let sight = sight.remembering(&memo);
     let today = sight.host.now();
-    controls
-        .iter()
-        .filter(|control| selection.has(control.id))
-        .map(|control| judge(sight, policies, control, today))
+    let selected = controls.iter().filter(|control| selection.has(control.id));
+    let asked: Vec<(&'static Control, Wanted)> = selected
+        .map(|control| (*control, wants(sight, policies, control)))
+        .collect();
+    let settings = asked.iter().flat_map(|(_, wanted)| wanted);
+    memo.ahead(sight.host, settings.map(|(_, want)| &want.setting));
+    asked
+        .into_iter()
+        .map(|(control, wanted)| judge(sight, policies, control, wanted, today))
         .collect()
 }
+
+/// What a control wants, and of which instance.
+type Wanted = Vec<(Option<String>, Want)>;
 
 fn judge(
     sight: Sight,
     policies: &Policies,
     control: &'static Control,
+    wanted: Wanted,
     now: jiff::Timestamp,
 ) -> Judged {
-    let mut findings: Vec<Finding> = wants(sight, policies, control)
+    let mut findings: Vec<Finding> = wanted
         .into_iter()
         .map(|(instance, want)| finding(sight, control, instance, want))
         .collect();
@@ -186,8 +195,7 @@ fn worst(findings: &[Finding]) -> Status {
     statuses.max().unwrap_or(Status::NotApplicable)
 }
 
-/// What the control wants, and of which instance.
-fn wants(sight: Sight, policies: &Policies, control: &Control) -> Vec<(Option<String>, Want)> {
+fn wants(sight: Sight, policies: &Policies, control: &Control) -> Wanted {
     match control.wants {
         Wants::Host(ask) => ask(policies, sight.facts)
             .into_iter()

@@ -36,6 +36,7 @@ mod acl;
 mod cluster;
 mod compromise;
 mod config;
+mod cve;
 mod files;
 mod kernel;
 mod limits;
@@ -55,7 +56,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 17] = [
+const TOPICS: [&[Control]; 18] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -64,6 +65,7 @@ const TOPICS: [&[Control]; 17] = [
     files::CONTROLS,
     network::CONTROLS,
     package::CONTROLS,
+    cve::CONTROLS,
     config::CONTROLS,
     config::effective::CONTROLS,
     acl::CONTROLS,

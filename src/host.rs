@@ -16,7 +16,7 @@ mod write;
 pub use files::{Kind, Stat};
 pub use lock::Lock;
 pub use locks::Holder;
-pub use programs::{Output, Run};
+pub use programs::{Begun, Output, Run};
 pub use trust::Trust;
 pub use write::Image;
 

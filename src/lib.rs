@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod control;
 pub mod controls;
+pub mod cve;
 pub mod facts;
 pub mod host;
 pub mod journal;

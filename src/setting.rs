@@ -2,14 +2,18 @@
 
 pub mod account;
 pub mod acl_file;
+pub mod build;
 pub mod effective;
 pub mod file;
 pub mod firewall;
+pub mod holes;
 pub mod kernel;
 pub mod measure;
 mod memo;
+mod names;
 mod origin;
 pub mod package;
+mod reading;
 pub mod secret;
 pub mod server;
 pub mod service;
@@ -19,12 +23,12 @@ pub mod unit;
 pub mod users;
 
 pub use memo::Memo;
+pub use reading::Reading;
 
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult, Image};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A place that holds one value.
@@ -71,6 +75,15 @@ pub enum Setting {
     Package(String),
     /// The version of an installed package. `Value::Text`.
     PackageVersion(String),
+    /// Whether a package is held back from upgrades. `Value::Flag`.
+    PackageHeld(String),
+    /// Whether apt has the distribution's security suite. `Value::Flag`.
+    SecuritySuite,
+    /// What is known of the build of an instance's server. `Value::Text`.
+    Build {
+        instance: String,
+        what: build::BuildFact,
+    },
     /// A directive of a unit, drop-ins merged. `Value::Words`.
     Unit { unit: String, key: String },
     /// Whether a unit starts at boot. `Value::Flag`.
@@ -143,19 +156,6 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// What reading a setting gave.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// A value, and where it comes from when that is not the setting itself.
-    Value(Value, Option<String>),
-    /// Nothing is there.
-    Absent,
-    /// The question does not arise here: why.
-    NotApplicable(String),
-    /// It could not be read: why, and what would be needed.
-    Unknown(String),
-}
-
 /// What is needed to put a setting back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -177,16 +177,6 @@ pub enum Obstacle {
     Hand(String),
     /// Only as root.
     Root,
-}
-
-impl From<HostResult<Option<Value>>> for Reading {
-    fn from(result: HostResult<Option<Value>>) -> Reading {
-        match result {
-            Ok(Some(value)) => Reading::Value(value, None),
-            Ok(None) => Reading::Absent,
-            Err(e) => Reading::Unknown(e.to_string()),
-        }
-    }
 }
 
 impl Setting {
@@ -212,6 +202,14 @@ impl Setting {
                 | Setting::UserPassword(_)
                 | Setting::Package(_)
                 | Setting::PackageVersion(_)
+                | Setting::PackageHeld(_)
+                | Setting::SecuritySuite
+                | Setting::Build {
+                    what: build::BuildFact::Origin
+                        | build::BuildFact::Support
+                        | build::BuildFact::Holes(build::Code::Installed, _),
+                    ..
+                }
                 | Setting::Unit { .. }
                 | Setting::UnitEnabled(_)
                 | Setting::ConfigFile { .. }
@@ -269,9 +267,12 @@ impl Setting {
             Setting::UserPassword(name) => account::read_password(sight, name),
             Setting::Package(name) => package::read(sight, name).into(),
             Setting::PackageVersion(name) => package::read_version(sight, name),
+            Setting::PackageHeld(name) => package::read_held(sight, name),
+            Setting::SecuritySuite => package::read_security_suite(sight),
+            Setting::Build { instance, what } => build::read(sight, instance, *what),
             Setting::Unit { unit, key } => unit::read(sight, unit, key),
             Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
-            Setting::Firewall => firewall::reading(host),
+            Setting::Firewall => firewall::reading_in(sight),
             Setting::Service(name) => service::read(sight, name),
             Setting::Reboot(name) => service::read_reboot(sight, name),
             Setting::Process { instance, what } => server::read_process(sight, instance, *what),
@@ -422,56 +423,5 @@ impl Setting {
     /// Whether its content must never be shown.
     pub fn is_secret(&self) -> bool {
         matches!(self, Setting::Secret(_))
-    }
-}
-
-impl fmt::Display for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Setting::File(path) => write!(f, "file {}", path.display()),
-            Setting::Dir(path) => write!(f, "directory {}", path.display()),
-            Setting::Mode(path) => write!(f, "mode of {}", path.display()),
-            Setting::ModesBelow(path) => write!(f, "modes of the files in {}", path.display()),
-            Setting::Secret(path) => write!(f, "password file {}", path.display()),
-            Setting::FileSystem(path) => write!(f, "file system of {}", path.display()),
-            Setting::FreeSpace(path) => write!(f, "free space at {}", path.display()),
-            Setting::Sysctl(key) => write!(f, "sysctl {key}"),
-            Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
-            Setting::SysctlByOther(key) => write!(f, "sysctl {key} by the other applier"),
-            Setting::Tuned(key) => write!(f, "tuned's {key}"),
-            Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
-            Setting::Measure(what) => write!(f, "{what}"),
-            Setting::Binary { path, .. } => write!(f, "binary {}", path.display()),
-            Setting::User(name) => write!(f, "user {name}"),
-            Setting::Group(name) => write!(f, "group {name}"),
-            Setting::UserGroups(name) => write!(f, "supplementary groups of {name}"),
-            Setting::UserPassword(name) => write!(f, "password of {name}"),
-            Setting::Package(name) => write!(f, "package {name}"),
-            Setting::PackageVersion(name) => write!(f, "version of package {name}"),
-            Setting::Unit { unit, key } => write!(f, "{unit} {key}"),
-            Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
-            Setting::Firewall => write!(f, "nftables table inet redis_harden"),
-            Setting::Service(name) => write!(f, "service {name}"),
-            Setting::Reboot(name) => write!(f, "{name} after a reboot"),
-            Setting::Process { instance, what } => write!(f, "process of {instance}: {what}"),
-            Setting::Directive { instance, name } => write!(f, "running {instance}: {name}"),
-            Setting::Info { instance, field } => write!(f, "running {instance}: INFO {field}"),
-            Setting::Anonymous(instance) => {
-                write!(f, "running {instance}: a client without password")
-            }
-            Setting::Effective { instance, question } => {
-                write!(f, "configuration of {instance}: {question}")
-            }
-            Setting::Users { instance, what } => write!(f, "running {instance}: {what}"),
-            Setting::Modules(instance) => write!(f, "running {instance}: modules"),
-            Setting::Cluster { instance, field } => {
-                write!(f, "running {instance}: CLUSTER INFO {field}")
-            }
-            Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
-            Setting::Presence(path) => write!(f, "{}", path.display()),
-            Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
-            Setting::Processes(user) => write!(f, "programs that run as {user}"),
-            Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
-        }
     }
 }

@@ -126,10 +126,7 @@ impl Host {
 
     /// Runs a program to its end. Not finding, not starting and outliving the limit are errors; an exit code is not.
     pub fn run(&self, run: &Run) -> HostResult<Output> {
-        let mut stdout = Vec::new();
-        let mut output = self.pump(run, &mut |chunk| stdout.extend_from_slice(chunk))?;
-        output.stdout = String::from_utf8_lossy(&stdout).into_owned();
-        Ok(output)
+        self.begin(run)?.output()
     }
 
     /// As [`Host::run`], handing over each line of its standard output as it comes; `Output::stdout` stays empty.
@@ -150,7 +147,11 @@ impl Host {
 
     /// Starts a program, hands over its standard output piece by piece, and waits for its end.
     fn pump(&self, run: &Run, take: &mut dyn FnMut(&[u8])) -> HostResult<Output> {
-        let doing = || format!("running `{}`", run.line());
+        self.begin(run)?.end(take)
+    }
+
+    /// Starts a program whose end is waited for later: it runs while we do something else. Its time limit begins now.
+    pub fn begin(&self, run: &Run) -> HostResult<Begun> {
         let mut child = self.start(run)?;
         let watch = Watch::over(&child, run.limit);
         if let (Some(bytes), Some(mut stdin)) = (run.input.clone(), child.stdin.take()) {
@@ -158,25 +159,11 @@ impl Host {
             // reading says why by its exit code.
             std::thread::spawn(move || stdin.write_all(&bytes));
         }
-        let mut stderr = Vec::new();
-        let read = drain(&mut child, take, &mut stderr);
-        let status = child.wait();
-        if watch.was_late() {
-            return Err(HostError::refused(
-                doing(),
-                format!(
-                    "it did not end within {} s and was killed",
-                    run.limit.as_secs()
-                ),
-            ));
-        }
-        read.map_err(|e| HostError::new(doing(), e))?;
-        let status = status.map_err(|e| HostError::new(doing(), e))?;
-        Ok(Output {
-            code: status.code(),
-            signal: status.signal(),
-            stdout: String::new(),
-            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        Ok(Begun {
+            child,
+            watch,
+            line: run.line(),
+            limit: run.limit,
         })
     }
 
@@ -238,7 +225,51 @@ impl Host {
     }
 }
 
+/// A program that was started.
+#[derive(Debug)]
+pub struct Begun {
+    child: Child,
+    watch: Watch,
+    line: String,
+    limit: Duration,
+}
+
+impl Begun {
+    /// Waits for its end; `Output::stdout` holds what it printed.
+    pub fn output(self) -> HostResult<Output> {
+        let mut stdout = Vec::new();
+        let mut output = self.end(&mut |chunk| stdout.extend_from_slice(chunk))?;
+        output.stdout = String::from_utf8_lossy(&stdout).into_owned();
+        Ok(output)
+    }
+
+    fn end(mut self, take: &mut dyn FnMut(&[u8])) -> HostResult<Output> {
+        let doing = || format!("running `{}`", self.line);
+        let mut stderr = Vec::new();
+        let read = drain(&mut self.child, take, &mut stderr);
+        let status = self.child.wait();
+        if self.watch.was_late() {
+            return Err(HostError::refused(
+                doing(),
+                format!(
+                    "it did not end within {} s and was killed",
+                    self.limit.as_secs()
+                ),
+            ));
+        }
+        read.map_err(|e| HostError::new(doing(), e))?;
+        let status = status.map_err(|e| HostError::new(doing(), e))?;
+        Ok(Output {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: String::new(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        })
+    }
+}
+
 /// Kills a program, and what it started, that outlives its limit.
+#[derive(Debug)]
 struct Watch {
     done: mpsc::Sender<()>,
     late: JoinHandle<bool>,

@@ -37,6 +37,14 @@ impl Policy {
         }
     }
 
+    /// The package that the server's own file is in: Debian's server is a link to a tool.
+    pub fn tools_package(&self) -> &'static str {
+        match self.redis.flavour {
+            Flavour::Redis => "redis-tools",
+            Flavour::Valkey => "valkey-tools",
+        }
+    }
+
     /// The systemd unit.
     pub fn unit(&self) -> String {
         match self.is_default() {

@@ -6,9 +6,10 @@ mod networks;
 mod reading;
 mod render;
 
+pub(super) use reading::reading_in;
 pub use reading::{must_guard, obstacle, put_in_place, reading};
 
-use crate::host::{Host, HostError, HostResult, Output, Run};
+use crate::host::{Begun, Host, HostError, HostResult, Output, Run};
 use crate::policy::scalar::Cidr;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
@@ -97,8 +98,17 @@ impl Table {
 
 /// The kernel's table; `None` when there is none of our name.
 pub fn read(host: &Host) -> HostResult<Option<Table>> {
+    listed(host, nft(host, list_table(&["-j"]))?)
+}
+
+/// Asks for the table, for `listed`.
+pub(super) fn ask(host: &Host) -> HostResult<Begun> {
+    host.begin(&list_table(&["-j"]))
+}
+
+/// The table in what nft printed.
+fn listed(host: &Host, output: Output) -> HostResult<Option<Table>> {
     let run = list_table(&["-j"]);
-    let output = nft(host, run.clone())?;
     let why = if let Some(signal) = output.signal {
         format!("nft was ended by signal {signal}")
     } else {

@@ -25,6 +25,8 @@ pub enum Measure {
     MemoryLimit,
     /// Bytes that the maxmemory of all instances of the policy adds up to.
     MaxmemorySum,
+    /// Days since the table of known holes was held against its sources.
+    CveTableAge,
 }
 
 impl fmt::Display for Measure {
@@ -37,6 +39,7 @@ impl fmt::Display for Measure {
             Measure::NrOpen => "fs.nr_open",
             Measure::MemoryLimit => "memory limit (bytes)",
             Measure::MaxmemorySum => "maxmemory of all instances (bytes)",
+            Measure::CveTableAge => "age of the table of known holes (days)",
         })
     }
 }
@@ -53,6 +56,7 @@ pub fn read(sight: Sight, what: Measure) -> Reading {
         Measure::NrOpen => super::kernel::read(sight.host, "fs.nr_open").into(),
         Measure::MemoryLimit => Reading::Value(Value::Int(whole(sight.facts.memory_limit)), None),
         Measure::MaxmemorySum => Reading::Value(Value::Int(whole(sight.facts.maxmemory_sum)), None),
+        Measure::CveTableAge => super::holes::read_age(sight),
     }
 }
 

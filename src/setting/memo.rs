@@ -3,8 +3,9 @@
 use super::effective::Views;
 use super::package::Dpkg;
 use super::sysctl_d::Assignments;
-use crate::host::HostResult;
-use std::cell::OnceCell;
+use super::{Setting, firewall};
+use crate::host::{Begun, Host, HostResult};
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 /// What has been read in this pass.
@@ -13,6 +14,19 @@ pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
     pub(super) dpkg: Slot<Dpkg>,
     pub(super) effective: Slot<Views>,
+    /// nft takes longer to start than all else takes together: it was asked for the table before it is needed.
+    pub(super) firewall: RefCell<Option<Begun>>,
+}
+
+impl Memo {
+    /// Starts what takes long and is going to be asked for.
+    pub fn ahead<'a>(&self, host: &Host, mut settings: impl Iterator<Item = &'a Setting>) {
+        let asked = settings.any(|setting| matches!(setting, Setting::Firewall));
+        if asked && host.is_running() && host.find_program("nft").is_some() {
+            // A failure to start it is met again, and told, when the table is read.
+            self.firewall.replace(firewall::ask(host).ok());
+        }
+    }
 }
 
 /// A thing that is read at most once; a failure is not kept, and says so to everyone who asks.

@@ -32,7 +32,13 @@ impl Setting {
             Setting::User(_) => "/etc/passwd".to_owned(),
             Setting::Group(_) | Setting::UserGroups(_) => "/etc/group".to_owned(),
             Setting::UserPassword(_) => "/etc/shadow".to_owned(),
-            Setting::Package(_) | Setting::PackageVersion(_) => "/var/lib/dpkg/status".to_owned(),
+            Setting::Package(_) | Setting::PackageVersion(_) | Setting::PackageHeld(_) => {
+                "/var/lib/dpkg/status".to_owned()
+            }
+            Setting::SecuritySuite => "/etc/apt/sources.list and sources.list.d".to_owned(),
+            Setting::Build { .. } => {
+                "/var/lib/dpkg/status, INFO and /proc/PID/exe, against data/cve.toml".to_owned()
+            }
             Setting::Unit { unit, key } => format!("{key}= in {unit} and its drop-ins"),
             Setting::UnitEnabled(unit) => {
                 format!("the links to {unit} in /etc/systemd/system/*.wants")
@@ -84,6 +90,7 @@ fn measure(what: Measure) -> &'static str {
         Measure::ReachableNofile => "getrlimit(RLIMIT_NOFILE), and whether it may be raised",
         Measure::NrOpen => "/proc/sys/fs/nr_open",
         Measure::MemoryLimit => "/proc/meminfo, and memory.max of the control groups around us",
+        Measure::CveTableAge => "the date of data/cve.toml, built in, and the clock",
         Measure::MaxmemorySum => "the policy, and /proc/meminfo",
     }
 }

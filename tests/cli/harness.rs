@@ -274,7 +274,7 @@ pub fn same(before: &Tree, after: &Tree, allowed: &[Allowed]) {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-const STATUS: &str = "Package: redis-server\nStatus: install ok installed\nVersion: 5:7.0.15-1~deb12u5\n\n\
+const STATUS: &str = "Package: redis-server\nStatus: install ok installed\nVersion: 5:7.0.15-1~deb12u10\n\n\
                       Package: nftables\nStatus: install ok installed\nVersion: 1.0.6-2+deb12u2\n\n";
 
 /// The directives of Debian 12's redis-server.service.

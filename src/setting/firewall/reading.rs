@@ -1,6 +1,6 @@
 //! The table as a setting: read, and what stands in the way of loading it.
 
-use super::{FILE, Networks, read};
+use super::{FILE, Networks, listed, read};
 use crate::host::{Host, HostError, HostResult, Run};
 use crate::policy::{Install, Policy};
 use crate::setting::{Obstacle, Reading, Sight};
@@ -13,6 +13,18 @@ pub fn reading(host: &Host) -> Reading {
         return Reading::Absent;
     }
     read(host).map(|table| table.map(Value::Firewall)).into()
+}
+
+/// The same within a pass of judging, where it has been asked for already.
+pub fn reading_in(sight: Sight) -> Reading {
+    let asked = sight.memo.and_then(|memo| memo.firewall.take());
+    match asked {
+        None => reading(sight.host),
+        Some(begun) => {
+            let table = begun.output().and_then(|output| listed(sight.host, output));
+            table.map(|table| table.map(Value::Firewall)).into()
+        }
+    }
 }
 
 /// Loads the rendered table where an instance would listen beyond loopback without it: after a reboot nobody else does,

@@ -17,7 +17,7 @@ pub fn read(sight: Sight, name: &str) -> HostResult<Option<Value>> {
     )
 }
 
-fn known(sight: Sight, name: &str) -> HostResult<Option<Installed>> {
+pub(crate) fn known(sight: Sight, name: &str) -> HostResult<Option<Installed>> {
     let slot = sight.memo.map(|memo| &memo.dpkg);
     Slot::read(slot, || Dpkg::read(sight.host))?.installed(name)
 }
@@ -26,6 +26,15 @@ fn known(sight: Sight, name: &str) -> HostResult<Option<Installed>> {
 pub fn read_version(sight: Sight, name: &str) -> Reading {
     match known(sight, name) {
         Ok(Some(found)) => Reading::Value(Value::Text(found.version), None),
+        Ok(None) => Reading::NotApplicable(format!("{name} is not installed by dpkg")),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+/// Whether somebody told dpkg to keep it as it is.
+pub fn read_held(sight: Sight, name: &str) -> Reading {
+    match known(sight, name) {
+        Ok(Some(found)) => Reading::Value(Value::Flag(found.held), None),
         Ok(None) => Reading::NotApplicable(format!("{name} is not installed by dpkg")),
         Err(e) => Reading::Unknown(e.to_string()),
     }

@@ -17,6 +17,8 @@ pub struct Installed {
     pub source: String,
     pub source_version: String,
     pub state: State,
+    /// Whether it is to be kept as it is: `apt-mark hold`.
+    pub held: bool,
 }
 
 /// How far dpkg has come with a package, as `dpkg-query`'s `db:Status-Status`.
@@ -183,6 +185,7 @@ fn parse(record: &str) -> Result<Option<Installed>, String> {
         source_version: source_version.to_owned(),
         version,
         state,
+        held: status.split_whitespace().next() == Some("hold"),
     }))
 }
 

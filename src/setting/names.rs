@@ -1,0 +1,58 @@
+//! How a setting is called in findings, plans and the journal's texts.
+
+use super::{Setting, kernel};
+use std::fmt;
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Setting::File(path) => write!(f, "file {}", path.display()),
+            Setting::Dir(path) => write!(f, "directory {}", path.display()),
+            Setting::Mode(path) => write!(f, "mode of {}", path.display()),
+            Setting::ModesBelow(path) => write!(f, "modes of the files in {}", path.display()),
+            Setting::Secret(path) => write!(f, "password file {}", path.display()),
+            Setting::FileSystem(path) => write!(f, "file system of {}", path.display()),
+            Setting::FreeSpace(path) => write!(f, "free space at {}", path.display()),
+            Setting::Sysctl(key) => write!(f, "sysctl {key}"),
+            Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
+            Setting::SysctlByOther(key) => write!(f, "sysctl {key} by the other applier"),
+            Setting::Tuned(key) => write!(f, "tuned's {key}"),
+            Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
+            Setting::Measure(what) => write!(f, "{what}"),
+            Setting::Binary { path, .. } => write!(f, "binary {}", path.display()),
+            Setting::User(name) => write!(f, "user {name}"),
+            Setting::Group(name) => write!(f, "group {name}"),
+            Setting::UserGroups(name) => write!(f, "supplementary groups of {name}"),
+            Setting::UserPassword(name) => write!(f, "password of {name}"),
+            Setting::Package(name) => write!(f, "package {name}"),
+            Setting::PackageVersion(name) => write!(f, "version of package {name}"),
+            Setting::PackageHeld(name) => write!(f, "hold on package {name}"),
+            Setting::SecuritySuite => write!(f, "security suite in apt's sources"),
+            Setting::Build { instance, what } => write!(f, "server of {instance}: {what}"),
+            Setting::Unit { unit, key } => write!(f, "{unit} {key}"),
+            Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
+            Setting::Firewall => write!(f, "nftables table inet redis_harden"),
+            Setting::Service(name) => write!(f, "service {name}"),
+            Setting::Reboot(name) => write!(f, "{name} after a reboot"),
+            Setting::Process { instance, what } => write!(f, "process of {instance}: {what}"),
+            Setting::Directive { instance, name } => write!(f, "running {instance}: {name}"),
+            Setting::Info { instance, field } => write!(f, "running {instance}: INFO {field}"),
+            Setting::Anonymous(instance) => {
+                write!(f, "running {instance}: a client without password")
+            }
+            Setting::Users { instance, what } => write!(f, "running {instance}: {what}"),
+            Setting::Modules(instance) => write!(f, "running {instance}: modules"),
+            Setting::Cluster { instance, field } => {
+                write!(f, "running {instance}: CLUSTER INFO {field}")
+            }
+            Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
+            Setting::Presence(path) => write!(f, "{}", path.display()),
+            Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
+            Setting::Processes(user) => write!(f, "programs that run as {user}"),
+            Setting::Effective { instance, question } => {
+                write!(f, "configuration of {instance}: {question}")
+            }
+            Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
+        }
+    }
+}
