@@ -57,7 +57,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 19] = [
+const TOPICS: [&[Control]; 20] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -68,6 +68,7 @@ const TOPICS: [&[Control]; 19] = [
     package::CONTROLS,
     cve::CONTROLS,
     config::CONTROLS,
+    config::effective::CONTROLS,
     acl::CONTROLS,
     tls::CONTROLS,
     tls::certificates::CONTROLS,

@@ -2,11 +2,13 @@
 
 pub mod acl;
 pub mod config;
+pub mod effective;
 pub mod rdb;
 pub mod served;
 pub mod takeover;
 pub mod users;
 
+use effective::words;
 use redis::{
     Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, Value,
 };
@@ -86,7 +88,8 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
 
 /// Asks any server: what it refuses to tell is missing, with the reason.
 pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
-    type Pairs = BTreeMap<String, String>;
+    // A value may be any bytes: one that is no UTF-8 must not keep the others from us.
+    type Pairs = Vec<(String, Vec<u8>)>;
     type Modules = Vec<BTreeMap<String, Value>>;
     type Replies = (
         RedisResult<Pairs>,
@@ -118,7 +121,9 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
         Err(e) => (Pairs::new(), Some(silence(e))),
     };
     Ok(Told {
-        directives,
+        directives: (directives.into_iter())
+            .map(|(name, value)| (name, words::text(&value)))
+            .collect(),
         unconfigured,
         users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
         modules: answer(modules.map(|all| all.iter().map(module).collect())),

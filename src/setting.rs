@@ -3,6 +3,7 @@
 pub mod account;
 pub mod acl_file;
 pub mod build;
+pub mod effective;
 pub mod file;
 pub mod firewall;
 pub mod holes;
@@ -105,6 +106,11 @@ pub enum Setting {
     Info { instance: String, field: String },
     /// What a client that sends no password is answered. `Value::Text`: `refused`, or `open`.
     Anonymous(String),
+    /// What is wrong with the configuration that counts: files, command line, running server and policy held together. `Value::Text`.
+    Effective {
+        instance: String,
+        question: effective::Question,
+    },
     /// The users of the running server of which something is so. `Value::Words`, or nothing.
     Users {
         instance: String,
@@ -188,6 +194,9 @@ pub enum Obstacle {
 impl Setting {
     /// Whether it exists only while a system runs; such a setting says nothing about an offline tree.
     pub fn is_of_a_running_system(&self) -> bool {
+        if let Setting::Effective { question, .. } = self {
+            return question.is_of_a_running_system();
+        }
         !matches!(
             self,
             Setting::File(_)
@@ -283,6 +292,9 @@ impl Setting {
             Setting::Directive { instance, name } => server::read_directive(sight, instance, name),
             Setting::Info { instance, field } => server::read_info(sight, instance, field),
             Setting::Anonymous(instance) => server::read_anonymous(sight, instance),
+            Setting::Effective { instance, question } => {
+                effective::read(sight, instance, *question)
+            }
             Setting::Users { instance, what } => users::read(sight, instance, *what),
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),

@@ -21,5 +21,7 @@ mod hosts;
 mod obstacles;
 #[path = "controls/random.rs"]
 mod random;
+#[path = "controls/versions.rs"]
+mod versions;
 #[path = "controls/words.rs"]
 mod words;

@@ -365,6 +365,35 @@ fn a_stock_redis_with_data_is_taken_over_and_given_back_without_losing_a_key() {
     assert_eq!(machine.exec(&["redis-cli", "dbsize"]).ok(), "1001");
 }
 
+#[test]
+fn files_server_and_policy_are_held_together_on_a_real_service() {
+    let machine = with_our_binary();
+    install(&machine, &["redis-server"]);
+    let check = |only: &str| machine.exec(&[BINARY, "check", "-v", "--only", only]);
+    for id in [
+        "config.started-with",
+        "config.drift-running",
+        "config.loads",
+    ] {
+        let stock = check(id);
+        assert_eq!(
+            stock.code, 0,
+            "of the stock service, options and all: {stock}"
+        );
+    }
+    machine
+        .exec(&["redis-cli", "config", "set", "maxmemory-samples", "9"])
+        .ok();
+    let drifted = check("config.drift-running");
+    assert_eq!(drifted.code, 1, "{drifted}");
+    let said = "maxmemory-samples: 9 in the running server, 5 by default";
+    assert!(says(&drifted, said), "{drifted}");
+
+    machine.exec(&[BINARY, "apply"]).ok();
+    let ours = check("config.*");
+    assert_eq!(ours.code, 0, "after an apply all three agree: {ours}");
+}
+
 // What the tests above share.
 
 /// What the server answers root's own user.

@@ -1,5 +1,7 @@
 //! Directives of the running server that bound what a client can do.
 
+pub(super) mod effective;
+
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
 use crate::policy::Policy;
 use crate::rule::Rule;

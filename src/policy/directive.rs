@@ -1,4 +1,8 @@
-//! Names that `[redis.directives]` refuses: what the policy has a key for, and what would undo the hardening or hold a secret.
+//! Names that `[redis.directives]` refuses: what the policy has a key for, what would undo the hardening or hold a secret, and what no
+//! server knows.
+
+use crate::redis::effective::table::{Table, Version};
+use std::collections::BTreeSet;
 
 /// Directives that have a key of their own.
 const OWN: [(&str, &str); 17] = [
@@ -87,5 +91,25 @@ pub(super) fn name(name: &str) -> Result<(), (String, String)> {
             "write its name as redis.conf does, in lower case".into(),
         ));
     }
-    Ok(())
+    of_a_server(name)
+}
+
+/// No server starts on a name that it does not know.
+fn of_a_server(name: &str) -> Result<(), (String, String)> {
+    let names: BTreeSet<&str> = Version::ALL
+        .into_iter()
+        .flat_map(|version| Table::of(version).names())
+        .collect();
+    if names.contains(name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    let step = match super::shape::nearest(name, &names) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => {
+            let versions = Version::ALL.map(|version| version.to_string());
+            format!("known are those of {}", versions.join(", "))
+        }
+    };
+    Err((format!("no server has the directive {name:?}"), step))
 }

@@ -1,5 +1,6 @@
 //! redis.conf: rendered whole from the policy, and read where it is somebody else's.
 
+use super::effective::words;
 use crate::policy::{DirectiveValue, Fsync, LogLevel, Policy};
 use std::fmt::Write;
 
@@ -150,81 +151,16 @@ fn quoted(word: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// Splits a line as Redis does: white space, `"…"` with escapes, `'…'`. `None` for unbalanced quotes, which Redis refuses to start on.
-/// Source: `sdssplitargs` in Redis's `sds.c`.
+/// Splits a line as Redis does. `None` for unbalanced quotes, which Redis refuses to start on.
 pub fn split(line: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut bytes = line.bytes().peekable();
-    loop {
-        while bytes.next_if(u8::is_ascii_whitespace).is_some() {}
-        if bytes.peek().is_none() {
-            return Some(words);
-        }
-        words.push(word(&mut bytes)?);
-    }
-}
-
-fn word(bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>) -> Option<String> {
-    let mut word: Vec<u8> = Vec::new();
-    while let Some(&byte) = bytes.peek() {
-        match byte {
-            b if b.is_ascii_whitespace() => break,
-            quote @ (b'"' | b'\'') => {
-                bytes.next();
-                inside(bytes, quote, &mut word)?;
-                // A closing quote must be followed by white space or the end.
-                if bytes.peek().is_some_and(|b| !b.is_ascii_whitespace()) {
-                    return None;
-                }
-                break;
-            }
-            other => {
-                bytes.next();
-                word.push(other);
-            }
-        }
-    }
-    Some(String::from_utf8_lossy(&word).into_owned())
-}
-
-fn inside(
-    bytes: &mut std::iter::Peekable<impl Iterator<Item = u8>>,
-    quote: u8,
-    word: &mut Vec<u8>,
-) -> Option<()> {
-    loop {
-        match bytes.next()? {
-            byte if byte == quote => return Some(()),
-            b'\\' if quote == b'"' => word.push(escape(bytes)?),
-            b'\\' if bytes.peek() == Some(&b'\'') => {
-                bytes.next();
-                word.push(b'\'');
-            }
-            other => word.push(other),
-        }
-    }
-}
-
-fn escape(bytes: &mut impl Iterator<Item = u8>) -> Option<u8> {
-    Some(match bytes.next()? {
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'b' => 8,
-        b'a' => 7,
-        b'x' => {
-            let (high, low) = (bytes.next()?, bytes.next()?);
-            let hex = |b: u8| char::from(b).to_digit(16);
-            u8::try_from(hex(high)? * 16 + hex(low)?).ok()?
-        }
-        other => other,
-    })
+    let words = words::split(line.as_bytes())?;
+    Some(words.iter().map(|word| words::text(word)).collect())
 }
 
 /// The directives of a file, in order: lower-case name and arguments. Comments and lines that Redis would refuse are left out.
 pub fn parse(text: &str) -> Vec<(String, Vec<String>)> {
-    text.lines()
-        .map(str::trim)
+    text.split('\n')
+        .map(|line| line.trim_matches([' ', '\t', '\r']))
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .filter_map(split)
         .filter_map(|words| {
@@ -237,24 +173,18 @@ pub fn parse(text: &str) -> Vec<(String, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::effective::table::{Table, Version};
 
     #[test]
-    fn a_line_splits_as_redis_splits_it() {
-        // Redis 7.0.15, sds.c's own test table.
-        for (line, words) in [
-            (
-                "Testing one two three",
-                vec!["Testing", "one", "two", "three"],
-            ),
-            ("\"a\\x41\\n\" 'b\\'c'", vec!["aA\n", "b'c"]),
-            ("\"\" x", vec!["", "x"]),
-            ("", vec![]),
-        ] {
-            let expected: Vec<String> = words.into_iter().map(str::to_owned).collect();
-            assert_eq!(split(line), Some(expected), "{line}");
+    fn every_version_knows_what_is_rendered() {
+        let policy = crate::policy::Policies::parse("test.toml", "").expect("production");
+        let policy = policy.instances.first().expect("an instance");
+        for version in Version::ALL {
+            let table = Table::of(version);
+            for (name, _) in directives(policy, 1 << 30) {
+                assert!(table.directive(&name).is_some(), "{version} has no {name}");
+            }
         }
-        assert_eq!(split("\"unbalanced"), None);
-        assert_eq!(split("\"a\"b"), None);
     }
 
     #[test]

@@ -55,6 +55,9 @@ impl fmt::Display for Setting {
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
             Setting::Processes(user) => write!(f, "programs that run as {user}"),
+            Setting::Effective { instance, question } => {
+                write!(f, "configuration of {instance}: {question}")
+            }
             Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
         }
     }

@@ -62,6 +62,13 @@ impl Setting {
             Setting::Certificate { role, what, .. } => certificate(*role, *what),
             Setting::Strangers(dir) => format!("the names in {}", dir.display()),
             Setting::Processes(user) => format!("/proc/*/comm of the processes of {user}"),
+            Setting::Effective { question, .. } => {
+                let files = "the configuration file, what it includes and the command line";
+                match question.is_of_a_running_system() {
+                    true => format!("CONFIG GET * and INFO, against {files}"),
+                    false => files.to_owned(),
+                }
+            }
             Setting::ConfigFile { path, name } => {
                 format!("lines {name} of {} and its includes", path.display())
             }

@@ -4,6 +4,7 @@ use super::kernel::typed;
 use super::{Reading, Sight};
 use crate::facts::{Instance, View};
 use crate::host::{Host, HostError, HostResult};
+use crate::redis::effective::is_secret;
 use crate::redis::{Told, config};
 use crate::value::Value;
 use procfs::process::Process;
@@ -116,15 +117,6 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
     }))
 }
 
-/// Directives whose value is a secret: only that there is one is ever said.
-const SECRETS: [&str; 5] = [
-    "requirepass",
-    "masterauth",
-    "primaryauth",
-    "tls-key-file-pass",
-    "tls-client-key-file-pass",
-];
-
 /// A directive as the running server has it.
 pub fn read_directive(sight: Sight, instance: &str, name: &str) -> Reading {
     optional(sight, instance, "CONFIG GET", |told| {
@@ -132,7 +124,7 @@ pub fn read_directive(sight: Sight, instance: &str, name: &str) -> Reading {
             return Err(why.to_string());
         }
         Ok(told.directives.get(name).map(|value| {
-            let secret = SECRETS.contains(&name) && !value.is_empty();
+            let secret = is_secret(name) && !value.is_empty();
             typed(if secret { "(set)" } else { value })
         }))
     })
