@@ -9,8 +9,9 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// No configuration, status or journal file is larger; a sparse giant in its place is refused.
-const MAX_FILE: u64 = 64 << 20;
+/// No configuration, status or journal file is larger, nor our own binary with its debug information; a sparse giant in its place
+/// is refused.
+const MAX_FILE: u64 = 256 << 20;
 
 /// A machine that renames without pause must not keep us from reading.
 const MAX_TRIES: usize = 128;
@@ -226,7 +227,7 @@ impl Host {
         if content.len() as u64 > MAX_FILE {
             return Err(HostError::refused(
                 reading(path),
-                "it is larger than 64 MiB",
+                format!("it is larger than {} MiB", MAX_FILE >> 20),
             ));
         }
         Ok(Some(content))
