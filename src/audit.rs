@@ -159,10 +159,18 @@ pub fn audit(
         .collect();
     let settings = asked.iter().flat_map(|(_, wanted)| wanted);
     memo.ahead(sight.host, settings.map(|(_, want)| &want.setting));
-    asked
-        .into_iter()
-        .map(|(control, wanted)| judge(sight, policies, control, wanted, today))
-        .collect()
+    // What waits for another program is judged last, and stands in its place all the same.
+    let (waiting, ready): (Vec<_>, Vec<_>) =
+        asked.into_iter().enumerate().partition(|(_, asked)| {
+            let (_, wanted) = asked;
+            wanted.iter().any(|(_, want)| want.setting.is_asked_ahead())
+        });
+    let all = ready.into_iter().chain(waiting);
+    let mut judged: Vec<(usize, Judged)> = all
+        .map(|(at, (control, wanted))| (at, judge(sight, policies, control, wanted, today)))
+        .collect();
+    judged.sort_by_key(|(at, _)| *at);
+    judged.into_iter().map(|(_, judged)| judged).collect()
 }
 
 /// What a control wants, and of which instance.

@@ -21,11 +21,18 @@ pub struct Memo {
 impl Memo {
     /// Starts what takes long and is going to be asked for.
     pub fn ahead<'a>(&self, host: &Host, mut settings: impl Iterator<Item = &'a Setting>) {
-        let asked = settings.any(|setting| matches!(setting, Setting::Firewall));
+        let asked = settings.any(Setting::is_asked_ahead);
         if asked && host.is_running() && host.find_program("nft").is_some() {
             // A failure to start it is met again, and told, when the table is read.
             self.firewall.replace(firewall::ask(host).ok());
         }
+    }
+}
+
+impl Setting {
+    /// Whether a program is started for it before it is read.
+    pub fn is_asked_ahead(&self) -> bool {
+        matches!(self, Setting::Firewall)
     }
 }
 
