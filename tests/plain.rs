@@ -364,6 +364,51 @@ fn a_server_that_is_down_is_not_rolled_back_to_what_does_not_read_its_data() {
 }
 
 #[test]
+fn a_server_that_was_killed_is_not_started_without_its_append_only_file() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    for process in ours(&plain) {
+        plain
+            .sh(&format!("kill -9 {} 2>/dev/null || true", process.pid))
+            .ok();
+    }
+    wait_until("its end", || ours(&plain).is_empty());
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    let refused = apply(&plain);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("may hold what"), "{refused}");
+    // As it says: back, and the change while it runs.
+    policy(&plain, "[persistence]\nappendonly = true\n");
+    apply(&plain).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "first"]).ok(), "1");
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    apply(&plain).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "first"]).ok(), "1");
+}
+
+#[test]
+fn a_clean_stop_without_save_points_leaves_a_snapshot_that_nobody_trusts() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    redis(&plain, "admin", &["SAVE"]).ok();
+    policy(&plain, "[persistence]\nsave = []\n");
+    apply(&plain).ok();
+    redis(&plain, "app", &["SET", "second", "2"]).ok();
+    plain.exec(&[BINARY, "stop"]).ok();
+    // The newest run only changed the save points; the one before made the append-only file.
+    plain.exec(&[BINARY, "rollback"]).ok();
+    plain.exec(&[BINARY, "stop"]);
+    policy(&plain, "[persistence]\nsave = []\nappendonly = false\n");
+    let refused = apply(&plain);
+    println!("{refused}");
+    policy(&plain, "");
+    apply(&plain).ok();
+    for (key, value) in [("first", "1"), ("second", "2")] {
+        assert_eq!(redis(&plain, "app", &["GET", key]).ok(), value);
+    }
+}
+
+#[test]
 fn rollbacks_go_back_run_by_run() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "1"]).ok();

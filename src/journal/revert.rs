@@ -314,9 +314,7 @@ fn left_by_stopped(
     let found = now.look(sight.host)?;
     let left = left_in(sight.host, &now.dir)?;
     let lost = match (now.appendonly, next.appendonly) {
-        (true, false) => {
-            found.aof_files && (found.snapshot.is_none() || found.snapshot != left.snapshot)
-        }
+        (true, false) => found.aof_files && !found.snapshot_has_all(left),
         (false, true) => found.has_stale_aof(left),
         _ => false,
     };

@@ -16,6 +16,8 @@ pub(crate) struct Layout {
     pub aof_dir: PathBuf,
     /// The name that every file in `aof_dir` begins with; also the file of Redis before 7.
     pub aof_name: String,
+    /// Whether it has save points: then a clean stop writes a snapshot.
+    pub saves: bool,
 }
 
 /// What tells one snapshot from the next: seconds and nanoseconds of its last change, and its size.
@@ -30,6 +32,8 @@ pub(crate) struct Mark {
 pub(crate) struct Left {
     /// The snapshot at its clean end; `None` where it had no such end, or left none.
     pub snapshot: Option<Mark>,
+    /// Whether it wrote that snapshot at its end, so that all its data is in there: without save points Redis writes none.
+    pub complete: bool,
     /// Append-only files that lay there when it started without them: unchanged since, they are older than its data.
     pub unused_aof: Option<Mark>,
 }
@@ -60,7 +64,9 @@ impl Layout {
             value.map_or(default, String::as_str).to_owned()
         };
         let dir = data_dir.join(last("dir", "."));
+        let points = lines.iter().rev().find(|(name, _)| name == "save");
         Layout {
+            saves: points.is_none_or(|(_, words)| words.iter().any(|word| !word.is_empty())),
             appendonly: last("appendonly", "no").eq_ignore_ascii_case("yes"),
             snapshot: dir.join(last("dbfilename", "dump.rdb")),
             aof_dir: dir.join(last("appenddirname", "appendonlydir")),
@@ -143,6 +149,11 @@ impl Found {
         });
     }
 
+    /// Whether the snapshot holds all data: our last server wrote it when it ended.
+    pub(crate) fn snapshot_has_all(&self, left: Left) -> bool {
+        self.snapshot.is_some() && left.complete && self.snapshot == left.snapshot
+    }
+
     /// Whether the append-only files are older than the data: our last server started without them and left them as they were.
     pub(crate) fn has_stale_aof(&self, left: Left) -> bool {
         self.aof.is_some() && self.aof == left.unused_aof
@@ -166,10 +177,16 @@ impl From<Stat> for Mark {
 
 /// Why a start would lose data, with the next step. Of a last server that left nothing nothing can be said.
 pub(crate) fn danger(layout: &Layout, found: &Found, left: Left) -> Option<String> {
-    if !layout.appendonly {
-        return None;
-    }
     let (snapshot, aof_dir) = (layout.snapshot.display(), layout.aof_dir.display());
+    if !layout.appendonly {
+        let needed = (found.aof_files || found.old_aof) && !found.has_stale_aof(left);
+        return (needed && !found.snapshot_has_all(left)).then(|| {
+            format!(
+                "{aof_dir} may hold what {snapshot} does not, and would not be read: start it with persistence.appendonly = true, \
+                 and change that while it runs; to go without what is in {aof_dir}, move it aside"
+            )
+        });
+    }
     let has_aof = found.manifest || found.old_aof;
     if !has_aof && found.aof_files {
         return Some(format!(
@@ -217,15 +234,20 @@ pub(super) fn before(host: &Host, settings: &Settings) -> HostResult<Left> {
     let layout = layout(host, settings)?;
     let aof = layout.look(host)?.aof;
     Ok(Left {
-        snapshot: None,
         unused_aof: aof.filter(|_| !layout.appendonly),
+        ..Left::default()
     })
 }
 
 /// What is noted when it has ended cleanly.
 pub(super) fn after(host: &Host, settings: &Settings, noted: Left) -> HostResult<Left> {
-    let snapshot = layout(host, settings)?.look(host)?.snapshot;
-    Ok(Left { snapshot, ..noted })
+    let layout = layout(host, settings)?;
+    let snapshot = layout.look(host)?.snapshot;
+    Ok(Left {
+        snapshot,
+        complete: layout.saves,
+        ..noted
+    })
 }
 
 fn layout(host: &Host, settings: &Settings) -> HostResult<Layout> {
@@ -307,7 +329,7 @@ mod tests {
         ] {
             let left = Left {
                 snapshot: left,
-                unused_aof: None,
+                ..Left::default()
             };
             let why = danger(&layout("appendonly yes\n"), &found, left);
             let as_expected = match (&why, word) {
@@ -315,7 +337,6 @@ mod tests {
                 (why, word) => why.is_none() && word.is_none(),
             };
             assert!(as_expected, "{found:?} {left:?}: {why:?}");
-            assert_eq!(danger(&layout("appendonly no\n"), &found, left), None);
         }
         let linked = Found {
             linked: true,
@@ -323,7 +344,7 @@ mod tests {
         };
         let older = Left {
             snapshot: older,
-            unused_aof: None,
+            ..Left::default()
         };
         assert_eq!(danger(&layout("appendonly yes\n"), &linked, older), None);
     }
@@ -332,6 +353,7 @@ mod tests {
     fn append_only_files_that_the_last_server_did_without_are_not_loaded() {
         let unused = |mark| Left {
             snapshot: Some(MARK),
+            complete: true,
             unused_aof: Some(mark),
         };
         let newer = Mark { size: 91, ..AOF };
@@ -349,6 +371,52 @@ mod tests {
                 danger(&layout("appendonly no\n"), &found, unused(AOF)),
                 None
             );
+        }
+    }
+
+    #[test]
+    fn a_start_without_the_append_only_file_needs_a_snapshot_that_holds_all() {
+        let no = layout("appendonly no\n");
+        let left = |snapshot, complete| Left {
+            snapshot,
+            complete,
+            unused_aof: None,
+        };
+        let both = found(true, true, false, true);
+        assert_eq!(danger(&no, &both, left(Some(MARK), true)), None);
+        for lost in [
+            // Killed; stopped without save points; saved to by another server since.
+            left(None, false),
+            left(Some(MARK), false),
+            left(Some(Mark { size: 1, ..MARK }), true),
+        ] {
+            let why = danger(&no, &both, lost).expect("it is refused");
+            assert!(why.contains("may hold what"), "{why}");
+            let old = found(true, false, true, false);
+            assert!(
+                danger(&no, &old, lost).is_some(),
+                "a file of Redis before 7"
+            );
+        }
+        // Nothing but snapshots was ever there, or the base is the snapshot itself.
+        let snapshot_only = found(true, false, false, false);
+        assert_eq!(danger(&no, &snapshot_only, left(None, false)), None);
+        let linked = Found {
+            linked: true,
+            ..found(true, true, false, false)
+        };
+        assert_eq!(danger(&no, &linked, left(None, false)), None);
+    }
+
+    #[test]
+    fn save_points_are_those_that_redis_would_have() {
+        for (conf, saves) in [
+            ("port 0\n", true),
+            ("save \"\"\n", false),
+            ("save \"\"\nsave 60 1\n", true),
+            ("save 60 1\nsave ''\n", false),
+        ] {
+            assert_eq!(layout(conf).saves, saves, "{conf}");
         }
     }
 }

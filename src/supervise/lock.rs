@@ -82,7 +82,8 @@ pub(super) fn note(lock: &File, left: Left) -> HostResult<()> {
 
 fn write(lock: &File, left: Left) -> io::Result<()> {
     let mut text = std::process::id().to_string();
-    for (word, mark) in [("left", left.snapshot), ("unused", left.unused_aof)] {
+    let snapshot = if left.complete { "saved" } else { "left" };
+    for (word, mark) in [(snapshot, left.snapshot), ("unused", left.unused_aof)] {
         if let Some(mark) = mark {
             let (seconds, nanos) = mark.modified;
             text.push_str(&format!("\n{word} {seconds} {nanos} {}", mark.size));
@@ -95,8 +96,10 @@ fn write(lock: &File, left: Left) -> io::Result<()> {
 
 fn parse(text: &str) -> Left {
     let find = |word: &str| text.lines().skip(1).find_map(|line| mark(line, word));
+    let saved = find("saved ");
     Left {
-        snapshot: find("left "),
+        snapshot: saved.or_else(|| find("left ")),
+        complete: saved.is_some(),
         unused_aof: find("unused "),
     }
 }
@@ -136,14 +139,15 @@ mod tests {
             modified: (1_700_000_000, 123_456_789),
             size: 1 << 40,
         };
-        for (snapshot, unused_aof) in [
-            (None, None),
-            (Some(mark), None),
-            (None, Some(mark)),
-            (Some(mark), Some(mark)),
+        for (snapshot, complete, unused_aof) in [
+            (None, false, None),
+            (Some(mark), false, None),
+            (None, false, Some(mark)),
+            (Some(mark), true, Some(mark)),
         ] {
             let what = Left {
                 snapshot,
+                complete,
                 unused_aof,
             };
             note(&file, what).unwrap();

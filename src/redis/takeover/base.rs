@@ -20,17 +20,27 @@ pub(super) fn build(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -
     let layout = layout(known);
     let mut found = layout.look(sight.host)?;
     let left = left_in(sight.host, &layout.dir)?;
-    if layout.appendonly && found.has_stale_aof(left) {
+    // Only for a snapshot that loads: with none, what is in the append-only files is better than nothing.
+    if layout.appendonly && found.has_stale_aof(left) && found.snapshot.is_some() {
+        verify(sight, known, &layout.snapshot)?;
         say("the append-only files are older than the data: the last server ran without them");
         layout.set_aside(sight.host, say)?;
         found = layout.look(sight.host)?;
     }
-    let Some(why) = danger(&layout, &found, Left::default()) else {
+    let left = match layout.appendonly {
+        // What another server has saved since is taken over here.
+        true => Left {
+            snapshot: None,
+            ..left
+        },
+        false => left,
+    };
+    let Some(why) = danger(&layout, &found, left) else {
         return Ok(());
     };
-    let doing = || format!("starting {} with appendonly yes", known.policy.redis.name);
-    // Append-only files without a manifest are for a person to judge.
-    if found.aof_files || found.snapshot.is_none() {
+    let doing = || format!("starting {}", known.policy.redis.name);
+    // Append-only files without a manifest, or that nothing would read, are for a person to judge.
+    if !layout.appendonly || found.aof_files || found.snapshot.is_none() {
         return Err(HostError::refused(doing(), why));
     }
     let user = known.policy.user();
