@@ -51,6 +51,11 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
         }
         (false, true) => {}
     }
+    if let Some(why) = &known.report_error {
+        return refuse(format!(
+            "whether our supervisor runs it is not known: {why}"
+        ));
+    }
     if known.report.is_none() && sight.facts.init == Init::Other {
         let pid = told.info.get("process_id").map_or("?", String::as_str);
         return refuse(format!(
