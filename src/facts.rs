@@ -3,6 +3,7 @@
 
 mod elsewhere;
 mod machine;
+pub mod orphans;
 mod servers;
 pub mod tuned;
 
@@ -48,6 +49,8 @@ pub struct Facts {
     /// Soft and hard limit of open files of this process.
     pub nofile: (u64, u64),
     pub accounts: Accounts,
+    /// Instances that an earlier apply made, and that the policy has no more.
+    pub orphans: Vec<orphans::Orphan>,
     /// What tuned sets when it starts.
     pub tuned: Vec<tuned::TunedValue>,
     /// The binary that units and the supervisor run.
@@ -91,6 +94,7 @@ impl Facts {
             capabilities: machine::capabilities(host),
             nofile: machine::nofile(),
             accounts: Accounts::read(host)?,
+            orphans: orphans::of(host, policies)?,
             tuned: tuned::active(host)?,
             exe,
             running_exe,

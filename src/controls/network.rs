@@ -221,7 +221,10 @@ pub(super) fn table(policies: &Policies, facts: &Facts) -> Option<Table> {
     let running = wanted
         .iter()
         .filter_map(|p| Some((port_of_running(p, facts)?, p.firewall.allow.as_slice())));
-    (!wanted.is_empty()).then(|| Table::of(configured.chain(running)))
+    // A server that the policy has forgotten may still listen: nobody but loopback reaches it.
+    let forgotten = facts.orphans.iter().map(|o| (o.port, [].as_slice()));
+    let table = || Table::of(configured.chain(running).chain(forgotten));
+    (!wanted.is_empty()).then(table)
 }
 
 /// Where the supervised server of an instance listens now.

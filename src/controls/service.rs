@@ -148,6 +148,33 @@ pub const CONTROLS: &[Control] = &[
         cases: &[fails(&[("/run/systemd/system absent", "")])],
     },
     Control {
+        id: "service.forgotten",
+        title: "no instance is left that the policy has no more",
+        severity: Severity::Medium,
+        why: "It goes on running, and comes back at boot, with nobody who looks after it; only loopback still reaches its port.",
+        references: &["redis-harden-apply(1)"],
+        by_hand: "redis-harden rollback the run that made it; or systemctl disable --now its unit, and remove its files in /etc/redis-harden/redis. Its data stays",
+        wants: Wants::Host(|_, f| {
+            let orphans = f.orphans.iter();
+            let want = |orphan: &crate::facts::orphans::Orphan| {
+                let name = &orphan.name;
+                let what = format!(
+                    "save and stop it (systemctl disable --now redis-server@{name}), and remove /etc/redis-harden/redis/{name}.*; its data stays"
+                );
+                Want::by_hand(
+                    Setting::Presence(orphan.settings_file.clone()),
+                    Rule::Absent,
+                    what,
+                )
+            };
+            orphans.map(want).collect()
+        }),
+        cases: &[fails(&[(
+            "/etc/redis-harden/redis/jobs.toml 0640 root:redis",
+            "@settings/jobs.toml",
+        )])],
+    },
+    Control {
         id: "service.stop-timeout",
         title: "the unit lets Redis save before it is killed",
         severity: Severity::High,

@@ -47,6 +47,7 @@ impl Facts {
             capabilities: 0,
             nofile: (0, 0),
             accounts: Accounts::default(),
+            orphans: Vec::new(),
             tuned: Vec::new(),
             exe: PathBuf::new(),
             running_exe: PathBuf::new(),

@@ -9,6 +9,10 @@ use redis_harden::policy::Policies;
 /// Controls with no passing case: their value is rendered, or not one of a fake host. Where it is tested instead.
 pub const NO_PASSING_CASE: &[(&str, &str)] = &[
     (
+        "service.forgotten",
+        "a host without a forgotten instance has nothing to be judged",
+    ),
+    (
         "files.configuration",
         "rendered: converge::a_bare_host_converges sees it pass",
     ),

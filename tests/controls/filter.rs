@@ -81,3 +81,22 @@ fn turning_the_filter_off_takes_all_of_it_away_and_a_rollback_brings_it_back() {
     fake.rollback(&policies(&fake), false).expect("no conflict");
     assert_eq!(differences(&before, &fake.tree()).join("\n"), "");
 }
+
+#[test]
+fn an_instance_that_the_policy_has_forgotten_stays_guarded() {
+    let fake = Fake::with(&[(
+        "/etc/redis-harden/redis/jobs.toml 0640 root:redis",
+        "@settings/jobs.toml",
+    )]);
+    fake.apply(&policies(&fake), &controls());
+    let file = std::fs::read_to_string(fake.real(FILE)).expect("it is rendered");
+    let settings = std::fs::read_to_string(crate::fake::fixture("settings/jobs.toml"));
+    let settings: toml::Table = settings.expect("a fixture").parse().expect("TOML");
+    let port = settings["port"].as_integer().expect("a port");
+    assert!(file.contains(&format!("tcp dport {port} jump")), "{file}");
+    let (_, rest) = file
+        .split_once(&format!("set ip_{port} {{"))
+        .expect("its set");
+    let (body, _) = rest.split_once("\n\t}").expect("a set ends");
+    assert!(!body.contains("elements"), "loopback only: {body}");
+}

@@ -1,0 +1,44 @@
+//! Instances that an earlier apply made and that the policy has no more: they may still run, and their ports are still theirs.
+
+use crate::host::{Host, HostResult};
+use crate::policy::Policies;
+use crate::supervise::settings::Settings;
+use std::path::{Path, PathBuf};
+
+/// Where the settings of every instance are.
+const DIR: &str = "/etc/redis-harden/redis";
+
+/// An instance without a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    pub name: String,
+    /// What the supervisor starts it by.
+    pub settings_file: PathBuf,
+    /// Its TCP port; 0 is none.
+    pub port: u16,
+}
+
+/// Those whose settings can be read: they are root's and the service user's to read.
+pub fn of(host: &Host, policies: &Policies) -> HostResult<Vec<Orphan>> {
+    let names = match host.list(Path::new(DIR)) {
+        Ok(names) => names,
+        Err(e) if e.is_denied() => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut orphans = Vec::new();
+    for name in names.iter().filter_map(|name| name.strip_suffix(".toml")) {
+        if policies.instance(name).is_some() {
+            continue;
+        }
+        let settings_file = Path::new(DIR).join(format!("{name}.toml"));
+        // One that is not ours, or not whole, is started by nobody.
+        if let Ok(Some(settings)) = Settings::load(host, &settings_file) {
+            orphans.push(Orphan {
+                name: name.to_owned(),
+                settings_file,
+                port: settings.port,
+            });
+        }
+    }
+    Ok(orphans)
+}
