@@ -183,6 +183,25 @@ impl Fake {
         fake
     }
 
+    /// Another host like this one.
+    pub fn copy(&self) -> Fake {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .arg(self.dir.path().join("root"))
+            .arg(dir.path())
+            .status();
+        assert!(copied.expect("cp runs").success());
+        let host = Host::at(&dir.path().join("root"), Reach::Running).expect("the copy opens");
+        Fake {
+            dir,
+            host,
+            told: self.told.clone(),
+            runs: self.runs,
+            anonymous: self.anonymous,
+        }
+    }
+
     /// The base with something over it.
     pub fn with(files: &[(&str, &str)]) -> Fake {
         let mut fake = Fake::new();
@@ -219,6 +238,7 @@ impl Fake {
         } else if let Some(name) = place.strip_prefix("ACL ") {
             self.runs = true;
             let users = self.told.users.0.as_mut().expect("a fake server tells all");
+            users.retain(|user| user.name != name);
             users.extend(User::parse(&format!("user {name} {content}")));
         } else if let Some(name) = place.strip_prefix("MODULE ") {
             self.runs = true;
