@@ -1,21 +1,25 @@
 //! Judges: each control's settings are read and held against their rules. An error is never a pass, and nothing evaluated is no success.
 
 mod baseline;
+pub mod budget;
+mod selection;
 mod summary;
+mod timed;
 mod waivers;
 
 pub use baseline::{Baseline, Origin};
+pub use selection::Selection;
 pub use summary::{Summary, exit_code};
+pub use timed::audit_within;
 pub use waivers::{WaiverReport, WaiverState, waivers};
 
 use crate::control::{Control, Group, Remedy, Want, Wants};
-use crate::policy::{Policies, Waiver, selection};
+use crate::policy::{Policies, Waiver};
 use crate::redis::config;
 use crate::rule::Rule;
 use crate::setting::kernel::typed;
 use crate::setting::{Memo, Obstacle, Reading, Setting, Sight};
 use crate::value::Value;
-use globset::GlobMatcher;
 use serde::{Deserialize, Serialize};
 
 /// The verdict on a setting or a control, from harmless to grave.
@@ -91,53 +95,6 @@ pub struct Judged {
     pub findings: Vec<Finding>,
 }
 
-/// Which controls are asked for.
-#[derive(Debug, Default)]
-pub struct Selection {
-    only: Vec<GlobMatcher>,
-    skip: Vec<GlobMatcher>,
-}
-
-impl Selection {
-    /// From `--only` and `--skip`. A glob that no control matches is an error: it asserts nothing.
-    pub fn new(
-        only: &[String],
-        skip: &[String],
-        controls: &[&'static Control],
-    ) -> Result<Selection, String> {
-        let ids = ids(controls);
-        let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
-            globs
-                .iter()
-                .map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}")))
-                .collect()
-        };
-        let selection = Selection {
-            only: compile(only, "--only")?,
-            skip: compile(skip, "--skip")?,
-        };
-        match ids.iter().any(|id| selection.has(id)) {
-            true => Ok(selection),
-            false => Err("--only and --skip together leave no control to judge".into()),
-        }
-    }
-
-    /// One control, or those of a glob, as `explain` is asked for them.
-    pub fn named(glob: &str, controls: &[&'static Control]) -> Result<Selection, String> {
-        let only = vec![selection(glob, &ids(controls)).map_err(|e| e.to_string())?];
-        Ok(Selection {
-            only,
-            skip: Vec::new(),
-        })
-    }
-
-    /// Whether the control is asked for.
-    pub fn has(&self, id: &str) -> bool {
-        let any = |globs: &[GlobMatcher]| globs.iter().any(|g| g.is_match(id));
-        (self.only.is_empty() || any(&self.only)) && !any(&self.skip)
-    }
-}
-
 /// The controls' ids.
 pub fn ids(controls: &[&'static Control]) -> Vec<&'static str> {
     controls.iter().map(|c| c.id).collect()
@@ -153,22 +110,47 @@ pub fn audit(
     let memo = Memo::default();
     let sight = sight.remembering(&memo);
     let today = sight.host.now();
+    let asked = ask(sight, policies, controls, selection);
+    memo.ahead(sight.host, settings(&asked));
+    let judged = asked
+        .into_iter()
+        .map(|asked| (asked.at, judge(sight, policies, &asked, today)));
+    in_order(judged.collect())
+}
+
+/// A control, its place in the report, and what it wants.
+struct Asked {
+    at: usize,
+    control: &'static Control,
+    wanted: Wanted,
+}
+
+/// What the selected controls want. What waits for another program comes last, and stands in its place in the report all the same.
+fn ask(
+    sight: Sight,
+    policies: &Policies,
+    controls: &[&'static Control],
+    selection: &Selection,
+) -> Vec<Asked> {
     let selected = controls.iter().filter(|control| selection.has(control.id));
-    let asked: Vec<(&'static Control, Wanted)> = selected
-        .map(|control| (*control, wants(sight, policies, control)))
+    let mut asked: Vec<Asked> = selected
+        .enumerate()
+        .map(|(at, control)| Asked {
+            at,
+            control,
+            wanted: wants(sight, policies, control),
+        })
         .collect();
-    let settings = asked.iter().flat_map(|(_, wanted)| wanted);
-    memo.ahead(sight.host, settings.map(|(_, want)| &want.setting));
-    // What waits for another program is judged last, and stands in its place all the same.
-    let (waiting, ready): (Vec<_>, Vec<_>) =
-        asked.into_iter().enumerate().partition(|(_, asked)| {
-            let (_, wanted) = asked;
-            wanted.iter().any(|(_, want)| want.setting.is_asked_ahead())
-        });
-    let all = ready.into_iter().chain(waiting);
-    let mut judged: Vec<(usize, Judged)> = all
-        .map(|(at, (control, wanted))| (at, judge(sight, policies, control, wanted, today)))
-        .collect();
+    asked.sort_by_key(|asked| settings(std::slice::from_ref(asked)).any(Setting::is_asked_ahead));
+    asked
+}
+
+fn settings(asked: &[Asked]) -> impl Iterator<Item = &Setting> {
+    let wanted = asked.iter().flat_map(|asked| &asked.wanted);
+    wanted.map(|(_, want)| &want.setting)
+}
+
+fn in_order(mut judged: Vec<(usize, Judged)>) -> Vec<Judged> {
     judged.sort_by_key(|(at, _)| *at);
     judged.into_iter().map(|(_, judged)| judged).collect()
 }
@@ -176,15 +158,12 @@ pub fn audit(
 /// What a control wants, and of which instance.
 type Wanted = Vec<(Option<String>, Want)>;
 
-fn judge(
-    sight: Sight,
-    policies: &Policies,
-    control: &'static Control,
-    wanted: Wanted,
-    now: jiff::Timestamp,
-) -> Judged {
-    let mut findings: Vec<Finding> = wanted
-        .into_iter()
+fn judge(sight: Sight, policies: &Policies, asked: &Asked, now: jiff::Timestamp) -> Judged {
+    let control = asked.control;
+    let mut findings: Vec<Finding> = asked
+        .wanted
+        .iter()
+        .cloned()
         .map(|(instance, want)| finding(sight, control, instance, want))
         .collect();
     for finding in findings.iter_mut().filter(|f| f.status == Status::Fail) {
