@@ -14,6 +14,7 @@ use crate::policy::scalar::Cidr;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// The file that the unit loads at boot: `Table::render` of what the policy wants.
 pub const FILE: &str = "/etc/redis-harden/firewall.nft";
@@ -101,9 +102,10 @@ pub fn read(host: &Host) -> HostResult<Option<Table>> {
     listed(host, nft(host, list_table(&["-j"]))?)
 }
 
-/// Asks for the table, for `listed`.
+/// Asks for the table, for `listed`. A table of ten thousand networks takes it a second: one that needs longer hangs.
 pub(super) fn ask(host: &Host) -> HostResult<Begun> {
-    host.begin(&list_table(&["-j"]))
+    const LIMIT: Duration = Duration::from_secs(4);
+    host.begin(&list_table(&["-j"]).limit(LIMIT))
 }
 
 /// The table in what nft printed.
