@@ -7,7 +7,7 @@ pub mod orphans;
 mod servers;
 pub mod tuned;
 
-pub use machine::{Distro, Init};
+pub use machine::{Distro, Init, Runtime};
 pub use servers::{Instance, View, admin};
 
 use crate::host::{Host, HostResult};
@@ -39,6 +39,8 @@ pub struct Facts {
     pub init: Init,
     /// Signs that this is a container, each as found; none of them decides anything alone.
     pub container_signs: Vec<String>,
+    /// What probably started this container.
+    pub runtime: Option<Runtime>,
     /// RAM in bytes; 0 for a tree that does not run.
     pub memory: u64,
     /// The least of the RAM and the memory limit of the container around us, in bytes.
@@ -88,6 +90,7 @@ impl Facts {
             distro: machine::distro(host)?,
             init: machine::init(host)?,
             container_signs: machine::container_signs(host),
+            runtime: machine::runtime(host),
             memory,
             memory_limit,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -173,6 +176,12 @@ impl Facts {
             name: name.to_owned(),
             id: self.accounts.gid(name),
         }
+    }
+
+    /// Whether root's rights over the network (the packet filter) have been taken from this process.
+    pub fn lacks_net_admin(&self) -> bool {
+        const CAP_NET_ADMIN: u64 = 1 << 12;
+        self.root && self.capabilities & CAP_NET_ADMIN == 0
     }
 
     /// How many open files a server that we start can have: what the hard limit allows, or anything where we may raise it.

@@ -41,6 +41,7 @@ impl Facts {
             distro: Distro::default(),
             init: Init::Other,
             container_signs: Vec::new(),
+            runtime: None,
             memory: 0,
             memory_limit: 0,
             cpus: 0,
