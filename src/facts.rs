@@ -4,10 +4,12 @@
 mod elsewhere;
 mod machine;
 pub mod orphans;
+mod sentinels;
 mod servers;
 pub mod tuned;
 
 pub use machine::{Distro, Init, Runtime};
+pub use sentinels::SentinelFile;
 pub use servers::{Instance, View, admin};
 
 use crate::host::{Host, HostResult};
@@ -53,6 +55,8 @@ pub struct Facts {
     pub accounts: Accounts,
     /// Instances that an earlier apply made, and that the policy has no more.
     pub orphans: Vec<orphans::Orphan>,
+    /// The Sentinels of this host.
+    pub sentinels: Vec<SentinelFile>,
     /// What tuned sets when it starts.
     pub tuned: Vec<tuned::TunedValue>,
     /// The binary that units and the supervisor run.
@@ -98,6 +102,7 @@ impl Facts {
             nofile: machine::nofile(),
             accounts: Accounts::read(host)?,
             orphans: orphans::of(host, policies)?,
+            sentinels: sentinels::of(host),
             tuned: tuned::active(host)?,
             exe,
             running_exe,

@@ -4,6 +4,7 @@ pub mod acl;
 pub mod config;
 pub mod effective;
 pub mod rdb;
+pub mod sentinel;
 pub mod served;
 pub mod takeover;
 pub mod users;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod acl_file;
+pub mod arguments;
 pub mod build;
 pub mod effective;
 pub mod file;
@@ -13,8 +14,11 @@ mod memo;
 mod names;
 mod origin;
 pub mod package;
+pub mod ports;
 mod reading;
+pub mod rotation;
 pub mod secret;
+pub mod sentinel;
 pub mod server;
 pub mod service;
 pub mod sysctl_d;
@@ -120,6 +124,11 @@ pub enum Setting {
     Modules(String),
     /// A field of the running server's `CLUSTER INFO`. `Value::Int` or `Value::Text`.
     Cluster { instance: String, field: String },
+    /// Something of a Sentinel, by its file. As its fact says.
+    Sentinel {
+        path: PathBuf,
+        what: sentinel::SentinelFact,
+    },
     /// Something of an ACL file. `Value::Flag` or `Value::Lines`.
     AclFile {
         path: PathBuf,
@@ -140,6 +149,12 @@ pub enum Setting {
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.
     Strangers(PathBuf),
+    /// The programs that have a Redis password in their command line. `Value::Words`, or nothing.
+    PasswordsInArguments,
+    /// Which of some ports the kernel gives to anybody. `Value::Words`, or nothing.
+    LentPorts(Vec<u16>),
+    /// The file of logrotate that names a log. `Value::Text`.
+    LogRotation(PathBuf),
     /// The programs of a service user that are no Redis. `Value::Words`, or nothing.
     Processes(String),
     /// A directive of a configuration file that is not ours, and of its includes. `Value::Lines`.
@@ -226,8 +241,10 @@ impl Setting {
                 | Setting::UnitEnabled(_)
                 | Setting::ConfigFile { .. }
                 | Setting::AclFile { .. }
+                | Setting::Sentinel { .. }
                 | Setting::Presence(_)
                 | Setting::Strangers(_)
+                | Setting::LogRotation(_)
         )
     }
 
@@ -298,6 +315,7 @@ impl Setting {
             Setting::Users { instance, what } => users::read(sight, instance, *what),
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
+            Setting::Sentinel { path, what } => sentinel::read(sight, path, *what),
             Setting::AclFile { path, what } => acl_file::read(host, path, *what),
             Setting::Tls { instance, what } => tls::read(sight, instance, *what),
             Setting::Certificate {
@@ -307,6 +325,9 @@ impl Setting {
             } => tls::certificate::read(sight, instance, *role, *what),
             Setting::Presence(path) => traces::read_presence(host, path),
             Setting::Strangers(dir) => traces::read_strangers(host, dir),
+            Setting::PasswordsInArguments => arguments::read(host),
+            Setting::LentPorts(ports) => ports::read_lent(host, ports),
+            Setting::LogRotation(log) => rotation::read(host, log),
             Setting::Processes(user) => traces::read_processes(sight, user),
             Setting::ConfigFile { path, name } => server::read_config_file(host, path, name),
         }

@@ -49,6 +49,7 @@ impl Facts {
             nofile: (0, 0),
             accounts: Accounts::default(),
             orphans: Vec::new(),
+            sentinels: Vec::new(),
             tuned: Vec::new(),
             exe: PathBuf::new(),
             running_exe: PathBuf::new(),

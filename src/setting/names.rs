@@ -45,6 +45,7 @@ impl fmt::Display for Setting {
             Setting::Cluster { instance, field } => {
                 write!(f, "running {instance}: CLUSTER INFO {field}")
             }
+            Setting::Sentinel { path, what } => write!(f, "{}: {what}", path.display()),
             Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
             Setting::Tls { instance, what } => write!(f, "running {instance}: {what}"),
             Setting::Certificate {
@@ -54,6 +55,11 @@ impl fmt::Display for Setting {
             } => write!(f, "{role} of {instance}: {what}"),
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
+            Setting::PasswordsInArguments => {
+                write!(f, "programs with a password in their arguments")
+            }
+            Setting::LentPorts(_) => write!(f, "ports that the kernel lends to clients"),
+            Setting::LogRotation(log) => write!(f, "rotation of {}", log.display()),
             Setting::Processes(user) => write!(f, "programs that run as {user}"),
             Setting::Effective { instance, question } => {
                 write!(f, "configuration of {instance}: {question}")
