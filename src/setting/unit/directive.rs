@@ -43,6 +43,9 @@ const SETS: [&str; 4] = [
     "SupplementaryGroups",
 ];
 
+/// Names, which an empty assignment takes back.
+const NAMES: [&str; 2] = ["User", "Group"];
+
 /// What stands in `[Unit]` and `[Install]`; all else that is asked for is the service's.
 const OF_UNIT: [&str; 8] = [
     "After",
@@ -63,6 +66,10 @@ pub fn merged<'a>(texts: impl Iterator<Item = &'a str>, key: &str) -> Option<Val
     for text in texts {
         for (section, name, value) in assignments(text) {
             if current_name(&name) != key || section != section_of(key) {
+                continue;
+            }
+            // An empty word is no flag and no mode: systemd says so in its log, and keeps what was there.
+            if value.is_empty() && !LISTS.contains(&key) && !NAMES.contains(&key) {
                 continue;
             }
             found = Some(match (found, value_of(key, &value)) {
