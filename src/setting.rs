@@ -17,6 +17,7 @@ pub mod package;
 pub mod ports;
 mod reading;
 pub mod rotation;
+pub mod scripts;
 pub mod secret;
 pub mod sentinel;
 pub mod server;
@@ -60,6 +61,8 @@ pub enum Setting {
     SysctlAtBoot(String),
     /// The same as the other applier of sysctl.d would leave it: procps beside systemd-sysctl, or the reverse.
     SysctlByOther(String),
+    /// The programs beside sysctl.d that write one of these sysctls. `Value::Words`, or nothing.
+    SysctlByScripts(Vec<String>),
     /// What tuned sets it to when it starts. `Value::Int` or `Value::Text`.
     Tuned(String),
     /// The selected mode of transparent huge pages. `Value::Text`.
@@ -221,6 +224,7 @@ impl Setting {
                 | Setting::Secret(_)
                 | Setting::SysctlAtBoot(_)
                 | Setting::SysctlByOther(_)
+                | Setting::SysctlByScripts(_)
                 | Setting::Tuned(_)
                 | Setting::Binary { .. }
                 | Setting::User(_)
@@ -287,6 +291,7 @@ impl Setting {
             Setting::Sysctl(key) => kernel::read(host, key).into(),
             Setting::SysctlAtBoot(key) => sysctl_d::read(sight, key),
             Setting::SysctlByOther(key) => sysctl_d::read_by_other(sight, key),
+            Setting::SysctlByScripts(keys) => scripts::read(host, keys),
             Setting::Tuned(key) => kernel::read_tuned(sight, key),
             Setting::HugePages => kernel::read_huge_pages(host),
             Setting::Measure(what) => measure::read(sight, *what),

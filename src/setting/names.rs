@@ -16,6 +16,7 @@ impl fmt::Display for Setting {
             Setting::Sysctl(key) => write!(f, "sysctl {key}"),
             Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
             Setting::SysctlByOther(key) => write!(f, "sysctl {key} by the other applier"),
+            Setting::SysctlByScripts(_) => write!(f, "scripts that write the policy's sysctls"),
             Setting::Tuned(key) => write!(f, "tuned's {key}"),
             Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
             Setting::Measure(what) => write!(f, "{what}"),

@@ -22,6 +22,9 @@ impl Setting {
             Setting::Sysctl(key) => kernel::path(key).display().to_string(),
             Setting::SysctlAtBoot(_) => applier(sight, true).to_owned(),
             Setting::SysctlByOther(_) => applier(sight, false).to_owned(),
+            Setting::SysctlByScripts(_) => {
+                "/etc/rc.local, /etc/ufw/sysctl.conf, and the scripts that run when an interface comes up".to_owned()
+            }
             Setting::Tuned(_) => {
                 "tuned.conf of the profile in /etc/tuned/active_profile, and of those it includes"
                     .to_owned()
