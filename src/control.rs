@@ -126,13 +126,15 @@ pub enum Phase {
     Firewall,
     /// redis-server itself: its configuration is there before it.
     Package,
-    /// Enabled, started or restarted, last.
+    /// Enabled, started or restarted.
     Service,
+    /// What a running server takes without a restart, last: one that has just been started has it already.
+    Live,
 }
 
 impl Phase {
     /// All phases, in order.
-    pub const ALL: [Phase; 8] = [
+    pub const ALL: [Phase; 9] = [
         Phase::Kernel,
         Phase::Account,
         Phase::Tools,
@@ -141,6 +143,7 @@ impl Phase {
         Phase::Firewall,
         Phase::Package,
         Phase::Service,
+        Phase::Live,
     ];
 
     /// Those that only write files: all that an offline tree, a chroot or the boot oneshot may do.

@@ -189,6 +189,12 @@ impl Facts {
         self.root && self.capabilities & CAP_NET_ADMIN == 0
     }
 
+    /// Whether a network namespace can be made here.
+    pub fn may_unshare(&self) -> bool {
+        const CAP_SYS_ADMIN: u64 = 1 << 21;
+        self.capabilities & CAP_SYS_ADMIN != 0
+    }
+
     /// How many open files a server that we start can have: what the hard limit allows, or anything where we may raise it.
     pub fn reachable_nofile(&self) -> i64 {
         const CAP_SYS_RESOURCE: u64 = 1 << 24;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod log;
+mod preflight;
 mod revert;
 
 pub use apply::{Applied, apply};

@@ -115,6 +115,9 @@ impl Change {
         }
         match (&self.setting, &self.before, &self.target) {
             (_, before, Value::File(new)) => self.describe_file(before.as_ref(), new),
+            (setting @ (Setting::Live(_) | Setting::LiveUsers(_)), Some(before), _) => {
+                format!("{setting}: {before} (live, without a restart)")
+            }
             (setting, _, Value::Nothing) => format!("{setting}: remove"),
             (Setting::Package(name), _, _) => format!("install package {name}"),
             (Setting::Binary { path, source }, _, _) => {

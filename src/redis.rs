@@ -3,7 +3,9 @@
 pub mod acl;
 pub mod config;
 pub mod effective;
+pub mod live;
 pub mod rdb;
+pub mod rehearsal;
 pub mod sentinel;
 pub mod served;
 pub mod takeover;

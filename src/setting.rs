@@ -10,6 +10,7 @@ pub mod file;
 pub mod firewall;
 pub mod holes;
 pub mod kernel;
+pub mod live;
 pub mod measure;
 mod memo;
 mod names;
@@ -101,6 +102,10 @@ pub enum Setting {
     Firewall,
     /// An instance's server, and the files that it was started from. `Value::Serving`.
     Service(String),
+    /// The directives that a running server of ours has otherwise than the policy, and takes. `Value::Text`, or nothing.
+    Live(String),
+    /// The users of a running server of ours that are not those of the policy. `Value::Text`, or nothing.
+    LiveUsers(String),
     /// Whether an instance comes back after a reboot. `Value::Flag`.
     Reboot(String),
     /// Something of the running server's process. `Value::Int`, `Value::Text` or `Value::Flag`.

@@ -187,7 +187,7 @@ fn one_changed_key_is_the_whole_diff_and_one_restart() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "over the restart"]).ok();
     let supervisor = lives(&plain);
-    policy(&plain, "[redis]\nmaxclients = 5000\n");
+    policy(&plain, "[redis]\ntcp-backlog = 600\n");
 
     let plan = plain.exec(&[BINARY, "plan"]);
     let lines: Vec<&str> = plan.exits(1).lines().map(str::trim).collect();
@@ -196,15 +196,13 @@ fn one_changed_key_is_the_whole_diff_and_one_restart() {
         marked && !line.starts_with("+++") && !line.starts_with("---")
     });
     for line in changed {
-        assert!(
-            line.contains("maxclients") || line.contains("nofile"),
-            "{line} in {plan}"
-        );
+        assert!(line.contains("tcp-backlog"), "{line} in {plan}");
     }
     assert!(
-        lines.contains(&"-maxclients 10000") && lines.contains(&"+maxclients 5000"),
+        lines.contains(&"-tcp-backlog 511") && lines.contains(&"+tcp-backlog 600"),
         "{plan}"
     );
+    assert!(lines.contains(&"restart service default"), "{plan}");
     assert_eq!(lives(&plain), supervisor, "plan changes nothing");
 
     apply(&plain).ok();
@@ -213,12 +211,73 @@ fn one_changed_key_is_the_whole_diff_and_one_restart() {
         "over the restart"
     );
     assert!(
-        redis(&plain, "admin", &["CONFIG", "GET", "maxclients"])
+        redis(&plain, "admin", &["CONFIG", "GET", "tcp-backlog"])
             .ok()
-            .ends_with("5000")
+            .ends_with("600")
     );
     assert_eq!(server_starts(&plain), 2, "restarted once");
     assert!(apply(&plain).ok().starts_with("nothing to change\n"));
+}
+
+#[test]
+fn what_a_running_server_takes_reaches_it_without_a_restart_and_goes_back_with_a_rollback() {
+    let plain = applied();
+    let (before, get) = (lives(&plain), |name: &str| {
+        let told = redis(&plain, "admin", &["CONFIG", "GET", name]);
+        told.ok().lines().nth(1).unwrap_or_default().to_owned()
+    });
+    policy(
+        &plain,
+        "[redis]\nmaxclients = 5000\ntimeout = 30\nmaxmemory = \"200mb\"\n\n[acl.app]\nrules = \"~app:*\"\n\n[acl.reader]\nrole = \"read-only\"\n",
+    );
+    let plan = plain.exec(&[BINARY, "plan"]);
+    println!("{plan}");
+    let said = plan.exits(1);
+    assert!(
+        said.contains("maxclients 10000 → 5000") && said.contains("(live, without a restart)"),
+        "{plan}"
+    );
+    assert!(!said.contains("restart service"), "{plan}");
+
+    let applied = apply(&plain);
+    println!("{applied}");
+    applied.ok();
+    assert_eq!(lives(&plain), before, "nothing was started again");
+    assert_eq!(get("maxclients"), "5000");
+    assert_eq!(get("timeout"), "30");
+    assert_eq!(get("maxmemory"), (200_u64 << 20).to_string());
+    assert!(says(
+        &redis(&plain, "app", &["SET", "other", "1"]),
+        "NOPERM"
+    ));
+    assert_eq!(redis(&plain, "app", &["SET", "app:1", "1"]).ok(), "OK");
+    assert_eq!(redis(&plain, "reader", &["GET", "app:1"]).ok(), "1");
+    let again = apply(&plain);
+    assert!(again.ok().starts_with("nothing to change\n"), "{again}");
+
+    // What somebody sets by hand is seen, and put right.
+    redis(&plain, "admin", &["CONFIG", "SET", "timeout", "7"]).ok();
+    let drift = plain.exec(&[BINARY, "check", "--only", "service.live"]);
+    assert!(drift.exits(1).contains("timeout 7 → 30"), "{drift}");
+    apply(&plain).ok();
+    assert_eq!(get("timeout"), "30");
+
+    // A start from the files gives the same.
+    plain.exec(&[BINARY, "restart"]).ok();
+    assert!(apply(&plain).ok().starts_with("nothing to change\n"));
+
+    // The run that put the timeout right, which goes back to what somebody had set; then the one that changed the policy.
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(get("timeout"), "7");
+    redis(&plain, "admin", &["CONFIG", "SET", "timeout", "30"]).ok();
+    let before = lives(&plain);
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(lives(&plain), before, "nor for a rollback");
+    assert_eq!(get("maxclients"), "10000");
+    assert_eq!(get("timeout"), "0");
+    assert_eq!(redis(&plain, "app", &["SET", "other", "1"]).ok(), "OK");
+    let users = redis(&plain, "admin", &["ACL", "USERS"]);
+    assert!(!users.ok().contains("reader"), "{users}");
 }
 
 // rollback.

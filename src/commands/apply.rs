@@ -79,7 +79,7 @@ fn reachable(
         && let Some(denial) = denial(host, policies)?
     {
         say(&denial);
-        phases.retain(|p| *p != Phase::Service);
+        phases.retain(|p| !matches!(p, Phase::Service | Phase::Live));
     }
     Ok(phases)
 }

@@ -126,6 +126,25 @@ pub const CONTROLS: &[Control] = &[
         cases: &[fails(&[])],
     },
     Control {
+        id: "service.live",
+        title: "the running server has the policy's values and users",
+        severity: Severity::High,
+        why: "A value that was changed in the running server, or in the policy since it started, is not the one that was agreed on.",
+        references: &["Redis CONFIG SET", "Redis ACL SETUSER"],
+        by_hand: "CONFIG SET the directives that are named and ACL SETUSER the users, or redis-harden restart",
+        wants: Wants::Instance(|p, f| {
+            let name = || p.redis.name.to_string();
+            let ours = f.instances.get(p.redis.name.as_str());
+            if ours.is_none_or(|known| known.report.is_none()) {
+                return Vec::new();
+            }
+            let settings = [Setting::LiveUsers(name()), Setting::Live(name())];
+            let want = |setting| Want::write(Phase::Live, group(p), setting, Rule::Absent);
+            settings.into_iter().map(want).collect()
+        }),
+        cases: &[],
+    },
+    Control {
         id: "service.persistent",
         title: "the server comes back after a reboot",
         severity: Severity::High,

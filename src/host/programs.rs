@@ -235,6 +235,19 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        // One that cannot be asked is waited for.
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Ends it, and what it started.
+    pub fn kill(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
+        // It may have ended by itself.
+        let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
+    }
+
     /// Waits for its end; `Output::stdout` holds what it printed.
     pub fn output(self) -> HostResult<Output> {
         let mut stdout = Vec::new();

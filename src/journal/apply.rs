@@ -2,6 +2,7 @@
 
 use super::digest;
 use super::log::{Entry, Outcome, Run};
+use super::preflight::Preflight;
 use super::revert::undo;
 use crate::audit::{Selection, audit};
 use crate::control::{Control, Phase};
@@ -46,7 +47,9 @@ pub fn apply(
         broken: BTreeSet::new(),
         entries: Vec::new(),
         pending: None,
+        preflight: Preflight::default(),
     };
+    work.rehearse(phases)?;
     for _ in 0..ROUNDS {
         let mut changed = false;
         for phase in phases {
@@ -81,9 +84,20 @@ struct Work<'a, 'b> {
     entries: Vec<Entry>,
     /// The changes that are called for; `None` when something has changed since they were worked out.
     pending: Option<Vec<Change>>,
+    preflight: Preflight,
 }
 
 impl Work<'_, '_> {
+    /// All that is to be done in these phases, tried before the first write.
+    fn rehearse(&mut self, phases: &[Phase]) -> HostResult<()> {
+        let facts = Facts::gather(self.host, self.policies)?;
+        let pending = self.judge()?;
+        let mut ours = pending.clone();
+        ours.retain(|change| phases.contains(&change.group.phase));
+        self.pending = Some(pending);
+        self.preflight.check(Sight::new(self.host, &facts), &ours)
+    }
+
     /// One phase; true when it changed something.
     fn phase(&mut self, phase: Phase, say: &mut dyn FnMut(&str)) -> HostResult<bool> {
         let pending = match self.pending.take() {
@@ -105,7 +119,11 @@ impl Work<'_, '_> {
             changed |= !ready.is_empty();
             let written = match unknown_data(sight, phase, &group.name) {
                 Some(error) => Err(error),
-                None => self.group(sight, &group.name, &ready, say),
+                // What waited for an account or a password at the start is tried now.
+                None => self
+                    .preflight
+                    .check(sight, &ready)
+                    .and_then(|()| self.group(sight, &group.name, &ready, say)),
             };
             if let Err(error) = written {
                 self.give_up(sight, group.name, error, say);
@@ -261,11 +279,15 @@ impl Work<'_, '_> {
 }
 
 /// What was written must read back; a setting that somebody or something else holds is not ours to claim.
-/// Services and packages prove themselves: one by an answered PING, the other by dpkg's own database.
+/// Services, what they are told live, and packages prove themselves: by an answered PING, by asking again, by dpkg's own database.
 fn verify(sight: Sight, change: &Change) -> HostResult<()> {
     if matches!(
         change.setting,
-        Setting::Service(_) | Setting::Package(_) | Setting::User(_)
+        Setting::Service(_)
+            | Setting::Package(_)
+            | Setting::User(_)
+            | Setting::Live(_)
+            | Setting::LiveUsers(_)
     ) {
         return Ok(());
     }

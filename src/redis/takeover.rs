@@ -123,7 +123,7 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
 }
 
 /// A connection as whoever told us its configuration: a server that is not ours yet knows no admin.
-fn open(sight: Sight, known: &Instance) -> HostResult<Connection> {
+pub(crate) fn open(sight: Sight, known: &Instance) -> HostResult<Connection> {
     let login = crate::facts::admin(sight.host, &known.policy);
     let login: Option<&Login> = match known.anonymous {
         Ok(true) => None,

@@ -1,8 +1,8 @@
 //! Each kind of setting that can be written is written, saved and put back here.
 
 use super::{
-    Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, package, secret, service,
-    sysctl_d, unit,
+    Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, live, package, secret,
+    service, sysctl_d, unit,
 };
 use crate::host::{HostError, HostResult, Image};
 use crate::value::Value;
@@ -34,6 +34,8 @@ impl Setting {
             (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
             (Setting::Firewall, Value::Nothing) => firewall::delete(host),
             (Setting::File(path), Value::Nothing) => host.remove(path),
+            (Setting::Live(name), Value::Nothing) => live::write_directives(sight, name),
+            (Setting::LiveUsers(name), Value::Nothing) => live::write_users(sight, name),
             (Setting::Service(name), Value::Serving(generation)) => {
                 service::serve(sight, name, generation, say)
             }
@@ -59,6 +61,8 @@ impl Setting {
             Setting::HugePages => kernel::huge_pages_mode(host).map(Saved::Text),
             Setting::Package(name) => package::save(host, name).map(Saved::Text),
             Setting::Firewall => firewall::save_text(host).map(Saved::Text),
+            Setting::Live(name) => live::save_directives(sight, name).map(Saved::Text),
+            Setting::LiveUsers(name) => live::save_users(sight, name).map(Saved::Text),
             Setting::Service(name) => service::save(sight, name).map(|s| Saved::Text(Some(s))),
             _ => Ok(Saved::Kept),
         }
@@ -92,6 +96,12 @@ impl Setting {
             (Setting::HugePages, Saved::Text(Some(mode))) => kernel::write_huge_pages(host, mode),
             (Setting::Package(name), Saved::Text(None)) => package::put_to_rest(sight, name),
             (Setting::Firewall, Saved::Text(text)) => firewall::restore(host, text.as_deref()),
+            (Setting::Live(name), Saved::Text(Some(saved))) => {
+                live::restore_directives(sight, name, saved)
+            }
+            (Setting::LiveUsers(name), Saved::Text(Some(saved))) => {
+                live::restore_users(sight, name, saved)
+            }
             (Setting::Service(name), Saved::Text(Some(state))) => {
                 service::restore(sight, name, state, say)
             }

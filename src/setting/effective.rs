@@ -6,9 +6,9 @@ mod origin;
 use super::memo::Slot;
 use super::{Reading, Sight};
 use crate::facts::{Instance, View};
-use crate::redis::config;
 use crate::redis::effective::table::{Directive, Table};
 use crate::redis::effective::{Effective, Fault, Given, Wrong, is_secret, load, load_text};
+use crate::redis::{Told, config, live};
 use crate::value::Value;
 use origin::{NoOrigin, origin};
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,62 @@ pub fn read(sight: Sight, instance: &str, question: Question) -> Reading {
         Some(Err(reading)) => reading.clone(),
         None => Reading::NotApplicable(format!("there is no {instance}")),
     }
+}
+
+/// The first line of the policy's own rendering that the server would not start on, as far as its version is known here.
+pub fn faults_of_policy(sight: Sight, instance: &str) -> Option<String> {
+    let known = views(sight).remove(instance)?.ok()?;
+    // The data directory is made by the same run.
+    let mut faults = known
+        .policy
+        .faults
+        .iter()
+        .filter(|fault| fault.name != "dir");
+    faults
+        .next()
+        .map(|fault| format!("{} in {}: {}", fault.name, fault.at, fault.why))
+}
+
+/// A directive that a running server takes: what it has, and what the policy says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub name: String,
+    pub running: String,
+    pub wanted: String,
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &str| match value {
+            "" => "\"\"".to_owned(),
+            _ if is_secret(&self.name) => "(a secret)".to_owned(),
+            value => value.chars().take(LONGEST).collect(),
+        };
+        let (before, after) = (shown(&self.running), shown(&self.wanted));
+        write!(f, "{} {before} → {after}", self.name)
+    }
+}
+
+/// Those of the policy's directives that a running server takes and shows, each with what `told` has of it.
+pub fn pairs(sight: Sight, instance: &str, told: &Told) -> Result<Vec<Pair>, Reading> {
+    let slot = sight.memo.map(|memo| &memo.effective);
+    let views =
+        Slot::read(slot, || Ok(views(sight))).map_err(|e| Reading::Unknown(e.to_string()))?;
+    let known = match views.get(instance) {
+        Some(Ok(known)) => known,
+        Some(Err(reading)) => return Err(reading.clone()),
+        None => return Err(Reading::NotApplicable(format!("there is no {instance}"))),
+    };
+    let of = |(name, given): (&&str, &Given)| {
+        let taken = !live::needs_restart(name) && known.is_compared(name);
+        let running = told.directives.get(*name).filter(|_| taken)?;
+        Some(Pair {
+            name: (*name).to_owned(),
+            running: running.clone(),
+            wanted: given.value.clone(),
+        })
+    };
+    Ok(known.policy.values.iter().filter_map(of).collect())
 }
 
 fn views(sight: Sight) -> Views {

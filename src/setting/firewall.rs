@@ -142,6 +142,18 @@ pub fn load(host: &Host, table: &Table) -> HostResult<()> {
     nft_ok(host, Run::new("nft").args(&["-f", "-"]), &file)
 }
 
+/// Whether nft would load the table; without one there is nothing to ask yet.
+pub fn try_out(host: &Host, table: &Table) -> HostResult<()> {
+    if host.find_program("nft").is_none() {
+        return Ok(());
+    }
+    nft_ok(
+        host,
+        Run::new("nft").args(&["-c", "-f", "-"]),
+        &table.render(),
+    )
+}
+
 /// The kernel's table as text, for `restore`, whoever made it; `None` when there is none, or no nft to ask.
 /// Without its counts: they change by themselves.
 pub fn save_text(host: &Host) -> HostResult<Option<String>> {

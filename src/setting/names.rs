@@ -34,6 +34,8 @@ impl fmt::Display for Setting {
             Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
             Setting::Firewall => write!(f, "nftables table inet redis_harden"),
             Setting::Service(name) => write!(f, "service {name}"),
+            Setting::Live(name) => write!(f, "directives of running {name}"),
+            Setting::LiveUsers(name) => write!(f, "users of running {name}"),
             Setting::Reboot(name) => write!(f, "{name} after a reboot"),
             Setting::Process { instance, what } => write!(f, "process of {instance}: {what}"),
             Setting::Directive { instance, name } => write!(f, "running {instance}: {name}"),

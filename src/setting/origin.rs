@@ -52,6 +52,8 @@ impl Setting {
             Setting::Service(name) => {
                 format!("the supervisor's report of {name} in /run, and PING")
             }
+            Setting::Live(_) => "CONFIG GET *, against the policy".to_owned(),
+            Setting::LiveUsers(_) => "ACL LIST, against the policy".to_owned(),
             Setting::Reboot(name) => format!("what starts {name} at boot: units, or /etc/init.d"),
             Setting::Process { instance, what } => process(sight, instance, *what),
             Setting::Directive { name, .. } => format!("CONFIG GET {name}"),

@@ -2,7 +2,7 @@
 
 use super::{
     Reading, Setting, Sight, account, acl_file, arguments, build, effective, file, firewall,
-    kernel, measure, package, ports, rotation, scripts, secret, sentinel, server, service,
+    kernel, live, measure, package, ports, rotation, scripts, secret, sentinel, server, service,
     sysctl_d, tls, traces, unit, users,
 };
 
@@ -106,6 +106,8 @@ impl Setting {
             Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
             Setting::Firewall => firewall::reading_in(sight),
             Setting::Service(name) => service::read(sight, name),
+            Setting::Live(name) => live::read_directives(sight, name),
+            Setting::LiveUsers(name) => live::read_users(sight, name),
             Setting::Reboot(name) => service::read_reboot(sight, name),
             Setting::Process { instance, what } => server::read_process(sight, instance, *what),
             Setting::Directive { instance, name } => server::read_directive(sight, instance, name),

@@ -135,6 +135,17 @@ fn dangers(policy: &Policy, user: &User) -> Vec<&'static str> {
     commands().filter(is).map(|c| c.name).collect()
 }
 
+/// Whether the users of a server have not what a line `user NAME rule…` of the policy says.
+pub fn differs(line: &str, there: &[User]) -> bool {
+    let Some(wanted) = User::parse(line) else {
+        return false;
+    };
+    let found = there.iter().find(|user| user.name == wanted.name);
+    found.is_none_or(|found| {
+        found.trusted_payloads != wanted.trusted_payloads || !difference(&wanted, found).is_empty()
+    })
+}
+
 /// How a user differs from what the policy makes of it.
 fn difference(wanted: &User, found: &User) -> Vec<String> {
     let mut how = Vec::new();

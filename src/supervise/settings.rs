@@ -3,6 +3,7 @@
 
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::scalar::{Duration, Name};
+use crate::redis::live;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -101,10 +102,19 @@ impl Settings {
     }
 }
 
-/// What a running server was started from, in hexadecimal SHA-256: equal means that no restart is needed.
+/// What only a start reads, in hexadecimal SHA-256: equal means that no restart is needed. Of redis.conf the directives that a running
+/// server does not take, of the users the one that the supervisor logs in as, of the settings all but the count of clients.
 pub fn generation(conf: &[u8], acl: &[u8], settings: &[u8]) -> String {
+    let [conf, acl, settings] = [conf, acl, settings].map(String::from_utf8_lossy);
+    let agent = Name::agent();
+    let ours = |line: &&str| live::name_of(line) == agent.as_str();
+    let kept = |line: &&str| !line.starts_with("maxclients ");
     let mut hash = Sha256::new();
-    for part in [conf, acl, settings] {
+    for part in [
+        live::read_at_start(&conf).collect::<Vec<_>>().join("\n"),
+        acl.lines().filter(ours).collect::<Vec<_>>().join("\n"),
+        settings.lines().filter(kept).collect::<Vec<_>>().join("\n"),
+    ] {
         // The length first, so that bytes cannot move from one file to the next unnoticed.
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -164,9 +174,41 @@ mod tests {
 
     #[test]
     fn bytes_that_move_between_files_change_the_generation() {
-        let one = generation(b"ab", b"c", b"");
+        let one = generation(b"dir /a\ndir /b\n", b"", b"c");
         assert_eq!(one.len(), 64);
-        assert_ne!(one, generation(b"a", b"bc", b""));
-        assert_eq!(one, generation(b"ab", b"c", b""));
+        assert_ne!(one, generation(b"dir /a\n", b"", b"dir /b\nc"));
+        assert_eq!(one, generation(b"dir /a\ndir /b\n", b"", b"c"));
+    }
+
+    #[test]
+    fn what_a_running_server_takes_is_no_new_generation() {
+        let agent = "user agent on #aa -@all +ping\n";
+        let of = |conf: &str, acl: &str, settings: &str| {
+            generation(conf.as_bytes(), acl.as_bytes(), settings.as_bytes())
+        };
+        let one = of(
+            "dir /a\nmaxclients 10\n",
+            agent,
+            "nofile = 1\nmaxclients = 10\n",
+        );
+        let other = format!("{agent}user app on #bb ~* +@all\n");
+        assert_eq!(
+            one,
+            of(
+                "dir /a\nmaxclients 20\ntimeout 3\n",
+                &other,
+                "nofile = 1\nmaxclients = 20\n"
+            )
+        );
+        assert_ne!(one, of("dir /b\n", agent, "nofile = 1\n"));
+        assert_ne!(
+            one,
+            of(
+                "dir /a\n",
+                "user agent on #cc -@all +ping\n",
+                "nofile = 1\n"
+            )
+        );
+        assert_ne!(one, of("dir /a\n", agent, "nofile = 2\n"));
     }
 }
