@@ -4,14 +4,17 @@ pub mod acl;
 pub mod config;
 pub mod effective;
 pub mod rdb;
+pub mod remote;
 pub mod served;
 pub mod takeover;
 pub mod users;
 
 use effective::words;
 use redis::{
-    Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, Value,
+    Client, Connection, ConnectionAddr, ConnectionLike, IntoConnectionInfo, RedisConnectionInfo,
+    RedisResult, Value,
 };
+use remote::Handshake;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,6 +54,8 @@ pub struct Told {
     pub modules: Answer<Vec<(String, String)>>,
     /// `CLUSTER INFO`; nothing where the server is no part of a cluster.
     pub cluster: Answer<BTreeMap<String, String>>,
+    /// How it spoke TLS, where it is elsewhere and was asked by TLS.
+    pub handshake: Option<Handshake>,
 }
 
 /// What was asked, or why it was not told.
@@ -79,7 +84,7 @@ pub enum Silence {
 /// Asks a server of this host for its configuration and state, as `login` or as a client that sends no password.
 /// One that keeps its configuration to itself has told nothing that could be worked by.
 pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
-    let told = interview(endpoint, login)?;
+    let told = interview(&mut connect(endpoint, login)?)?;
     match told.unconfigured {
         Some(why) => Err(why),
         None => Ok(told),
@@ -87,7 +92,7 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
 }
 
 /// Asks any server: what it refuses to tell is missing, with the reason.
-pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
+fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
     // A value may be any bytes: one that is no UTF-8 must not keep the others from us.
     type Pairs = Vec<(String, Vec<u8>)>;
     type Modules = Vec<BTreeMap<String, Value>>;
@@ -98,7 +103,6 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
         RedisResult<Modules>,
         RedisResult<String>,
     );
-    let mut connection = connect(endpoint, login)?;
     let mut questions = redis::pipe();
     for question in [
         ["CONFIG", "GET", "*"].as_slice(),
@@ -112,11 +116,16 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
     }
     let replies: Replies = questions
         .ignore_errors()
-        .query(&mut connection)
+        .query(connection)
         .map_err(silence)?;
     let (directives, info, users, modules, cluster) = replies;
     let info = fields(&info.map_err(silence)?);
     let (directives, unconfigured) = match directives {
+        // Some proxies know CONFIG, and tell nothing by it.
+        Ok(directives) if directives.is_empty() => {
+            let why = "the answer is empty".to_owned();
+            (directives, Some(Silence::Refused(why)))
+        }
         Ok(directives) => (directives, None),
         Err(e) => (Pairs::new(), Some(silence(e))),
     };
@@ -132,6 +141,7 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
             _ => Answer::default(),
         },
         info,
+        handshake: None,
     })
 }
 
@@ -151,8 +161,11 @@ fn module(fields: &BTreeMap<String, Value>) -> (String, String) {
 
 /// Whether an authenticated `PING` is answered with `PONG`.
 pub fn ping(endpoint: &Endpoint, login: Option<&Login>) -> Result<(), Silence> {
-    let mut connection = connect(endpoint, login)?;
-    let reply: Value = redis::cmd("PING").query(&mut connection).map_err(silence)?;
+    ping_on(&mut connect(endpoint, login)?)
+}
+
+fn ping_on(connection: &mut dyn ConnectionLike) -> Result<(), Silence> {
+    let reply: Value = redis::cmd("PING").query(connection).map_err(silence)?;
     match reply {
         Value::SimpleString(text) if text == "PONG" => Ok(()),
         other => Err(Silence::Broken(format!("PING was answered with {other:?}"))),
@@ -161,7 +174,12 @@ pub fn ping(endpoint: &Endpoint, login: Option<&Login>) -> Result<(), Silence> {
 
 /// What a client that sends no password is answered to a harmless question that needs a permission.
 pub fn anonymous(endpoint: &Endpoint) -> Result<bool, Silence> {
-    match ping(endpoint, None) {
+    lets_in(ping(endpoint, None))
+}
+
+/// By what a PING without password was answered.
+fn lets_in(answer: Result<(), Silence>) -> Result<bool, Silence> {
+    match answer {
         Ok(()) => Ok(true),
         Err(Silence::Refused(text)) if text.contains("NOAUTH") || text.contains("DENIED") => {
             Ok(false)

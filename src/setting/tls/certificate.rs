@@ -243,6 +243,17 @@ fn names(leaf: &X509Certificate) -> Result<Vec<String>, Blank> {
     Ok(shown.collect())
 }
 
+/// The names and addresses that a certificate in DER is for; one that cannot be read is for none.
+pub fn names_in(der: &[u8]) -> Vec<String> {
+    let parsed = parse(der);
+    parsed.map_or_else(|_| Vec::new(), |leaf| names(&leaf).unwrap_or_default())
+}
+
+/// Who has issued a certificate in DER.
+pub fn issuer(der: &[u8]) -> String {
+    parse(der).map_or_else(|why| why, |leaf| leaf.issuer().to_string())
+}
+
 fn address(bytes: &[u8]) -> Option<String> {
     let v4 = <[u8; 4]>::try_from(bytes).map(|b| IpAddr::from(Ipv4Addr::from(b)));
     let any = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|b| Ipv6Addr::from(b).into()));
