@@ -4,14 +4,20 @@
     reason = "a test drives this machine itself; the boundary is for src/"
 )]
 
-mod support {
-    pub mod server;
+#[path = "support/issued.rs"]
+mod issued;
+#[path = "support/server.rs"]
+mod server;
+
+mod url {
+    mod stall;
+    mod tls;
 }
 
 use serde_json::Value;
+use server::Server;
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
-use support::server::Server;
 
 /// SHA-256 of `pw` and of `ro`.
 const PW: &str = "30c952fab122c3f9759f02a6d95c3758b246b4fee239957b2d4fee46e26170c4";

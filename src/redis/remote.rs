@@ -68,7 +68,7 @@ impl Server {
                 Stream::Tls(Box::new(tls), Box::new(handshake))
             }
         };
-        Ok(Line::new(stream))
+        Ok(Line::new(stream, PATIENCE))
     }
 
     /// The default user is named by silence, as servers before 6.0 want it.
@@ -106,7 +106,8 @@ impl Server {
     fn explain_refusal(&self, refusal: Refusal) -> String {
         if let Some(Error::InvalidCertificate(why)) = words::inner(&refusal.error) {
             let remedy = words::remedy(why, &refusal.shown.certificates);
-            return format!("{}\n  = {remedy}", words::of_certificate(why));
+            let why = words::of_certificate(why);
+            return format!("its certificate is refused: {why}\n  = {remedy}");
         }
         let why = words::of_io(refusal.error).to_string();
         if refusal.asks {
@@ -147,7 +148,7 @@ impl Server {
     fn speaks_plain(&self) -> bool {
         let stream = Timed::connect(&self.host, self.port, CURIOSITY);
         stream.is_ok_and(|stream| {
-            let mut line = Line::new(Stream::Plain(stream));
+            let mut line = Line::new(Stream::Plain(stream), CURIOSITY);
             matches!(ping_on(&mut line), Ok(()) | Err(Silence::Refused(_)))
         })
     }

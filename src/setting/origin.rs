@@ -59,7 +59,7 @@ impl Setting {
             Setting::Cluster { field, .. } => format!("CLUSTER INFO, {field}"),
             Setting::AclFile { path, .. } | Setting::Presence(path) => path.display().to_string(),
             Setting::Tls { what, .. } => tls(*what).to_owned(),
-            Setting::Certificate { role, what, .. } => certificate(*role, *what),
+            Setting::Certificate { role, what, .. } => certificate(sight, *role, *what),
             Setting::Strangers(dir) => format!("the names in {}", dir.display()),
             Setting::Processes(user) => format!("/proc/*/comm of the processes of {user}"),
             Setting::Effective { question, .. } => {
@@ -99,6 +99,9 @@ fn measure(what: Measure) -> &'static str {
     }
 }
 
+/// Where a server elsewhere was asked by TLS.
+const HANDSHAKE: &str = "the TLS handshake with it";
+
 fn tls(what: TlsFact) -> &'static str {
     match what {
         TlsFact::PlainAddresses => "CONFIG GET port and bind",
@@ -108,10 +111,14 @@ fn tls(what: TlsFact) -> &'static str {
         TlsFact::ServesItsFile => {
             "a TLS handshake on this host, and the file of CONFIG GET tls-cert-file"
         }
+        TlsFact::Version | TlsFact::AsksClients => HANDSHAKE,
     }
 }
 
-fn certificate(role: Role, what: CertificateFact) -> String {
+fn certificate(sight: Sight, role: Role, what: CertificateFact) -> String {
+    if sight.facts.elsewhere {
+        return HANDSHAKE.to_owned();
+    }
     let which = match role {
         Role::Server => "tls",
         Role::Client => "tls-client",

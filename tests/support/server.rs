@@ -57,6 +57,14 @@ impl Server {
         let client = redis::Client::open(url).expect("a URL");
         client.get_connection().expect("it answers")
     }
+
+    /// The same, logged in as the default user.
+    pub fn connect_as(&self, password: &str) -> redis::Connection {
+        let mut connection = self.connect();
+        let mut auth = redis::cmd("AUTH");
+        let _: () = auth.arg(password).query(&mut connection).expect("OK");
+        connection
+    }
 }
 
 impl Drop for Server {
@@ -67,7 +75,7 @@ impl Drop for Server {
 }
 
 /// One that nobody listens on right now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

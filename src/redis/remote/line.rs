@@ -1,10 +1,11 @@
 //! A connection to a server elsewhere, by TLS or in clear text: commands out, replies in, each within its time.
 
+use super::Handshake;
 use super::timed::Timed;
-use super::{Handshake, PATIENCE};
 use redis::{ConnectionLike, Parser, RedisResult, Value};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{Read, Result, Write};
+use std::time::Duration;
 
 /// What the bytes go through.
 pub enum Stream {
@@ -13,14 +14,20 @@ pub enum Stream {
 }
 
 pub struct Line {
-    pub stream: Stream,
+    stream: Stream,
     parser: Parser,
+    /// How long each answer may take.
+    patience: Duration,
 }
 
 impl Line {
-    pub fn new(stream: Stream) -> Line {
+    pub fn new(stream: Stream, patience: Duration) -> Line {
         let parser = Parser::new();
-        Line { stream, parser }
+        Line {
+            stream,
+            parser,
+            patience,
+        }
     }
 
     /// How TLS began, where it is spoken.
@@ -33,8 +40,8 @@ impl Line {
 
     fn send(&mut self, bytes: &[u8]) -> RedisResult<()> {
         match &mut self.stream {
-            Stream::Plain(stream) => stream.give(PATIENCE),
-            Stream::Tls(stream, _) => stream.sock.give(PATIENCE),
+            Stream::Plain(stream) => stream.give(self.patience),
+            Stream::Tls(stream, _) => stream.sock.give(self.patience),
         }
         self.stream.write_all(bytes)?;
         Ok(self.stream.flush()?)
@@ -42,6 +49,17 @@ impl Line {
 
     fn receive(&mut self) -> RedisResult<Value> {
         self.parser.parse_value(&mut self.stream)
+    }
+}
+
+/// By a proper end of TLS: a server logs another one.
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Stream::Tls(stream, _) = &mut self.stream {
+            stream.conn.send_close_notify();
+            // How it takes the goodbye is of no interest.
+            let _ = stream.conn.write_tls(&mut stream.sock);
+        }
     }
 }
 

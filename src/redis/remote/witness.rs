@@ -1,6 +1,7 @@
 //! What a client sees of a TLS handshake: the certificates that it is shown, whether they can be trusted, and whether it is asked
 //! for its own. That whoever shows a certificate has its key is always demanded.
 
+use super::words;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -26,7 +27,7 @@ pub struct Shown {
     /// In DER, its own first.
     pub certificates: Vec<Vec<u8>>,
     /// Why they do not lead to an authority that is trusted here.
-    pub broken: Option<Error>,
+    pub broken: Option<String>,
     /// Whether its own is for the name that was asked.
     pub is_for_name: bool,
 }
@@ -58,7 +59,7 @@ impl ServerCertVerifier for Witness {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Shown {
             certificates: all.map(|der| der.to_vec()).collect(),
             // The name is looked at last: where only that is wrong, the chain was found complete.
-            broken: verified.as_ref().err().filter(|e| !is_of_name(e)).cloned(),
+            broken: (verified.as_ref().err().filter(|e| !is_of_name(e))).map(words::of),
             is_for_name: for_name.is_ok(),
         };
         match self.doubt {

@@ -6,6 +6,8 @@ use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, Error};
 use std::io;
 
+const REISSUE: &str = "have it issued anew; --insecure looks at it all the same, and sends the password to whoever answers";
+
 /// The same error of a stream, in words: what TLS has to say is packed into it.
 pub fn of_io(error: io::Error) -> io::Error {
     match inner(&error) {
@@ -19,20 +21,23 @@ pub fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// What to do about a certificate that is refused.
+/// What to do about certificates that are refused.
 pub fn remedy(error: &CertificateError, shown: &[Vec<u8>]) -> String {
     use CertificateError as E;
-    match error {
-        E::UnknownIssuer => format!(
-            "its issuer is {}: give that authority's certificate by --cacert FILE",
-            shown.last().map_or_else(String::new, |last| issuer(last))
-        ),
-        E::NotValidForName | E::NotValidForNameContext { .. } => match shown.first().map_or_else(Vec::new, |own| names_in(own)).join(", ") {
-            names if names.is_empty() => "it names none in subjectAltName: have it issued anew".to_owned(),
-            names => format!("it is for {names}: use that in the URL, or --sni NAME"),
-        },
-        _ => "have it issued anew; --insecure looks at it all the same, and sends the password to whoever answers"
-            .to_owned(),
+    match (error, shown) {
+        (E::UnknownIssuer | E::BadSignature, [.., last]) => {
+            let issuer = issuer(last);
+            format!("its issuer is {issuer}: give that authority's certificate by --cacert FILE")
+        }
+        (E::NotValidForName | E::NotValidForNameContext { .. }, [own, ..]) => {
+            match names_in(own).join(", ") {
+                none if none.is_empty() => {
+                    "it is for no name: have it issued with subjectAltName".to_owned()
+                }
+                names => format!("it is for {names}: use that in the URL, or --sni NAME"),
+            }
+        }
+        _ => REISSUE.to_owned(),
     }
 }
 
@@ -45,32 +50,28 @@ pub fn of(error: &Error) -> String {
     }
 }
 
+/// What is wrong with a certificate, which is "it".
 pub fn of_certificate(error: &CertificateError) -> String {
     use CertificateError as E;
     match error {
-        E::Expired => "its certificate, or one above it, has expired".to_owned(),
-        E::ExpiredContext { not_after, .. } => format!(
-            "its certificate, or one above it, has expired on {}",
-            day(*not_after)
-        ),
-        E::NotValidYet => "its certificate is not valid yet".to_owned(),
-        E::NotValidYetContext { not_before, .. } => format!(
-            "its certificate is not valid before {}, or the clock here is wrong",
-            day(*not_before)
-        ),
-        E::UnknownIssuer => "its certificate is by no authority that is trusted here".to_owned(),
+        E::ExpiredContext { not_after, .. } => {
+            format!("it, or one above it, has expired on {}", day(*not_after))
+        }
+        E::NotValidYetContext { not_before, .. } => {
+            let day = day(*not_before);
+            format!("it, or one above it, is not valid before {day}, or the clock here is wrong")
+        }
+        E::UnknownIssuer => "it is by no authority that is trusted here".to_owned(),
         E::NotValidForName | E::NotValidForNameContext { .. } => {
-            "its certificate is for another name".to_owned()
+            "it is for another name".to_owned()
         }
-        E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
-            "its certificate is not for servers".to_owned()
-        }
-        E::BadSignature => "its certificate is not signed by whom it names".to_owned(),
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => "it is not for servers".to_owned(),
+        E::BadSignature => "whom it names as its issuer has not signed it".to_owned(),
         // webpki's CaUsedAsEndEntity, as `openssl req -x509` makes them.
         E::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "its certificate is an authority's own (CA:TRUE), and no server's".to_owned()
+            "it is an authority's own (CA:TRUE), and no server's".to_owned()
         }
-        other => format!("its certificate cannot be verified: {other}"),
+        other => format!("it cannot be verified: {other}"),
     }
 }
 
