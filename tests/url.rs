@@ -10,6 +10,7 @@ mod issued;
 mod server;
 
 mod url {
+    mod offers;
     mod stall;
     mod tls;
 }

@@ -1,6 +1,7 @@
 //! A server elsewhere: asked by TLS or in clear text, with an end to every wait. An error says what to try next.
 
 mod line;
+mod offer;
 mod timed;
 pub mod tls;
 mod witness;
@@ -9,11 +10,11 @@ mod words;
 use super::{Endpoint, Login, Silence, Told, interview, lets_in, ping_on, silence};
 use line::{Line, Stream};
 use rustls::Error;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 use timed::Timed;
 use tls::Refusal;
-pub use tls::{Client, Handshake};
+pub use tls::{Client, Handshake, Takes};
 pub use witness::Shown;
 
 /// For a connection and its handshake, and for each answer: another continent needs a second.
@@ -31,6 +32,12 @@ pub struct Server {
     pub tls: Option<Client>,
 }
 
+/// Whether its CONFIG says how TLS is spoken: it does not where it is refused, nor where something else speaks TLS before it.
+fn tells_of_tls(told: &Told) -> bool {
+    let port = told.directives.get("tls-port");
+    port.is_some_and(|port| port != "0")
+}
+
 impl Server {
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::Tcp(self.host.clone(), self.port)
@@ -43,8 +50,25 @@ impl Server {
             .log_in(&mut line)
             .and_then(|()| interview(&mut line))
             .map_err(|why| self.explain(why, line.handshake()))?;
-        let handshake = line.handshake().cloned();
+        let handshake = line.handshake().cloned().map(|seen| Handshake {
+            takes: (!tells_of_tls(&told)).then(|| self.takes(&seen.name)),
+            ..seen
+        });
         Ok(Told { handshake, ..told })
+    }
+
+    /// Two connections more, of which a server may log that no agreement was found.
+    fn takes(&self, name: &str) -> Takes {
+        let stream = || Timed::connect(&self.host, self.port, PATIENCE);
+        let words = |e: io::Error| e.to_string();
+        Takes {
+            version: stream()
+                .and_then(|s| offer::retired_version(s, name))
+                .map_err(words),
+            suite: stream()
+                .and_then(|s| offer::weak_suite(s, name))
+                .map_err(words),
+        }
     }
 
     /// Whether a client that sends no password is served.

@@ -106,8 +106,10 @@ fn tls(what: TlsFact) -> &'static str {
     match what {
         TlsFact::PlainAddresses => "CONFIG GET port and bind",
         TlsFact::Authorities => "the files of CONFIG GET tls-ca-cert-file and tls-ca-cert-dir",
-        TlsFact::OldProtocols => "CONFIG GET tls-protocols",
-        TlsFact::WeakCiphers => "CONFIG GET tls-ciphers and tls-ciphersuites",
+        TlsFact::OldProtocols => "CONFIG GET tls-protocols, or a hello that offers no other",
+        TlsFact::WeakCiphers => {
+            "CONFIG GET tls-ciphers and tls-ciphersuites, or a hello that offers no other"
+        }
         TlsFact::ServesItsFile => {
             "a TLS handshake on this host, and the file of CONFIG GET tls-cert-file"
         }

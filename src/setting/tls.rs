@@ -9,7 +9,7 @@ mod key;
 use super::{Reading, Sight};
 use crate::facts::{Facts, View};
 use crate::host::HostError;
-use crate::redis::remote::Handshake;
+use crate::redis::remote::{Handshake, Takes};
 use crate::redis::{Told, served};
 use crate::value::Value;
 pub use chain::COMPLETE;
@@ -131,10 +131,16 @@ fn judge(sight: Sight, instance: &str, what: TlsFact) -> Result<Option<Value>, B
             Ok(Some(Value::Int(count)))
         }
         TlsFact::OldProtocols => {
+            if let Some(takes) = takes(facts, instance) {
+                return taken(&takes.version);
+            }
             let tls = of_speaker(facts, instance)?;
             Ok(words(old_protocols(tls.text("tls-protocols"))))
         }
         TlsFact::WeakCiphers => {
+            if let Some(takes) = takes(facts, instance) {
+                return taken(&takes.suite);
+            }
             let tls = of_speaker(facts, instance)?;
             let lists = ["tls-ciphers", "tls-ciphersuites"].map(|name| tls.text(name));
             Ok(words(lists.into_iter().flat_map(weak_ciphers).collect()))
@@ -164,6 +170,18 @@ fn handshake<'a>(facts: &'a Facts, instance: &str) -> Result<&'a Handshake, Blan
     seen.ok_or_else(|| Blank::NotApplicable(why.to_owned()))
 }
 
+/// What a server elsewhere took when it was offered nothing better, where that was tried.
+fn takes<'a>(facts: &'a Facts, instance: &str) -> Option<&'a Takes> {
+    // Where there was no handshake, CONFIG is asked.
+    handshake(facts, instance).ok()?.takes.as_ref()
+}
+
+fn taken(answer: &Result<Option<&'static str>, String>) -> Result<Option<Value>, Blank> {
+    let unknown = |why: &String| Blank::Unknown(format!("offering it to the server: {why}"));
+    let taken = answer.as_ref().map_err(unknown)?;
+    Ok(words(taken.map(str::to_owned).into_iter().collect()))
+}
+
 fn told<'a>(facts: &'a Facts, instance: &str) -> Result<&'a Told, Blank> {
     let known = facts.instances.get(instance).map(|known| &known.view);
     match known {
@@ -178,12 +196,9 @@ fn told<'a>(facts: &'a Facts, instance: &str) -> Result<&'a Told, Blank> {
 /// The same where TLS is on.
 fn of_speaker<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Blank> {
     let tls = of(facts, instance)?;
-    match (tls.is_on(), handshake(facts, instance)) {
-        (true, _) => Ok(tls),
-        (false, Ok(_)) => Err(Blank::Unknown(
-            "what speaks TLS here stands before the server, and CONFIG does not speak of it".into(),
-        )),
-        (false, Err(_)) => Err(Blank::NotApplicable("TLS is off".into())),
+    match tls.is_on() {
+        true => Ok(tls),
+        false => Err(Blank::NotApplicable("TLS is off".into())),
     }
 }
 

@@ -32,6 +32,17 @@ pub struct Handshake {
     pub shown: Shown,
     /// Whether it asked for a certificate of ours.
     pub asks: bool,
+    /// What it takes when it is offered nothing better; not tried where CONFIG tells.
+    pub takes: Option<Takes>,
+}
+
+/// What a server takes that nobody should offer.
+#[derive(Clone, Debug)]
+pub struct Takes {
+    /// A retired version of TLS.
+    pub version: Result<Option<&'static str>, String>,
+    /// A weak cipher suite.
+    pub suite: Result<Option<&'static str>, String>,
 }
 
 /// A handshake that came to nothing.
@@ -144,6 +155,7 @@ impl Client {
                     version: version.unwrap_or_default().replace('_', "."),
                     shown,
                     asks,
+                    takes: None,
                 };
                 Ok((StreamOwned::new(connection, stream), handshake))
             }
