@@ -10,8 +10,8 @@ mod issued;
 mod server;
 
 mod url {
+    mod hostile;
     mod offers;
-    mod stall;
     mod tls;
 }
 

@@ -1,4 +1,4 @@
-//! Servers that let a client wait: each wait has an end.
+//! Servers that mean no good: each wait has an end, and so has what is taken from them; what they say moves no terminal.
 
 use crate::issued::certificates;
 use crate::server::free_port;
@@ -99,4 +99,28 @@ fn one_that_says_nothing_after_the_handshake_is_given_up() {
     server.kill().expect("it ends");
     server.wait().expect("it ends");
     assert!(said.contains("it took too long"), "{said}");
+}
+
+#[test]
+fn an_answer_without_end_is_not_taken() {
+    let port = port_where(|mut stream| {
+        let _ = stream.write_all(b"$1000000000000\r\n");
+        while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}
+    });
+    let said = said_of(&format!("redis://127.0.0.1:{port}"), &[]);
+    let ends = ["its answer does not end", "it took too long"];
+    assert!(ends.iter().any(|end| said.contains(end)), "{said}");
+}
+
+#[test]
+fn what_it_says_is_shown_and_not_obeyed() {
+    let port = port_where(|mut stream| {
+        let _ = stream.write_all(b"-ERR \x1b[2Jgone\r\n");
+        silent(stream);
+    });
+    let said = said_of(&format!("redis://127.0.0.1:{port}"), &[]);
+    assert!(
+        said.contains("authentication failed: ERR \\u{1b}[2Jgone"),
+        "{said}"
+    );
 }
