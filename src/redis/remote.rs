@@ -116,6 +116,9 @@ impl Server {
         let cut = matches!(why, Silence::HungUp(_) | Silence::Broken(_));
         let why = why.to_string();
         match handshake {
+            _ if why.starts_with("NOAUTH") => format!(
+                "{why}\n  = give the password by --password-file FILE, or the environment's REDISCLI_AUTH"
+            ),
             _ if !cut => why,
             None if self.speaks_tls() => {
                 format!("it speaks TLS\n  = try rediss://{}", self.endpoint())
@@ -150,10 +153,10 @@ impl Server {
     fn explain_asking(&self, why: &str) -> String {
         match self.tls.as_ref().is_some_and(Client::has_certificate) {
             true => format!(
-                "it may not take the certificate of --cert: {why}\n  = it takes those by an authority in its tls-ca-cert-file, that are for clients"
+                "it asks for a client certificate, and got that of --cert: {why}\n  = it takes those by an authority in its tls-ca-cert-file that are for clients"
             ),
             false => format!(
-                "it wants a certificate of its clients: {why}\n  = give one by --cert FILE and --key FILE"
+                "it asks for a client certificate, and got none: {why}\n  = give one by --cert FILE and --key FILE"
             ),
         }
     }

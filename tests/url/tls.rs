@@ -236,6 +236,53 @@ fn a_certificate_that_cannot_be_trusted_ends_it_before_the_password_is_sent() {
     }
 }
 
+/// In a mount namespace of its own, so that this machine trusts nobody more than before.
+#[test]
+fn without_cacert_the_authorities_of_the_system_are_trusted() {
+    let server = Encrypted::start("direct", &["--tls-auth-clients", "no"], &users("+@all"));
+    is_trouble(
+        &server.check(&[]),
+        "its issuer is CN=root: give that authority",
+    );
+    let check = "mount --bind \"$1\" /etc/ssl/certs/ca-certificates.crt && exec \"$2\" check --format json --url \"$3\"";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", check, "sh"])
+        .arg(server.path("root.crt"))
+        .arg(env!("CARGO_BIN_EXE_redis-harden"))
+        .arg(format!("rediss://127.0.0.1:{}", server.port))
+        .env("REDISCLI_AUTH", PASSWORD)
+        .output()
+        .expect("unshare is of util-linux");
+    let statuses = statuses(&output);
+    assert_eq!(statuses.get("tls.chain").map(String::as_str), Some("pass"));
+}
+
+#[test]
+fn a_server_that_wants_a_password_says_how_to_give_it() {
+    let server = Encrypted::start("direct", &["--tls-auth-clients", "no"], &users("+@all"));
+    let output = Command::new(env!("CARGO_BIN_EXE_redis-harden"))
+        .args([
+            "check",
+            "--url",
+            &format!("rediss://127.0.0.1:{}", server.port),
+        ])
+        .args(server.options(TRUSTING))
+        .env_remove("REDISCLI_AUTH")
+        .output()
+        .expect("it runs");
+    is_trouble(&output, "NOAUTH");
+    is_trouble(&output, "--password-file FILE");
+}
+
+#[test]
+fn a_host_without_address_is_named() {
+    let server = Encrypted::start("direct", &[], "");
+    is_trouble(
+        &server.check_at("rediss://cache.invalid", TRUSTING),
+        "looking up cache.invalid",
+    );
+}
+
 #[test]
 fn a_name_that_the_url_has_not_is_asked_for_by_sni() {
     let server = Encrypted::start("server", &["--tls-auth-clients", "no"], &users("+@all"));
@@ -281,10 +328,7 @@ fn a_client_without_the_certificate_that_is_wanted_is_told_so() {
         let strange = ["--cert", "@by-twin.crt", "--key", "@by-twin.key"];
         let strange = [TRUSTING, &strange].concat();
         assert!(!server.answers_redis_cli(&strange));
-        is_trouble(
-            &server.check(&strange),
-            "it may not take the certificate of --cert",
-        );
+        is_trouble(&server.check(&strange), "and got that of --cert");
         assert!(server.answers_redis_cli(ALL));
         assert_eq!(server.check(ALL).status.code(), Some(1), "{protocols}");
     }
