@@ -108,7 +108,7 @@ impl FromStr for ReportTo {
 pub enum Command {
     /// Audit the host and its Redis against the policy; changes nothing.
     #[command(
-        after_help = "Example:\n  redis-harden check --format json --only 'kernel.*'\n  redis-harden check --report html=report.html --report sarif=report.sarif\n  redis-harden check --report json=- > baseline.json\n  redis-harden check --baseline baseline.json"
+        after_help = "Example:\n  redis-harden check --format json --only 'kernel.*'\n  redis-harden check --report html=report.html --report sarif=report.sarif\n  redis-harden check --report json=- > baseline.json\n  redis-harden check --baseline baseline.json\n  redis-harden check --url rediss://auditor@cache.example:6379 --password-file ./password"
     )]
     Check(Check),
     /// Show what apply would change, as a diff; changes nothing.

@@ -44,7 +44,7 @@ pub struct Login {
 pub struct Told {
     /// `CONFIG GET *`.
     pub directives: BTreeMap<String, String>,
-    /// Why there are none: CONFIG is refused, or has another name, as managed services have it.
+    /// Why some or all are missing: CONFIG is refused, has another name, or tells a part, as managed services have it.
     pub unconfigured: Option<Silence>,
     /// `INFO everything`, all sections in one.
     pub info: BTreeMap<String, String>,
@@ -91,10 +91,11 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
     }
 }
 
+/// A value may be any bytes: one that is no UTF-8 must not keep the others from us.
+type Pairs = Vec<(String, Vec<u8>)>;
+
 /// Asks any server: what it refuses to tell is missing, with the reason.
 fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
-    // A value may be any bytes: one that is no UTF-8 must not keep the others from us.
-    type Pairs = Vec<(String, Vec<u8>)>;
     type Modules = Vec<BTreeMap<String, Value>>;
     type Replies = (
         RedisResult<Pairs>,
@@ -121,9 +122,8 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
     let (directives, info, users, modules, cluster) = replies;
     let info = fields(&info.map_err(silence)?);
     let (directives, unconfigured) = match directives {
-        // Some proxies know CONFIG, and tell nothing by it.
-        Ok(directives) if directives.is_empty() => {
-            let why = "the answer is empty".to_owned();
+        Ok(directives) if !is_whole(&directives) => {
+            let why = "the server tells a part of it only".to_owned();
             (directives, Some(Silence::Refused(why)))
         }
         Ok(directives) => (directives, None),
@@ -143,6 +143,12 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         info,
         handshake: None,
     })
+}
+
+/// Whether what every server has is among them. Of a directive that is missed otherwise, only the version is the reason.
+fn is_whole(directives: &Pairs) -> bool {
+    let has = |name: &&str| directives.iter().any(|(there, _)| there == name);
+    ["port", "dir", "maxmemory"].iter().all(has)
 }
 
 fn answer<T>(reply: RedisResult<T>) -> Answer<T> {

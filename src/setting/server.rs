@@ -120,10 +120,11 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
 /// A directive as the running server has it.
 pub fn read_directive(sight: Sight, instance: &str, name: &str) -> Reading {
     optional(sight, instance, "CONFIG GET", |told| {
-        if let Some(why) = &told.unconfigured {
-            return Err(why.to_string());
-        }
-        Ok(told.directives.get(name).map(|value| {
+        let value = match (told.directives.get(name), &told.unconfigured) {
+            (None, Some(why)) => return Err(why.to_string()),
+            (value, _) => value,
+        };
+        Ok(value.map(|value| {
             let secret = is_secret(name) && !value.is_empty();
             typed(if secret { "(set)" } else { value })
         }))

@@ -25,7 +25,7 @@ fn said_of(url: &str, options: &[&str]) -> String {
 }
 
 /// A port where this happens to every connection.
-fn port_where(happens: fn(TcpStream)) -> u16 {
+pub fn port_where(happens: fn(TcpStream)) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("its address").port();
     std::thread::spawn(move || {
