@@ -48,6 +48,8 @@ pub struct Told {
     pub unconfigured: Option<Silence>,
     /// `INFO everything`, all sections in one.
     pub info: BTreeMap<String, String>,
+    /// Why some of it are missing: managed services tell a part.
+    pub uninformed: Option<Silence>,
     /// `ACL LIST`.
     pub users: Answer<Vec<User>>,
     /// `MODULE LIST`: the name of each module, and its file; one that is built in has none.
@@ -122,10 +124,7 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
     let (directives, info, users, modules, cluster) = replies;
     let info = fields(&info.map_err(silence)?);
     let (directives, unconfigured) = match directives {
-        Ok(directives) if !is_whole(&directives) => {
-            let why = "the server tells a part of it only".to_owned();
-            (directives, Some(Silence::Refused(why)))
-        }
+        Ok(directives) if !is_whole(&directives) => (directives, Some(Silence::in_part())),
         Ok(directives) => (directives, None),
         Err(e) => (Pairs::new(), Some(silence(e))),
     };
@@ -134,6 +133,7 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
             .map(|(name, value)| (name, words::text(&value)))
             .collect(),
         unconfigured,
+        uninformed: (!is_whole_info(&info)).then(Silence::in_part),
         users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
         modules: answer(modules.map(|all| all.iter().map(module).collect())),
         cluster: match info.get("cluster_enabled").map(String::as_str) {
@@ -149,6 +149,12 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
 fn is_whole(directives: &Pairs) -> bool {
     let has = |name: &&str| directives.iter().any(|(there, _)| there == name);
     ["port", "dir", "maxmemory"].iter().all(has)
+}
+
+/// The same of INFO.
+fn is_whole_info(info: &BTreeMap<String, String>) -> bool {
+    let all = ["role", "connected_clients", "rdb_last_bgsave_status"];
+    all.iter().all(|name| info.contains_key(*name))
 }
 
 fn answer<T>(reply: RedisResult<T>) -> Answer<T> {
@@ -240,6 +246,12 @@ fn silence(error: redis::RedisError) -> Silence {
         }
         None if error.is_connection_dropped() => Silence::HungUp(error.to_string()),
         None => Silence::Broken(error.to_string()),
+    }
+}
+
+impl Silence {
+    fn in_part() -> Silence {
+        Silence::Refused("the server tells a part of it only".to_owned())
     }
 }
 
