@@ -161,3 +161,34 @@ fn long(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     [length.to_be_bytes().as_slice(), bytes].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As OpenSSL 3.0 begins it: TLS 1.1, no session, ECDHE-ECDSA-AES256-SHA.
+    fn real() -> Vec<u8> {
+        [
+            [2, 0, 0, 38, 3, 2].as_slice(),
+            &[0x11; 32],
+            &[0, 0xc0, 0x0a],
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_server_hello_is_read_whole_or_not_at_all() {
+        let chosen = server_hello(&real()).unwrap();
+        assert_eq!((chosen.version, chosen.suite), (TLS_1_1, 0xc00a));
+        for end in 0..real().len() {
+            assert!(server_hello(&real()[..end]).is_none(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_passed_over() {
+        let mut body = real();
+        body.splice(38..39, [2, 0xaa, 0xbb]);
+        assert_eq!(server_hello(&body).unwrap().suite, 0xc00a);
+    }
+}
