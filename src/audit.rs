@@ -2,6 +2,7 @@
 
 mod baseline;
 pub mod budget;
+mod outside;
 mod selection;
 mod summary;
 mod timed;
@@ -247,11 +248,14 @@ impl Finding {
                 None => self.change = self.target(sight).map(|v| (v, group)),
                 Some(Obstacle::Root) => {
                     self.change = self.target(sight).map(|v| (v, group));
-                    self.explain("run `redis-harden apply` as root");
+                    self.explain("only root may change it");
                 }
                 Some(Obstacle::Machine(why)) => {
                     self.place = Where::Host;
                     self.explain(&why);
+                    if let Some(exactly) = self.outside(sight) {
+                        self.fix = exactly;
+                    }
                 }
                 Some(Obstacle::Hand(why)) => {
                     self.place = Where::Hand;
@@ -268,9 +272,21 @@ impl Finding {
                 (self.place, self.at_first_boot) = (Where::Hand, true);
                 self.explain(&why);
             }
-            Remedy::Machine(what) => (self.place, self.fix) = (Where::Host, what),
+            Remedy::Machine(what) => {
+                self.place = Where::Host;
+                self.fix = match self.outside(sight) {
+                    Some(exactly) => format!("{what}: {exactly}"),
+                    None => what,
+                };
+            }
             Remedy::Hand(what) => (self.place, self.fix) = (Where::Hand, what),
         }
+    }
+
+    /// What the owner of the machine around this container types.
+    fn outside(&self, sight: Sight) -> Option<String> {
+        let target = self.target(sight)?;
+        outside::remedy(&self.setting, &target.to_string(), sight.facts)
     }
 
     /// Whether the policy itself renders a value that violates the rule: a restart would only bring it back.

@@ -50,11 +50,11 @@ pub enum Colour {
 /// Which controls.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selected {
-    /// Only the controls whose id matches, such as 'kernel.*'; may be repeated.
-    #[arg(long, value_name = "GLOB")]
+    /// Only the controls whose id matches, such as 'kernel.*'; may be repeated, or hold several with commas between.
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Not the controls whose id matches; may be repeated.
-    #[arg(long, value_name = "GLOB")]
+    /// Not the controls whose id matches; likewise.
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub skip: Vec<String>,
 }
 

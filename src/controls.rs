@@ -41,11 +41,13 @@ mod files;
 mod kernel;
 mod limits;
 mod memory;
+mod monitoring;
 mod network;
 mod package;
 mod persistence;
 mod replication;
 mod sandbox;
+mod sentinel;
 mod service;
 mod system;
 mod tls;
@@ -57,7 +59,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 20] = [
+const TOPICS: [&[Control]; 22] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -75,6 +77,8 @@ const TOPICS: [&[Control]; 20] = [
     persistence::CONTROLS,
     replication::CONTROLS,
     cluster::CONTROLS,
+    sentinel::CONTROLS,
+    monitoring::CONTROLS,
     compromise::CONTROLS,
     sandbox::CONTROLS,
     service::CONTROLS,

@@ -4,10 +4,12 @@
 mod elsewhere;
 mod machine;
 pub mod orphans;
+mod sentinels;
 mod servers;
 pub mod tuned;
 
-pub use machine::{Distro, Init};
+pub use machine::{Distro, Init, Runtime};
+pub use sentinels::SentinelFile;
 pub use servers::{Instance, View, admin};
 
 use crate::host::{Host, HostResult};
@@ -39,6 +41,8 @@ pub struct Facts {
     pub init: Init,
     /// Signs that this is a container, each as found; none of them decides anything alone.
     pub container_signs: Vec<String>,
+    /// What probably started this container.
+    pub runtime: Option<Runtime>,
     /// RAM in bytes; 0 for a tree that does not run.
     pub memory: u64,
     /// The least of the RAM and the memory limit of the container around us, in bytes.
@@ -51,6 +55,8 @@ pub struct Facts {
     pub accounts: Accounts,
     /// Instances that an earlier apply made, and that the policy has no more.
     pub orphans: Vec<orphans::Orphan>,
+    /// The Sentinels of this host.
+    pub sentinels: Vec<SentinelFile>,
     /// What tuned sets when it starts.
     pub tuned: Vec<tuned::TunedValue>,
     /// The binary that units and the supervisor run.
@@ -88,6 +94,7 @@ impl Facts {
             distro: machine::distro(host)?,
             init: machine::init(host)?,
             container_signs: machine::container_signs(host),
+            runtime: machine::runtime(host),
             memory,
             memory_limit,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -95,6 +102,7 @@ impl Facts {
             nofile: machine::nofile(),
             accounts: Accounts::read(host)?,
             orphans: orphans::of(host, policies)?,
+            sentinels: sentinels::of(host),
             tuned: tuned::active(host)?,
             exe,
             running_exe,
@@ -173,6 +181,12 @@ impl Facts {
             name: name.to_owned(),
             id: self.accounts.gid(name),
         }
+    }
+
+    /// Whether root's rights over the network (the packet filter) have been taken from this process.
+    pub fn lacks_net_admin(&self) -> bool {
+        const CAP_NET_ADMIN: u64 = 1 << 12;
+        self.root && self.capabilities & CAP_NET_ADMIN == 0
     }
 
     /// How many open files a server that we start can have: what the hard limit allows, or anything where we may raise it.

@@ -182,7 +182,9 @@ fn describe(errno: Errno) -> String {
     let name = format!("{errno:?}");
     let words = errno.desc().to_lowercase();
     match errno {
-        Errno::EACCES | Errno::EPERM => format!("{words} ({name}; run as root?)"),
+        Errno::EACCES | Errno::EPERM if !nix::unistd::geteuid().is_root() => {
+            format!("{words} ({name}; run as root?)")
+        }
         _ => format!("{words} ({name})"),
     }
 }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod effective;
 pub mod rdb;
 pub mod remote;
+pub mod sentinel;
 pub mod served;
 pub mod takeover;
 pub mod users;

@@ -1,8 +1,10 @@
-//! A setting is a place on the host that holds one value, or nothing. Each kind is read, written, saved and put back here, once.
+//! A setting is a place on the host that holds one value, or nothing. Each kind is read (`read`), written, saved and put back (`change`) once.
 
 pub mod account;
 pub mod acl_file;
+pub mod arguments;
 pub mod build;
+mod change;
 pub mod effective;
 pub mod file;
 pub mod firewall;
@@ -13,8 +15,13 @@ mod memo;
 mod names;
 mod origin;
 pub mod package;
+pub mod ports;
+mod read;
 mod reading;
+pub mod rotation;
+pub mod scripts;
 pub mod secret;
+pub mod sentinel;
 pub mod server;
 pub mod service;
 pub mod sysctl_d;
@@ -27,10 +34,9 @@ pub use memo::Memo;
 pub use reading::Reading;
 
 use crate::facts::Facts;
-use crate::host::{Host, HostError, HostResult, Image};
-use crate::value::Value;
+use crate::host::{Host, Image};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A place that holds one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +62,8 @@ pub enum Setting {
     SysctlAtBoot(String),
     /// The same as the other applier of sysctl.d would leave it: procps beside systemd-sysctl, or the reverse.
     SysctlByOther(String),
+    /// The programs beside sysctl.d that write one of these sysctls. `Value::Words`, or nothing.
+    SysctlByScripts(Vec<String>),
     /// What tuned sets it to when it starts. `Value::Int` or `Value::Text`.
     Tuned(String),
     /// The selected mode of transparent huge pages. `Value::Text`.
@@ -120,6 +128,11 @@ pub enum Setting {
     Modules(String),
     /// A field of the running server's `CLUSTER INFO`. `Value::Int` or `Value::Text`.
     Cluster { instance: String, field: String },
+    /// Something of a Sentinel, by its file. As its fact says.
+    Sentinel {
+        path: PathBuf,
+        what: sentinel::SentinelFact,
+    },
     /// Something of an ACL file. `Value::Flag` or `Value::Lines`.
     AclFile {
         path: PathBuf,
@@ -140,6 +153,12 @@ pub enum Setting {
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.
     Strangers(PathBuf),
+    /// The programs that have a Redis password in their command line. `Value::Words`, or nothing.
+    PasswordsInArguments,
+    /// Which of some ports the kernel gives to anybody. `Value::Words`, or nothing.
+    LentPorts(Vec<u16>),
+    /// The file of logrotate that names a log. `Value::Text`.
+    LogRotation(PathBuf),
     /// The programs of a service user that are no Redis. `Value::Words`, or nothing.
     Processes(String),
     /// A directive of a configuration file that is not ours, and of its includes. `Value::Lines`.
@@ -189,261 +208,4 @@ pub enum Obstacle {
     Hand(String),
     /// Only as root.
     Root,
-}
-
-impl Setting {
-    /// Whether it exists only while a system runs; such a setting says nothing about an offline tree.
-    pub fn is_of_a_running_system(&self) -> bool {
-        if let Setting::Effective { question, .. } = self {
-            return question.is_of_a_running_system();
-        }
-        !matches!(
-            self,
-            Setting::File(_)
-                | Setting::Dir(_)
-                | Setting::Mode(_)
-                | Setting::ModesBelow(_)
-                | Setting::Secret(_)
-                | Setting::SysctlAtBoot(_)
-                | Setting::SysctlByOther(_)
-                | Setting::Tuned(_)
-                | Setting::Binary { .. }
-                | Setting::User(_)
-                | Setting::Group(_)
-                | Setting::UserGroups(_)
-                | Setting::UserPassword(_)
-                | Setting::Package(_)
-                | Setting::PackageVersion(_)
-                | Setting::PackageHeld(_)
-                | Setting::SecuritySuite
-                | Setting::Build {
-                    what: build::BuildFact::Origin
-                        | build::BuildFact::Support
-                        | build::BuildFact::Holes(build::Code::Installed, _),
-                    ..
-                }
-                | Setting::Unit { .. }
-                | Setting::UnitEnabled(_)
-                | Setting::ConfigFile { .. }
-                | Setting::AclFile { .. }
-                | Setting::Presence(_)
-                | Setting::Strangers(_)
-        )
-    }
-
-    /// Whether a client learns it from the server; paths of its host say nothing about a server elsewhere.
-    fn is_told_to_clients(&self) -> bool {
-        const PATHS: [&str; 5] = ["dir", "aclfile", "unixsocket", "logfile", "pidfile"];
-        match self {
-            Setting::Directive { name, .. } => !PATHS.contains(&name.as_str()),
-            Setting::Tls { what, .. } => !what.is_of_the_host(),
-            Setting::Certificate { role, what, .. } => {
-                *role == tls::certificate::Role::Server && what.is_shown()
-            }
-            Setting::Info { field, .. } => !matches!(field.as_str(), "config_file" | "executable"),
-            Setting::Users { .. }
-            | Setting::Modules(_)
-            | Setting::Cluster { .. }
-            | Setting::Anonymous(_) => true,
-            _ => false,
-        }
-    }
-
-    /// The value now.
-    pub fn read(&self, sight: Sight) -> Reading {
-        let host = sight.host;
-        if sight.facts.elsewhere {
-            if !self.is_told_to_clients() {
-                let why = format!("the host of {} is elsewhere", sight.facts.hostname);
-                return Reading::NotApplicable(why);
-            }
-        } else if let (true, crate::host::Reach::FilesOnly(why)) =
-            (self.is_of_a_running_system(), host.reach())
-        {
-            return Reading::NotApplicable(why.clone());
-        }
-        match self {
-            Setting::File(path) => file::read(host, path, sight.facts).into(),
-            Setting::Dir(path) => file::read_dir(host, path, sight.facts).into(),
-            Setting::Mode(path) => file::read_mode(host, path).into(),
-            Setting::ModesBelow(path) => file::read_modes_below(host, path),
-            Setting::Secret(path) => secret::read(host, path, sight.facts).into(),
-            Setting::FileSystem(path) => file::read_file_system(host, path),
-            Setting::FreeSpace(path) => file::read_free_space(host, path),
-            Setting::Sysctl(key) => kernel::read(host, key).into(),
-            Setting::SysctlAtBoot(key) => sysctl_d::read(sight, key),
-            Setting::SysctlByOther(key) => sysctl_d::read_by_other(sight, key),
-            Setting::Tuned(key) => kernel::read_tuned(sight, key),
-            Setting::HugePages => kernel::read_huge_pages(host),
-            Setting::Measure(what) => measure::read(sight, *what),
-            Setting::Binary { path, source } => file::read_copy(host, path, source).into(),
-            Setting::User(name) => account::read_user(sight, name),
-            Setting::Group(name) => account::read_group(sight, name),
-            Setting::UserGroups(name) => account::read_groups_of(sight, name),
-            Setting::UserPassword(name) => account::read_password(sight, name),
-            Setting::Package(name) => package::read(sight, name).into(),
-            Setting::PackageVersion(name) => package::read_version(sight, name),
-            Setting::PackageHeld(name) => package::read_held(sight, name),
-            Setting::SecuritySuite => package::read_security_suite(sight),
-            Setting::Build { instance, what } => build::read(sight, instance, *what),
-            Setting::Unit { unit, key } => unit::read(sight, unit, key),
-            Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
-            Setting::Firewall => firewall::reading_in(sight),
-            Setting::Service(name) => service::read(sight, name),
-            Setting::Reboot(name) => service::read_reboot(sight, name),
-            Setting::Process { instance, what } => server::read_process(sight, instance, *what),
-            Setting::Directive { instance, name } => server::read_directive(sight, instance, name),
-            Setting::Info { instance, field } => server::read_info(sight, instance, field),
-            Setting::Anonymous(instance) => server::read_anonymous(sight, instance),
-            Setting::Effective { instance, question } => {
-                effective::read(sight, instance, *question)
-            }
-            Setting::Users { instance, what } => users::read(sight, instance, *what),
-            Setting::Modules(instance) => server::read_modules(sight, instance),
-            Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
-            Setting::AclFile { path, what } => acl_file::read(host, path, *what),
-            Setting::Tls { instance, what } => tls::read(sight, instance, *what),
-            Setting::Certificate {
-                instance,
-                role,
-                what,
-            } => tls::certificate::read(sight, instance, *role, *what),
-            Setting::Presence(path) => traces::read_presence(host, path),
-            Setting::Strangers(dir) => traces::read_strangers(host, dir),
-            Setting::Processes(user) => traces::read_processes(sight, user),
-            Setting::ConfigFile { path, name } => server::read_config_file(host, path, name),
-        }
-    }
-
-    /// Makes it hold `target`. The caller has journalled what was there.
-    pub fn write(&self, sight: Sight, target: &Value, say: &mut dyn FnMut(&str)) -> HostResult<()> {
-        let host = sight.host;
-        match (self, target) {
-            (Setting::File(path), Value::File(value)) => file::write(host, path, value),
-            (Setting::Dir(path), Value::Dir(access)) => file::write_dir(host, path, access),
-            (Setting::Mode(path), Value::Mode(mode)) => file::write_mode(host, path, *mode),
-            (Setting::Secret(path), Value::Owned(access)) => secret::write(host, path, access),
-            (Setting::Sysctl(key), value) => kernel::write(host, key, &value.to_string()),
-            (Setting::SysctlAtBoot(key), value) => sysctl_d::write(host, key, &value.to_string()),
-            (Setting::Binary { path, source }, Value::Flag(true)) => {
-                file::write_copy(host, path, source)
-            }
-            (Setting::HugePages, Value::Text(mode)) => kernel::write_huge_pages(host, mode),
-            (Setting::User(name), Value::User(user)) => {
-                account::create_service_user(host, name, &user.home)
-            }
-            (Setting::Package(name), Value::Present) => package::install_guarded(sight, name, say),
-            (Setting::UnitEnabled(unit), Value::Flag(true)) => unit::enable(host, unit),
-            (Setting::UnitEnabled(unit), Value::Flag(false)) => {
-                host.remove(&unit::wants_link(unit))
-            }
-            (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
-            (Setting::Firewall, Value::Nothing) => firewall::delete(host),
-            (Setting::File(path), Value::Nothing) => host.remove(path),
-            (Setting::Service(name), Value::Serving(generation)) => {
-                service::serve(sight, name, generation, say)
-            }
-            (setting, target) => Err(HostError::refused(
-                format!("setting {setting} to {target}"),
-                "there is no way to write it",
-            )),
-        }
-    }
-
-    /// What is there now, whole, so that it can be put back.
-    pub fn save(&self, sight: Sight) -> HostResult<Saved> {
-        let host = sight.host;
-        match self {
-            Setting::File(path)
-            | Setting::Dir(path)
-            | Setting::Mode(path)
-            | Setting::Secret(path) => host.image(path).map(Saved::Inode),
-            Setting::Binary { path, .. } => host.image(path).map(Saved::Inode),
-            Setting::SysctlAtBoot(_) => host.image(Path::new(sysctl_d::OURS)).map(Saved::Inode),
-            Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
-            Setting::Sysctl(key) => kernel::read_text(host, key).map(Saved::Text),
-            Setting::HugePages => kernel::huge_pages_mode(host).map(Saved::Text),
-            Setting::Package(name) => package::save(host, name).map(Saved::Text),
-            Setting::Firewall => firewall::save_text(host).map(Saved::Text),
-            Setting::Service(name) => service::save(sight, name).map(|s| Saved::Text(Some(s))),
-            _ => Ok(Saved::Kept),
-        }
-    }
-
-    /// Puts back what `save` gave.
-    pub fn restore(
-        &self,
-        sight: Sight,
-        saved: &Saved,
-        say: &mut dyn FnMut(&str),
-    ) -> HostResult<()> {
-        let host = sight.host;
-        match (self, saved) {
-            (Setting::Secret(path), Saved::Inode(Image::Absent)) => secret::move_aside(host, path),
-            (
-                Setting::File(path)
-                | Setting::Dir(path)
-                | Setting::Mode(path)
-                | Setting::Secret(path),
-                Saved::Inode(image),
-            ) => file::restore(host, path, image),
-            (Setting::Binary { path, .. }, Saved::Inode(image)) => host.put(path, image),
-            (Setting::SysctlAtBoot(_), Saved::Inode(image)) => {
-                host.put(Path::new(sysctl_d::OURS), image)
-            }
-            (Setting::UnitEnabled(unit), Saved::Inode(image)) => {
-                host.put(&unit::wants_link(unit), image)
-            }
-            (Setting::Sysctl(key), Saved::Text(Some(text))) => kernel::write(host, key, text),
-            (Setting::HugePages, Saved::Text(Some(mode))) => kernel::write_huge_pages(host, mode),
-            (Setting::Package(name), Saved::Text(None)) => package::put_to_rest(sight, name),
-            (Setting::Firewall, Saved::Text(text)) => firewall::restore(host, text.as_deref()),
-            (Setting::Service(name), Saved::Text(Some(state))) => {
-                service::restore(sight, name, state, say)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What stands in the way of writing it here, on evidence; `None` when nothing is known to.
-    pub fn obstacle(&self, sight: Sight) -> Option<Obstacle> {
-        match self {
-            Setting::Sysctl(key) => kernel::obstacle(sight, &kernel::path(key)),
-            Setting::HugePages => kernel::obstacle(sight, Path::new(kernel::HUGE_PAGES)),
-            Setting::SysctlAtBoot(key) => sysctl_d::obstacle(sight, key),
-            Setting::Firewall => firewall::obstacle(sight),
-            Setting::User(name) => account::obstacle(sight, name),
-            Setting::Package(name) => package::obstacle(sight, name),
-            Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
-            Setting::Dir(path) => file::obstacle_dir(sight, path),
-            _ => None,
-        }
-        .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))
-    }
-
-    /// The file, directory or link that a write of it makes or changes; `None` for what is no file, and for files of the kernel.
-    pub fn written(&self) -> Option<PathBuf> {
-        match self {
-            Setting::Binary { path, .. } => Some(path.clone()),
-            Setting::SysctlAtBoot(_) => Some(sysctl_d::OURS.into()),
-            Setting::UnitEnabled(unit) => Some(unit::wants_link(unit)),
-            other => other.path().map(Path::to_path_buf),
-        }
-    }
-
-    /// The setting's name without its kind, where it is a path.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Setting::File(path)
-            | Setting::Dir(path)
-            | Setting::Mode(path)
-            | Setting::Secret(path) => Some(path),
-            _ => None,
-        }
-    }
-
-    /// Whether its content must never be shown.
-    pub fn is_secret(&self) -> bool {
-        matches!(self, Setting::Secret(_))
-    }
 }

@@ -17,6 +17,7 @@ mod cli {
     mod browser;
     mod chroot;
     mod consumers;
+    mod container;
     mod documents;
     mod exit_codes;
     mod harness;

@@ -142,6 +142,19 @@ fn compliant() -> Fake {
         ("/proc/77/comm", "redis-server\n"),
         ("/proc/77/limits", "@proc/limits-65535"),
         ("/proc/77/oom_score_adj", "0\n"),
+        ("/proc/77/cgroup", "0::/system.slice/redis-server.service\n"),
+        (
+            "/sys/fs/cgroup/system.slice/redis-server.service/memory.events",
+            "oom 0\noom_kill 0\n",
+        ),
+        (
+            "/proc/77/mountinfo",
+            "21 1 8:1 / / rw,noexec - ext4 /dev/sda1 rw\n",
+        ),
+        (
+            "/etc/logrotate.d/redis-server",
+            "/var/log/redis/redis-server*.log {\n\tweekly\n}\n",
+        ),
         ("/proc/77/exe -> /usr/bin/redis-server", ""),
         ("/usr/bin/redis-server 0755 root:root", "x"),
         (

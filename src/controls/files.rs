@@ -6,6 +6,7 @@ use crate::policy::{Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
+use crate::setting::server::ProcessFact;
 use crate::value::{Access, FileValue, Value};
 use std::path::{Path, PathBuf};
 
@@ -216,6 +217,45 @@ pub const CONTROLS: &[Control] = &[
                 "/proc/self/mountinfo",
                 "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 21 0:5 / /var/lib/redis rw - tmpfs tmpfs rw\n",
             )]),
+        ],
+    },
+    Control {
+        id: "files.data-not-executable",
+        title: "nothing in the data directory can be run, or loaded as a module",
+        severity: Severity::Medium,
+        why: "What an attacker makes Redis write there is data: noexec is the only thing that stops MODULE LOAD of a planted file.",
+        references: &[
+            "mount(8) noexec",
+            "systemd.exec(5) NoExecPaths",
+            "proc_pid_mountinfo(5)",
+        ],
+        by_hand: "NoExecPaths=/ with ExecPaths= of redis-server and its libraries in the unit, or mount the data directory noexec",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::DataExecutable,
+            };
+            let what = format!(
+                "NoExecPaths={} in the unit, or mount it noexec",
+                p.data_dir().display()
+            );
+            vec![Want::by_hand(setting, Rule::Is(Value::Flag(false)), what)]
+        }),
+        cases: &[
+            passes(&[
+                ("INFO process_id", "77"),
+                (
+                    "/proc/77/mountinfo",
+                    "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 21 8:2 / /var/lib/redis rw,nosuid,nodev,noexec - ext4 /dev/sdb1 rw\n",
+                ),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                (
+                    "/proc/77/mountinfo",
+                    "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 21 8:2 / /var/lib/redis rw,nosuid,nodev - ext4 /dev/sdb1 rw\n",
+                ),
+            ]),
         ],
     },
 ];

@@ -229,6 +229,38 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "kernel.scripts",
+        title: "no script writes the policy's kernel values after the boot has",
+        severity: Severity::Low,
+        why: "ufw, /etc/rc.local and scripts that run when an interface comes up are later than sysctl.d: what they write is what counts.",
+        references: &[
+            "ufw(8) IPT_SYSCTL",
+            "interfaces(5)",
+            "NetworkManager-dispatcher(8)",
+        ],
+        by_hand: "take the key out of the file that is named, and leave it to sysctl.d",
+        wants: Wants::Host(|p, _| {
+            let keys = sysctls(p).into_iter().map(|(key, _)| key).collect();
+            vec![Want::by_hand(
+                Setting::SysctlByScripts(keys),
+                Rule::Absent,
+                "take the key out of the file that is named, and leave it to sysctl.d",
+            )]
+        }),
+        cases: &[
+            passes(&[("/etc/rc.local", "#!/bin/sh\nexit 0\n")]),
+            fails(&[(
+                "/etc/network/if-up.d/tuning 0755 root:root",
+                "#!/bin/sh\nsysctl -w net.core.somaxconn=128\n",
+            )]),
+            passes(&[("/etc/ufw/sysctl.conf", "net/ipv4/tcp_max_syn_backlog=128\n")]),
+            fails(&[
+                ("/etc/ufw/ufw.conf", "ENABLED=yes\n"),
+                ("/etc/ufw/sysctl.conf", "net/ipv4/tcp_max_syn_backlog=128\n"),
+            ]),
+        ],
+    },
+    Control {
         id: "kernel.clocksource",
         title: "the clock source is not Xen's",
         severity: Severity::Low,

@@ -255,6 +255,43 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "memory.killed",
+        title: "the kernel has killed nothing of the server's for want of memory",
+        severity: Severity::High,
+        why: "A background save that was killed leaves an old snapshot; a server that was killed comes back with what the disk had.",
+        references: &["https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files"],
+        by_hand: "lower redis.maxmemory or raise the unit's MemoryMax; the count starts anew with the service",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::OomKills,
+            };
+            vec![Want::by_hand(
+                setting,
+                Rule::AtMost(0),
+                "lower redis.maxmemory or raise the unit's MemoryMax; the count starts anew with the service",
+            )]
+        }),
+        cases: &[
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/cgroup", "0::/system.slice/redis-server.service\n"),
+                (
+                    "/sys/fs/cgroup/system.slice/redis-server.service/memory.events",
+                    "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n",
+                ),
+            ]),
+            fails(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/cgroup", "0::/system.slice/redis-server.service\n"),
+                (
+                    "/sys/fs/cgroup/system.slice/redis-server.service/memory.events",
+                    "low 0\nhigh 0\nmax 9\noom 1\noom_kill 1\n",
+                ),
+            ]),
+        ],
+    },
+    Control {
         id: "memory.maxmemory-in-ram",
         title: "swap space is no part of the memory that Redis counts on",
         severity: Severity::Low,

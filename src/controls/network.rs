@@ -205,6 +205,31 @@ pub const CONTROLS: &[Control] = &[
             )]),
         ],
     },
+    Control {
+        id: "network.port-kept",
+        title: "the kernel lends no port of Redis's to a client",
+        severity: Severity::Medium,
+        why: "A connection that goes out may get the port while Redis is down for a moment: then it cannot come back.",
+        references: &["https://docs.kernel.org/networking/ip-sysctl.html", "Redis scaling.md, cluster bus port"],
+        by_hand: "a port below net.ipv4.ip_local_port_range, or sysctl -w net.ipv4.ip_local_reserved_ports=PORT",
+        wants: Wants::Host(|p, _| {
+            let ports = p.instances.iter().map(|i| i.redis.port);
+            let ports = ports.filter(|port| *port != 0).collect();
+            vec![Want::by_hand(
+                Setting::LentPorts(ports),
+                Rule::Absent,
+                "choose a port below net.ipv4.ip_local_port_range, or put it under [kernel.sysctl] \"net.ipv4.ip_local_reserved_ports\"",
+            )]
+        }),
+        cases: &[
+            passes(&[("/proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n")]),
+            fails(&[("/proc/sys/net/ipv4/ip_local_port_range", "1024\t65535\n")]),
+            passes(&[
+                ("/proc/sys/net/ipv4/ip_local_port_range", "1024\t65535\n"),
+                ("/proc/sys/net/ipv4/ip_local_reserved_ports", "6379\n"),
+            ]),
+        ],
+    },
 ];
 
 /// What the policy makes of the ports of all instances; nothing where no instance wants a firewall or listens on TCP.

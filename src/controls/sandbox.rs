@@ -350,10 +350,18 @@ pub const CONTROLS: &[Control] = &[
                 unit: p.unit(),
                 key: "RestrictAddressFamilies".into(),
             };
-            let rule = Rule::OneOf(vec![
-                Value::words("AF_INET AF_INET6 AF_UNIX"),
-                Value::words("AF_UNIX"),
-            ]);
+            // The first is what is said to be wanted; each that lacks one of the three is stricter.
+            let fine = [
+                "AF_INET AF_INET6 AF_UNIX",
+                "AF_INET AF_INET6",
+                "AF_INET AF_UNIX",
+                "AF_INET6 AF_UNIX",
+                "AF_INET",
+                "AF_INET6",
+                "AF_UNIX",
+                "none",
+            ];
+            let rule = Rule::OneOf(fine.iter().map(|all| Value::words(all)).collect());
             vec![Want::by_hand(
                 setting,
                 rule,
@@ -440,7 +448,8 @@ fn unit(policy: &Policy, key: &str, good: &[&str]) -> Vec<Want> {
         unit: policy.unit(),
         key: key.into(),
     };
-    let rule = Rule::OneOf(good.iter().map(|w| Value::text(*w)).collect());
+    let value = |word: &&str| crate::setting::unit::value_of(key, word);
+    let rule = Rule::OneOf(good.iter().map(value).collect());
     let what = format!(
         "set {key}={} in a drop-in of {}",
         good.first().unwrap_or(&""),

@@ -13,6 +13,16 @@ pub enum Init {
     Other,
 }
 
+/// What starts containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    Docker,
+    Podman,
+    Kubernetes,
+    Lxc,
+    Nspawn,
+}
+
 /// The distribution, from os-release.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Distro {
@@ -143,6 +153,29 @@ pub(super) fn container_signs(host: &Host) -> Vec<String> {
         }
     }
     signs
+}
+
+/// What may have started the container that we are in: it chooses the words of a remedy, and decides nothing.
+pub(super) fn runtime(host: &Host) -> Option<Runtime> {
+    let there = |path: &str| matches!(host.stat(Path::new(path)), Ok(Some(_)));
+    if there("/run/secrets/kubernetes.io") || there("/var/run/secrets/kubernetes.io") {
+        return Some(Runtime::Kubernetes);
+    }
+    if there("/.dockerenv") {
+        return Some(Runtime::Docker);
+    }
+    if there("/run/.containerenv") {
+        return Some(Runtime::Podman);
+    }
+    // What cannot be read names no runtime.
+    let named = host.read_text(Path::new("/run/systemd/container"));
+    match named.ok().flatten()?.trim() {
+        "docker" => Some(Runtime::Docker),
+        "podman" => Some(Runtime::Podman),
+        "systemd-nspawn" => Some(Runtime::Nspawn),
+        name if name.starts_with("lxc") => Some(Runtime::Lxc),
+        _ => None,
+    }
 }
 
 /// Effective capabilities; none where /proc does not tell.

@@ -76,6 +76,7 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
         ("oom-score-adj-values", "0 200 800".into()),
         ("latency-tracking", "yes".into()),
         ("latency-tracking-info-percentiles", "50 95 99 99.9".into()),
+        ("latency-monitor-threshold", "100".into()),
         ("slowlog-log-slower-than", "10000".into()),
         ("stop-writes-on-bgsave-error", "yes".into()),
         ("rdbcompression", "yes".into()),

@@ -2,7 +2,7 @@
 //! Read as Redis reads them, faults included; what cannot be read is an error, never a default.
 
 mod command_line;
-mod glob;
+pub mod glob;
 mod kind;
 mod load;
 mod special;

@@ -121,7 +121,7 @@ pub fn obstacle(sight: Sight, path: &Path) -> Option<Obstacle> {
             path.display()
         ))),
         Err(Errno::EROFS) => Some(Obstacle::Machine(format!(
-            "{} is mounted read-only here; set it on the machine that runs this container",
+            "{} is mounted read-only here",
             path.display()
         ))),
         Err(_) if !sight.facts.is_root() => Some(Obstacle::Root),

@@ -16,6 +16,7 @@ impl fmt::Display for Setting {
             Setting::Sysctl(key) => write!(f, "sysctl {key}"),
             Setting::SysctlAtBoot(key) => write!(f, "sysctl {key} at boot"),
             Setting::SysctlByOther(key) => write!(f, "sysctl {key} by the other applier"),
+            Setting::SysctlByScripts(_) => write!(f, "scripts that write the policy's sysctls"),
             Setting::Tuned(key) => write!(f, "tuned's {key}"),
             Setting::HugePages => write!(f, "{}", kernel::HUGE_PAGES),
             Setting::Measure(what) => write!(f, "{what}"),
@@ -45,6 +46,7 @@ impl fmt::Display for Setting {
             Setting::Cluster { instance, field } => {
                 write!(f, "running {instance}: CLUSTER INFO {field}")
             }
+            Setting::Sentinel { path, what } => write!(f, "{}: {what}", path.display()),
             Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
             Setting::Tls { instance, what } => write!(f, "running {instance}: {what}"),
             Setting::Certificate {
@@ -54,6 +56,11 @@ impl fmt::Display for Setting {
             } => write!(f, "{role} of {instance}: {what}"),
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
+            Setting::PasswordsInArguments => {
+                write!(f, "programs with a password in their arguments")
+            }
+            Setting::LentPorts(_) => write!(f, "ports that the kernel lends to clients"),
+            Setting::LogRotation(log) => write!(f, "rotation of {}", log.display()),
             Setting::Processes(user) => write!(f, "programs that run as {user}"),
             Setting::Effective { instance, question } => {
                 write!(f, "configuration of {instance}: {question}")

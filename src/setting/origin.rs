@@ -22,6 +22,9 @@ impl Setting {
             Setting::Sysctl(key) => kernel::path(key).display().to_string(),
             Setting::SysctlAtBoot(_) => applier(sight, true).to_owned(),
             Setting::SysctlByOther(_) => applier(sight, false).to_owned(),
+            Setting::SysctlByScripts(_) => {
+                "/etc/rc.local, /etc/ufw/sysctl.conf, and the scripts that run when an interface comes up".to_owned()
+            }
             Setting::Tuned(_) => {
                 "tuned.conf of the profile in /etc/tuned/active_profile, and of those it includes"
                     .to_owned()
@@ -57,10 +60,19 @@ impl Setting {
             Setting::Users { .. } => "ACL LIST".to_owned(),
             Setting::Modules(_) => "MODULE LIST".to_owned(),
             Setting::Cluster { field, .. } => format!("CLUSTER INFO, {field}"),
-            Setting::AclFile { path, .. } | Setting::Presence(path) => path.display().to_string(),
+            Setting::Sentinel { path, .. }
+            | Setting::AclFile { path, .. }
+            | Setting::Presence(path) => path.display().to_string(),
             Setting::Tls { what, .. } => tls(*what).to_owned(),
             Setting::Certificate { role, what, .. } => certificate(sight, *role, *what),
             Setting::Strangers(dir) => format!("the names in {}", dir.display()),
+            Setting::PasswordsInArguments => {
+                "/proc/*/comm and cmdline of Redis's tools and exporters".to_owned()
+            }
+            Setting::LentPorts(_) => {
+                "/proc/sys/net/ipv4/ip_local_port_range and ip_local_reserved_ports".to_owned()
+            }
+            Setting::LogRotation(_) => "/etc/logrotate.conf and /etc/logrotate.d".to_owned(),
             Setting::Processes(user) => format!("/proc/*/comm of the processes of {user}"),
             Setting::Effective { question, .. } => {
                 let files = "the configuration file, what it includes and the command line";
@@ -143,6 +155,8 @@ fn process(sight: Sight, instance: &str, what: ProcessFact) -> String {
         ProcessFact::Nofile | ProcessFact::Core => "limits",
         ProcessFact::Replaced | ProcessFact::Executable => "exe",
         ProcessFact::OomScoreAdj => "oom_score_adj",
+        ProcessFact::OomKills => "cgroup, and memory.events of that control group",
+        ProcessFact::DataExecutable => "mountinfo",
         ProcessFact::User
         | ProcessFact::Swapped
         | ProcessFact::Capabilities

@@ -1,5 +1,8 @@
 //! A running server: its process, its directives, its INFO, and what it answers a client without password.
 
+mod control_group;
+mod mounted;
+
 use super::kernel::typed;
 use super::{Reading, Sight};
 use crate::facts::View;
@@ -41,6 +44,10 @@ pub enum ProcessFact {
     Seccomp,
     /// How readily the kernel kills it when memory runs out, -1000 to 1000.
     OomScoreAdj,
+    /// How many processes of its control group the kernel has killed for want of memory.
+    OomKills,
+    /// Whether what lies in the data directory can be run as a program, or loaded as a module.
+    DataExecutable,
 }
 
 impl fmt::Display for ProcessFact {
@@ -57,6 +64,8 @@ impl fmt::Display for ProcessFact {
             ProcessFact::Executable => "program",
             ProcessFact::Seccomp => "system call filter",
             ProcessFact::OomScoreAdj => "oom_score_adj",
+            ProcessFact::OomKills => "processes killed for want of memory",
+            ProcessFact::DataExecutable => "data directory executable",
         })
     }
 }
@@ -73,7 +82,11 @@ pub fn read_process(sight: Sight, instance: &str, what: ProcessFact) -> Reading 
             View::Told(_) => Reading::Unknown("it does not tell its process id".into()),
         };
     };
-    match fact(sight, pid, what) {
+    let found = match what {
+        ProcessFact::DataExecutable => mounted::data_executable(sight, pid, &known.policy),
+        _ => fact(sight, pid, what),
+    };
+    match found {
         Ok(Some(value)) => Reading::Value(value, None),
         Ok(None) => Reading::NotApplicable(format!("this kernel does not tell {what}")),
         Err(e) => Reading::Unknown(format!("reading /proc/{pid}: {e}")),
@@ -114,6 +127,9 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
             None => return Ok(None),
         },
         ProcessFact::OomScoreAdj => Value::Int(i64::from(process.oom_score_adj()?)),
+        ProcessFact::OomKills => return control_group::oom_kills(sight.host, &process),
+        // Read with the policy at hand, above.
+        ProcessFact::DataExecutable => return Ok(None),
     }))
 }
 

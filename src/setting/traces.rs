@@ -61,12 +61,16 @@ pub fn read_processes(sight: Sight, user: &str) -> Reading {
     }
 }
 
+/// The processes of this moment.
+pub(super) fn process_ids(host: &Host) -> HostResult<Vec<String>> {
+    let mut names = host.list(Path::new("/proc"))?;
+    names.retain(|name| name.bytes().all(|b| b.is_ascii_digit()));
+    Ok(names)
+}
+
 fn processes(host: &Host, uid: u32) -> HostResult<Vec<String>> {
     let mut strange = Vec::new();
-    for pid in host.list(Path::new("/proc"))? {
-        if !pid.bytes().all(|b| b.is_ascii_digit()) {
-            continue;
-        }
+    for pid in process_ids(host)? {
         let dir = Path::new("/proc").join(&pid);
         if host.stat(&dir)?.is_none_or(|stat| stat.uid != uid) {
             continue;
@@ -84,7 +88,7 @@ fn processes(host: &Host, uid: u32) -> HostResult<Vec<String>> {
 }
 
 /// The kernel keeps 15 bytes of a name.
-fn is_called(comm: &str, name: &str) -> bool {
+pub(super) fn is_called(comm: &str, name: &str) -> bool {
     comm == name.get(..15).unwrap_or(name)
 }
 

@@ -1,6 +1,9 @@
 //! systemd's units, read natively: the fragment, its drop-ins, and the links that enable it. Source: systemd.unit(5).
 
+mod directive;
 mod span;
+
+pub use directive::value_of;
 
 use super::{Obstacle, Reading, Sight};
 use crate::facts::Init;
@@ -16,33 +19,6 @@ const DIRS: [&str; 5] = [
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
-];
-
-/// Directives that accumulate, and that an empty assignment clears. The others keep the last assignment.
-const LISTS: [&str; 23] = [
-    "After",
-    "Before",
-    "Requires",
-    "Wants",
-    "PartOf",
-    "ExecStart",
-    "ExecStartPre",
-    "ExecStop",
-    "Environment",
-    "ReadWritePaths",
-    "ReadOnlyPaths",
-    "InaccessiblePaths",
-    "ExecPaths",
-    "NoExecPaths",
-    "CapabilityBoundingSet",
-    "AmbientCapabilities",
-    "RestrictAddressFamilies",
-    "SystemCallFilter",
-    "LoadCredential",
-    "IPAddressAllow",
-    "IPAddressDeny",
-    "RuntimeDirectory",
-    "WantedBy",
 ];
 
 /// The value of a unit's directive with all drop-ins over it. Booleans read `yes` and `no`.
@@ -68,68 +44,9 @@ pub fn read(sight: Sight, unit: &str, key: &str) -> Reading {
 }
 
 fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
-    let mut found: Option<Value> = None;
-    for (_, text) in sources(host, unit)? {
-        for (_, value) in assignments(&text)
-            .into_iter()
-            .filter(|(name, _)| current_name(name) == key)
-        {
-            found = Some(match found {
-                Some(Value::Words(words)) if LISTS.contains(&key) && !value.is_empty() => {
-                    Value::Words(
-                        words
-                            .into_iter()
-                            .chain(value.split_whitespace().map(str::to_owned))
-                            .collect(),
-                    )
-                }
-                _ if LISTS.contains(&key) => Value::words(&value),
-                _ if key.starts_with("Limit") => limit(&value),
-                _ if key.starts_with("Timeout") => timeout(&value),
-                _ => Value::Text(normal(&value)),
-            });
-        }
-    }
-    Ok(found)
-}
-
-/// Directives that systemd still reads under an older name: Debian's unit for Redis uses one. Source: systemd's load-fragment-gperf.gperf.
-fn current_name(name: &str) -> &str {
-    match name {
-        "ReadWriteDirectories" => "ReadWritePaths",
-        "ReadOnlyDirectories" => "ReadOnlyPaths",
-        "InaccessibleDirectories" => "InaccessiblePaths",
-        current => current,
-    }
-}
-
-/// A resource limit: of `SOFT:HARD` the soft one. Source: systemd.exec(5).
-fn limit(value: &str) -> Value {
-    match value.split(':').next().unwrap_or_default() {
-        "infinity" => Value::Int(i64::MAX),
-        number => number
-            .parse()
-            .map_or_else(|_| Value::text(value), Value::Int),
-    }
-}
-
-/// A time-out in seconds; 0 and `infinity` are none at all. Source: systemd.service(5), systemd.time(7).
-fn timeout(value: &str) -> Value {
-    match span::seconds(value) {
-        Some(seconds) if seconds > 0.0 => Value::Int(seconds.ceil() as i64),
-        Some(_) => Value::Int(i64::MAX),
-        None if value == "infinity" => Value::Int(i64::MAX),
-        None => Value::text(value),
-    }
-}
-
-/// A boolean in one spelling; anything else as it is.
-fn normal(value: &str) -> String {
-    match value.to_ascii_lowercase().as_str() {
-        "1" | "yes" | "true" | "on" => "yes".into(),
-        "0" | "no" | "false" | "off" => "no".into(),
-        _ => value.to_owned(),
-    }
+    let sources = sources(host, unit)?;
+    let texts = sources.iter().map(|(_, text)| text.as_str());
+    Ok(directive::merged(texts, key))
 }
 
 /// The fragment and its drop-ins, in the order in which they apply.
@@ -293,18 +210,6 @@ fn template_of(unit: &str) -> Option<String> {
     let (stem, rest) = unit.split_once('@')?;
     let (instance, suffix) = rest.rsplit_once('.')?;
     (!instance.is_empty()).then(|| format!("{stem}@.{suffix}"))
-}
-
-/// `Key=value` lines, continuation lines joined, comments left out.
-fn assignments(text: &str) -> Vec<(String, String)> {
-    let joined = text.replace("\\\n", " ");
-    joined
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty() && !l.starts_with(['#', ';', '[']))
-        .filter_map(|l| l.split_once('='))
-        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
-        .collect()
 }
 
 /// The link by which a unit that `multi-user.target` wants is enabled.

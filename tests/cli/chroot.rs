@@ -1,6 +1,6 @@
 //! Under another root, under dpkg: files only, and a line that says so.
 
-use super::harness::{Fake, Ran, binary, clean};
+use super::harness::{Fake, Ran, binary, clean, copy_binary};
 use std::fs;
 use std::process::Command;
 
@@ -9,7 +9,7 @@ fn inhabited() -> Fake {
     let tree = Fake::debian();
     let inside = tree.at("usr/sbin/redis-harden");
     fs::create_dir_all(inside.parent().expect("below the root")).expect("our own tree");
-    fs::copy(binary(), &inside).expect("a copy");
+    copy_binary(&inside);
     let ldd = Command::new("ldd")
         .arg(binary())
         .output()

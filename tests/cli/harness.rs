@@ -316,3 +316,14 @@ ReadWriteDirectories=-/etc/redis
 NoExecPaths=/
 ExecPaths=/usr/bin/redis-server /usr/lib /lib
 ";
+
+/// The binary again, elsewhere. By a program: while this process has the copy open for writing, a child that another test forks
+/// has it too, and the kernel then refuses to run it (ETXTBSY).
+pub fn copy_binary(to: &Path) {
+    let copied = Command::new("cp").arg(binary()).arg(to).status();
+    assert!(
+        copied.expect("coreutils").success(),
+        "copying to {}",
+        to.display()
+    );
+}

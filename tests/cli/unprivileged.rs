@@ -1,6 +1,6 @@
 //! As an ordinary user: what can be read is judged, what cannot is unknown with the reason, and nothing is changed.
 
-use super::harness::{FIXED, Fake, NOBODY, Ran, binary, clean, scratch};
+use super::harness::{FIXED, Fake, NOBODY, Ran, clean, copy_binary, scratch};
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub struct Nobody {
 impl Nobody {
     pub fn new() -> Nobody {
         let dir = scratch();
-        fs::copy(binary(), dir.path().join("redis-harden")).expect("a copy");
+        copy_binary(&dir.path().join("redis-harden"));
         Nobody { dir }
     }
 

@@ -73,7 +73,12 @@ fn a_bare_host_converges() {
         fake.systemctl()
     );
 
-    let package = ["package.nftables", "package.server", "package.version"];
+    let package = [
+        "package.nftables",
+        "package.server",
+        "package.version",
+        "monitoring.log-rotation",
+    ];
     for judged in fake.audit(&policies, &controls()) {
         // An ordinary user's id is no system id, and redis has it here.
         let id = judged.control.id == "account.user" && !crate::fake::is_root();

@@ -8,7 +8,7 @@
 //! *thread* that made it, so a disk cannot be kept in a static or outlive its test.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -138,8 +138,22 @@ impl Disk {
         let parent = path.parent().expect("an absolute path of a file");
         fs::create_dir_all(parent)
             .unwrap_or_else(|why| panic!("creating {}: {why}", parent.display()));
-        fs::write(&path, content).unwrap_or_else(|why| panic!("writing {}: {why}", path.display()));
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("our own file");
+        // By a program: while this process has a file open for writing, a child that another test forks has it too,
+        // and the kernel then refuses to run the file (ETXTBSY).
+        let mut install = Command::new("install")
+            .args(["-m", &format!("{mode:o}"), "/dev/stdin"])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("coreutils");
+        let mut pipe = install.stdin.take().expect("piped");
+        pipe.write_all(content).expect("install reads it all");
+        drop(pipe);
+        assert!(
+            install.wait().expect("our own child").success(),
+            "writing {}",
+            path.display()
+        );
     }
 
     /// A file in the scratch directory, for what a container prints.

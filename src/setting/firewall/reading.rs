@@ -7,6 +7,10 @@ use crate::setting::{Obstacle, Reading, Sight};
 use crate::value::Value;
 use std::path::Path;
 
+/// What a container without rights over its network needs.
+const NO_RIGHT: &str = "this root has no CAP_NET_ADMIN: --cap-add NET_ADMIN (Docker, Podman), \
+                        securityContext.capabilities.add: [NET_ADMIN] (Kubernetes), or filter outside of the container";
+
 /// The table in the kernel; absent where there is no nft to have loaded it.
 pub fn reading(host: &Host) -> Reading {
     if host.find_program("nft").is_none() {
@@ -17,6 +21,15 @@ pub fn reading(host: &Host) -> Reading {
 
 /// The same within a pass of judging, where it has been asked for already.
 pub fn reading_in(sight: Sight) -> Reading {
+    match read_in(sight) {
+        Reading::Unknown(why) if sight.facts.lacks_net_admin() => {
+            Reading::Unknown(format!("{why}; {NO_RIGHT}"))
+        }
+        other => other,
+    }
+}
+
+fn read_in(sight: Sight) -> Reading {
     let asked = sight.memo.and_then(|memo| memo.firewall.take());
     match asked {
         None => reading(sight.host),

@@ -122,12 +122,3 @@ fn a_masked_unit_is_seen() {
         assert_eq!(path.is_some(), masked);
     }
 }
-
-#[test]
-fn continued_lines_are_one() {
-    let text = "[Service]\n# no\nExecPaths=/usr/lib \\\n /lib\n";
-    assert_eq!(
-        assignments(text),
-        vec![("ExecPaths".to_owned(), "/usr/lib   /lib".to_owned())]
-    );
-}

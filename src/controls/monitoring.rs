@@ -1,0 +1,80 @@
+//! What has to be there before something goes wrong, so that it can be found out why.
+
+use crate::control::{Control, Severity, Want, Wants, fails, passes};
+use crate::rule::Rule;
+use crate::setting::Setting;
+
+pub const CONTROLS: &[Control] = &[
+    running!(
+        "monitoring.latency",
+        Low,
+        "latency-monitor-threshold",
+        Rule::AtLeast(1),
+        "Redis keeps the moments when it was slow",
+        "With 0 LATENCY DOCTOR has nothing to tell: whether a stall was the disk, a fork or a command stays unknown.",
+        &["Redis latency-monitor.md"],
+        "100",
+        "0"
+    ),
+    Control {
+        id: "monitoring.password-in-arguments",
+        title: "no program shows a Redis password in its command line",
+        severity: Severity::High,
+        why: "Every user of the host reads /proc/PID/cmdline; so do process lists in logs and support bundles.",
+        references: &[
+            "proc_pid_cmdline(5)",
+            "redis-cli REDISCLI_AUTH",
+            "redis_exporter redis.password-file",
+        ],
+        by_hand: "give it by REDISCLI_AUTH, --askpass or a file (redis_exporter: --redis.password-file), and change the password that was shown",
+        wants: Wants::Host(|_, f| match f.offline {
+            true => Vec::new(),
+            false => vec![Want::by_hand(
+                Setting::PasswordsInArguments,
+                Rule::Absent,
+                "give it by a file or the environment, and change the password that was shown",
+            )],
+        }),
+        cases: &[
+            passes(&[
+                ("/proc/78/comm", "redis_exporter\n"),
+                (
+                    "/proc/78/cmdline",
+                    "redis_exporter\0--redis.password-file=/etc/x\0",
+                ),
+            ]),
+            fails(&[
+                ("/proc/78/comm", "redis_exporter\n"),
+                ("/proc/78/cmdline", "redis_exporter\0--redis.password=s3\0"),
+            ]),
+        ],
+    },
+    Control {
+        id: "monitoring.log-rotation",
+        title: "the log is rotated",
+        severity: Severity::Low,
+        why: "A log that grows for ever fills the disk, and a full disk stops saves and then writes.",
+        references: &["logrotate.conf(5)", "Redis src/server.c serverLogRaw"],
+        by_hand: "a stanza in /etc/logrotate.d; neither copytruncate nor a signal is needed, Redis opens its log for each line",
+        wants: Wants::Instance(|p, _| {
+            vec![Want::by_hand(
+                Setting::LogRotation(p.log_file()),
+                Rule::Present,
+                format!(
+                    "a stanza for {} in /etc/logrotate.d",
+                    p.log_file().display()
+                ),
+            )]
+        }),
+        cases: &[
+            passes(&[(
+                "/etc/logrotate.d/redis-server",
+                "/var/log/redis/redis-server*.log {\n\tweekly\n}\n",
+            )]),
+            fails(&[(
+                "/etc/logrotate.d/redis-server",
+                "/var/log/dpkg.log {\n\tmonthly\n}\n",
+            )]),
+        ],
+    },
+];

@@ -1,0 +1,99 @@
+//! Passwords in command lines: every user of the host can read those.
+
+use super::Reading;
+use super::traces::{is_called, process_ids};
+use crate::host::{Host, HostResult};
+use crate::value::Value;
+use std::path::Path;
+
+/// Programs that take a Redis password.
+const TOOLS: [&str; 8] = [
+    "redis-cli",
+    "valkey-cli",
+    "redis-benchmark",
+    "valkey-benchmark",
+    "memtier_benchmark",
+    "redis_exporter",
+    "valkey_exporter",
+    "telegraf",
+];
+
+/// The options that are followed by one, or hold one after `=`. Source: redis-cli --help; redis_exporter's README.
+const OPTIONS: [&str; 6] = [
+    "-a",
+    "--pass",
+    "--authenticate",
+    "-redis.password",
+    "--redis.password",
+    "-redis-password",
+];
+
+/// `NAME:PID` of each program that shows one.
+pub fn read(host: &Host) -> Reading {
+    match told(host) {
+        Ok(told) if told.is_empty() => Reading::Absent,
+        Ok(told) => Reading::Value(Value::Words(told), None),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+fn told(host: &Host) -> HostResult<Vec<String>> {
+    let mut told = Vec::new();
+    for pid in process_ids(host)? {
+        let dir = Path::new("/proc").join(&pid);
+        // It may end between two looks.
+        let Ok(Some(name)) = host.read_text(&dir.join("comm")) else {
+            continue;
+        };
+        let name = name.trim();
+        if !TOOLS.iter().any(|tool| is_called(name, tool)) {
+            continue;
+        }
+        if let Ok(Some(line)) = host.read_text(&dir.join("cmdline"))
+            && shows_password(&line)
+        {
+            told.push(format!("{name}:{pid}"));
+        }
+    }
+    Ok(told)
+}
+
+/// Words are ended by NUL. Source: proc_pid_cmdline(5).
+fn shows_password(line: &str) -> bool {
+    let words: Vec<&str> = line.split('\0').collect();
+    let has = |word: &&str| {
+        let (option, value) = word.split_once('=').unwrap_or((word, ""));
+        OPTIONS.contains(word) || OPTIONS.contains(&option) && !value.is_empty() || in_url(word)
+    };
+    words.iter().any(has)
+}
+
+/// `redis://USER:PASSWORD@HOST`.
+fn in_url(word: &str) -> bool {
+    let rest = ["redis://", "rediss://", "valkey://", "valkeys://"]
+        .iter()
+        .find_map(|scheme| Some(word.split_once(scheme)?.1));
+    let user = rest.and_then(|rest| rest.rsplit_once('@'));
+    user.is_some_and(|(user, _)| user.split_once(':').is_some_and(|(_, pw)| !pw.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_option_that_holds_one_counts() {
+        for (line, shown) in [
+            ("redis-cli\0-a\0s3\0ping\0", true),
+            ("redis-cli\0--askpass\0", false),
+            ("redis-cli\0--user\0app\0", false),
+            ("redis-cli\0-u\0redis://app:s3@h:6379\0", true),
+            ("redis-cli\0-u\0redis://app@h:6379\0", false),
+            ("redis_exporter\0--redis.password=s3\0", true),
+            ("redis_exporter\0--redis.password-file=/etc/x\0", false),
+            ("redis_exporter\0-redis.addr\0redis://:s3@h\0", true),
+        ] {
+            assert_eq!(shows_password(line), shown, "{line:?}");
+        }
+    }
+}
