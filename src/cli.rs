@@ -108,7 +108,7 @@ impl FromStr for ReportTo {
 pub enum Command {
     /// Audit the host and its Redis against the policy; changes nothing.
     #[command(
-        after_help = "Example:\n  redis-harden check --format json --only 'kernel.*'\n  redis-harden check --report html=report.html --report sarif=report.sarif\n  redis-harden check --report json=- > baseline.json\n  redis-harden check --baseline baseline.json"
+        after_help = "Example:\n  redis-harden check --format json --only 'kernel.*'\n  redis-harden check --report html=report.html --report sarif=report.sarif\n  redis-harden check --report json=- > baseline.json\n  redis-harden check --baseline baseline.json\n  redis-harden check --url rediss://auditor@cache.example:6379 --password-file ./password"
     )]
     Check(Check),
     /// Show what apply would change, as a diff; changes nothing.
@@ -192,14 +192,29 @@ pub struct Check {
 }
 
 /// A server whose host is elsewhere, or managed by somebody else.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Remote {
-    /// Judge a server by what it tells a client: redis://[USER@]HOST[:PORT].
+    /// Judge a server by what it tells a client: redis[s]://[USER@]HOST[:PORT].
     #[arg(long, value_name = "URL", conflicts_with = "root")]
     pub url: Option<String>,
     /// The file with its password; else the environment's REDISCLI_AUTH.
     #[arg(long, value_name = "FILE", requires = "url")]
     pub password_file: Option<PathBuf>,
+    /// The authorities that may have issued its certificate, in PEM; by default those that the system trusts.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub cacert: Option<PathBuf>,
+    /// The certificate to show to it, in PEM.
+    #[arg(long, value_name = "FILE", requires = "url", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// The name that its certificate must be for, where that is not the URL's host.
+    #[arg(long, value_name = "NAME", requires = "url")]
+    pub sni: Option<String>,
+    /// Go on where its certificate cannot be trusted, and make that a finding. The password goes to whoever answers.
+    #[arg(long, requires = "url")]
+    pub insecure: bool,
 }
 
 #[derive(Debug, Args)]

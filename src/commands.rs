@@ -253,8 +253,10 @@ pub fn finish(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// The one way in which trouble is told.
+/// The one way in which trouble is told. It may quote a host or a server.
 fn complain(text: &str) {
+    let lines: Vec<String> = text.lines().map(crate::report::printable).collect();
+    let text = lines.join("\n");
     // There is nowhere else to say that standard error is closed.
     let _ = writeln!(std::io::stderr(), "redis-harden: {text}");
 }

@@ -6,6 +6,7 @@ pub mod effective;
 pub mod live;
 pub mod rdb;
 pub mod rehearsal;
+pub mod remote;
 pub mod sentinel;
 pub mod served;
 pub mod takeover;
@@ -13,8 +14,10 @@ pub mod users;
 
 use effective::words;
 use redis::{
-    Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, Value,
+    Client, Connection, ConnectionAddr, ConnectionLike, IntoConnectionInfo, RedisConnectionInfo,
+    RedisResult, Value,
 };
+use remote::Handshake;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,16 +47,20 @@ pub struct Login {
 pub struct Told {
     /// `CONFIG GET *`.
     pub directives: BTreeMap<String, String>,
-    /// Why there are none: CONFIG is refused, or has another name, as managed services have it.
+    /// Why some or all are missing: CONFIG is refused, has another name, or tells a part, as managed services have it.
     pub unconfigured: Option<Silence>,
     /// `INFO everything`, all sections in one.
     pub info: BTreeMap<String, String>,
+    /// Why some of it are missing: managed services tell a part.
+    pub uninformed: Option<Silence>,
     /// `ACL LIST`.
     pub users: Answer<Vec<User>>,
     /// `MODULE LIST`: the name of each module, and its file; one that is built in has none.
     pub modules: Answer<Vec<(String, String)>>,
     /// `CLUSTER INFO`; nothing where the server is no part of a cluster.
     pub cluster: Answer<BTreeMap<String, String>>,
+    /// How it spoke TLS, where it is elsewhere and was asked by TLS.
+    pub handshake: Option<Handshake>,
 }
 
 /// What was asked, or why it was not told.
@@ -82,17 +89,18 @@ pub enum Silence {
 /// Asks a server of this host for its configuration and state, as `login` or as a client that sends no password.
 /// One that keeps its configuration to itself has told nothing that could be worked by.
 pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
-    let told = interview(endpoint, login)?;
+    let told = interview(&mut connect(endpoint, login)?)?;
     match told.unconfigured {
         Some(why) => Err(why),
         None => Ok(told),
     }
 }
 
+/// A value may be any bytes: one that is no UTF-8 must not keep the others from us.
+type Pairs = Vec<(String, Vec<u8>)>;
+
 /// Asks any server: what it refuses to tell is missing, with the reason.
-pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
-    // A value may be any bytes: one that is no UTF-8 must not keep the others from us.
-    type Pairs = Vec<(String, Vec<u8>)>;
+fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
     type Modules = Vec<BTreeMap<String, Value>>;
     type Replies = (
         RedisResult<Pairs>,
@@ -101,7 +109,6 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
         RedisResult<Modules>,
         RedisResult<String>,
     );
-    let mut connection = connect(endpoint, login)?;
     let mut questions = redis::pipe();
     for question in [
         ["CONFIG", "GET", "*"].as_slice(),
@@ -115,11 +122,12 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
     }
     let replies: Replies = questions
         .ignore_errors()
-        .query(&mut connection)
+        .query(connection)
         .map_err(silence)?;
     let (directives, info, users, modules, cluster) = replies;
     let info = fields(&info.map_err(silence)?);
     let (directives, unconfigured) = match directives {
+        Ok(directives) if !is_whole(&directives) => (directives, Some(Silence::in_part())),
         Ok(directives) => (directives, None),
         Err(e) => (Pairs::new(), Some(silence(e))),
     };
@@ -128,6 +136,7 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
             .map(|(name, value)| (name, words::text(&value)))
             .collect(),
         unconfigured,
+        uninformed: (!is_whole_info(&info)).then(Silence::in_part),
         users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
         modules: answer(modules.map(|all| all.iter().map(module).collect())),
         cluster: match info.get("cluster_enabled").map(String::as_str) {
@@ -135,7 +144,20 @@ pub fn interview(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Sil
             _ => Answer::default(),
         },
         info,
+        handshake: None,
     })
+}
+
+/// Whether what every server has is among them. Of a directive that is missed otherwise, only the version is the reason.
+fn is_whole(directives: &Pairs) -> bool {
+    let has = |name: &&str| directives.iter().any(|(there, _)| there == name);
+    ["port", "dir", "maxmemory"].iter().all(has)
+}
+
+/// The same of INFO.
+fn is_whole_info(info: &BTreeMap<String, String>) -> bool {
+    let all = ["role", "connected_clients", "rdb_last_bgsave_status"];
+    all.iter().all(|name| info.contains_key(*name))
 }
 
 fn answer<T>(reply: RedisResult<T>) -> Answer<T> {
@@ -154,8 +176,11 @@ fn module(fields: &BTreeMap<String, Value>) -> (String, String) {
 
 /// Whether an authenticated `PING` is answered with `PONG`.
 pub fn ping(endpoint: &Endpoint, login: Option<&Login>) -> Result<(), Silence> {
-    let mut connection = connect(endpoint, login)?;
-    let reply: Value = redis::cmd("PING").query(&mut connection).map_err(silence)?;
+    ping_on(&mut connect(endpoint, login)?)
+}
+
+fn ping_on(connection: &mut dyn ConnectionLike) -> Result<(), Silence> {
+    let reply: Value = redis::cmd("PING").query(connection).map_err(silence)?;
     match reply {
         Value::SimpleString(text) if text == "PONG" => Ok(()),
         other => Err(Silence::Broken(format!("PING was answered with {other:?}"))),
@@ -164,7 +189,12 @@ pub fn ping(endpoint: &Endpoint, login: Option<&Login>) -> Result<(), Silence> {
 
 /// What a client that sends no password is answered to a harmless question that needs a permission.
 pub fn anonymous(endpoint: &Endpoint) -> Result<bool, Silence> {
-    match ping(endpoint, None) {
+    lets_in(ping(endpoint, None))
+}
+
+/// By what a PING without password was answered.
+fn lets_in(answer: Result<(), Silence>) -> Result<bool, Silence> {
+    match answer {
         Ok(()) => Ok(true),
         Err(Silence::Refused(text)) if text.contains("NOAUTH") || text.contains("DENIED") => {
             Ok(false)
@@ -219,6 +249,12 @@ fn silence(error: redis::RedisError) -> Silence {
         }
         None if error.is_connection_dropped() => Silence::HungUp(error.to_string()),
         None => Silence::Broken(error.to_string()),
+    }
+}
+
+impl Silence {
+    fn in_part() -> Silence {
+        Silence::Refused("the server tells a part of it only".to_owned())
     }
 }
 

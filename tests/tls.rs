@@ -6,6 +6,9 @@
     reason = "a test may panic, and starts a server of its own"
 )]
 
+#[path = "support/issued.rs"]
+mod issued;
+
 #[path = "tls/certificates.rs"]
 mod certificates;
 #[path = "tls/server.rs"]

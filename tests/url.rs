@@ -4,14 +4,22 @@
     reason = "a test drives this machine itself; the boundary is for src/"
 )]
 
-mod support {
-    pub mod server;
+#[path = "support/issued.rs"]
+mod issued;
+#[path = "support/server.rs"]
+mod server;
+
+mod url {
+    pub mod hostile;
+    mod offers;
+    mod tls;
 }
 
 use serde_json::Value;
+use server::Server;
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::process::{Command, Output};
-use support::server::Server;
 
 /// SHA-256 of `pw` and of `ro`.
 const PW: &str = "30c952fab122c3f9759f02a6d95c3758b246b4fee239957b2d4fee46e26170c4";
@@ -121,6 +129,53 @@ fn a_renamed_config_is_no_pass_either() {
     let (status, reasons) = verdicts.get("config.debug-command").expect("it is judged");
     assert_eq!(status, "unknown");
     assert!(reasons.contains("unknown command"), "{reasons}");
+}
+
+/// A service that tells what it likes: CONFIG GET and INFO without most of what every server has.
+fn managed(mut stream: std::net::TcpStream) {
+    let mut question = vec![0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut question) {
+        let text = String::from_utf8_lossy(question.get(..read).unwrap_or_default()).into_owned();
+        let answer = match text {
+            all if all.contains("CONFIG") => {
+                "*2\r\n$9\r\nmaxmemory\r\n$7\r\n1000000\r\n$20\r\nredis_version:7.0.15\r\n\
+                 -ERR no\r\n-ERR no\r\n-ERR no\r\n"
+            }
+            ping if ping.contains("PING") => "-NOAUTH no\r\n",
+            _ => "+OK\r\n",
+        };
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_a_service_leaves_out_of_config_and_info_is_unknown() {
+    let port = url::hostile::port_where(managed);
+    let output = Command::new(env!("CARGO_BIN_EXE_redis-harden"))
+        .args(["check", "--format", "json", "--url"])
+        .arg(format!("redis://127.0.0.1:{port}"))
+        .env("REDISCLI_AUTH", "pw")
+        .output()
+        .expect("it runs");
+    let verdicts = verdicts(&output);
+    let (status, _) = verdicts.get("memory.maxmemory-set").expect("it is judged");
+    assert_eq!(status, "pass");
+    for id in [
+        "config.debug-command",
+        "tls.encrypted",
+        "tls.plain-port",
+        "limits.clients-headroom",
+    ] {
+        let (status, why) = verdicts.get(id).expect(id);
+        assert_eq!(status, "unknown", "{id}");
+        assert!(why.contains("a part of it only"), "{id}: {why}");
+    }
+    let passes = verdicts.iter().filter(|(_, (status, _))| status == "pass");
+    let passes: Vec<&String> = passes.map(|(id, _)| id).collect();
+    assert_eq!(passes, ["acl.anonymous", "memory.maxmemory-set"]);
+    assert!(verdicts.values().all(|(status, _)| status != "fail"));
 }
 
 #[test]

@@ -138,8 +138,12 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis INFO connected_clients"],
         by_hand: "find who opens so many connections (CLIENT LIST), or raise redis.maxclients",
         wants: Wants::Instance(|p, f| {
-            let told = super::told(p, f).and_then(|t| t.directives.get("maxclients"));
-            let most: i64 = told
+            let told = super::told(p, f);
+            let most = told.and_then(|t| {
+                let directive = t.directives.get("maxclients");
+                directive.or_else(|| t.info.get("maxclients"))
+            });
+            let most: i64 = most
                 .and_then(|n| n.parse().ok())
                 .unwrap_or(p.redis.maxclients.into());
             let what =

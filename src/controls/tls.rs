@@ -6,6 +6,7 @@ pub mod certificates;
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
 use crate::facts::Facts;
 use crate::policy::Policy;
+use crate::redis::remote::Handshake;
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::tls::{Tls, TlsFact};
@@ -22,8 +23,14 @@ pub const CONTROLS: &[Control] = &[
         why: "Passwords and data cross the network readable, and whoever is on the way may change them.",
         references: &["Redis encryption.md", "redis.conf tls-port"],
         by_hand: "set tls-port, tls-cert-file, tls-key-file and tls-ca-cert-file, and port 0",
-        wants: Wants::Instance(|p, f| match told(p, f) {
-            Some(tls) if tls.port().is_some() => Vec::new(),
+        wants: Wants::Instance(|p, f| match (handshake(p, f), told(p, f)) {
+            (Some(_), _) => connection(
+                p,
+                TlsFact::Version,
+                Rule::OneOf(["TLSv1.3", "TLSv1.2"].map(Value::text).to_vec()),
+                "let it speak TLS 1.3",
+            ),
+            (None, Some(tls)) if tls.port().is_some() => Vec::new(),
             _ => connection(
                 p,
                 TlsFact::PlainAddresses,
@@ -132,6 +139,12 @@ pub const CONTROLS: &[Control] = &[
         references: &["redis.conf tls-auth-clients", "Redis encryption.md"],
         by_hand: "CONFIG SET tls-auth-clients yes (or optional, where the ACL demands passwords), and the same in the configuration",
         wants: Wants::Instance(|p, f| match told(p, f) {
+            _ if handshake(p, f).is_some() => connection(
+                p,
+                TlsFact::AsksClients,
+                Rule::Is(Value::Flag(true)),
+                "CONFIG SET tls-auth-clients yes, and the same in the configuration",
+            ),
             Some(tls) if tls.port().is_none() => Vec::new(),
             _ => vec![Want::by_hand(
                 super::directive(p, "tls-auth-clients"),
@@ -170,8 +183,20 @@ pub const CONTROLS: &[Control] = &[
 
 /// What the running server was told; where it tells nothing, reading a setting says why.
 fn told<'a>(policy: &Policy, facts: &'a Facts) -> Option<Tls<'a>> {
-    let directives = &super::told(policy, facts)?.directives;
-    Some(Tls::of(directives))
+    let told = super::told(policy, facts)?;
+    let is_known = told.unconfigured.is_none();
+    is_known.then(|| Tls::of(&told.directives))
+}
+
+/// How a server elsewhere spoke TLS with us.
+fn handshake<'a>(policy: &Policy, facts: &'a Facts) -> Option<&'a Handshake> {
+    super::told(policy, facts)?.handshake.as_ref()
+}
+
+/// Whether it is known that no client is served by TLS.
+fn serves_nobody(policy: &Policy, facts: &Facts) -> bool {
+    let off = told(policy, facts).is_some_and(|tls| tls.port().is_none());
+    off && handshake(policy, facts).is_none()
 }
 
 fn connection(policy: &Policy, what: TlsFact, rule: Rule, fix: &str) -> Vec<Want> {

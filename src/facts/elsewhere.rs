@@ -4,25 +4,17 @@ use super::Facts;
 use super::machine::{Distro, Init};
 use super::servers::{Instance, View};
 use crate::policy::{Policies, Policy};
-use crate::redis::{Endpoint, Login, Silence, anonymous, interview};
+use crate::redis::remote::Server;
 use crate::setting::account::Accounts;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 impl Facts {
-    /// Asks the server at `endpoint`. That it cannot be reached, or lets us in only to refuse everything, is an error: why.
-    pub fn elsewhere(
-        policies: &Policies,
-        endpoint: &Endpoint,
-        login: Option<&Login>,
-    ) -> Result<Facts, String> {
-        let told = interview(endpoint, login).map_err(|why| match why {
-            Silence::Nobody => format!("{endpoint}: nothing listens there"),
-            Silence::Refused(why) | Silence::HungUp(why) | Silence::Broken(why) => {
-                format!("{endpoint}: {why}")
-            }
-        })?;
-        let anonymous = anonymous(endpoint).map_err(|e| e.to_string());
+    /// Asks the server. That it cannot be reached, or lets us in only to refuse everything, is an error: why.
+    pub fn elsewhere(policies: &Policies, server: &Server) -> Result<Facts, String> {
+        let endpoint = server.endpoint();
+        let told = server.told().map_err(|why| format!("{endpoint}: {why}"))?;
+        let anonymous = server.anonymous();
         let of = |policy: &Policy| {
             let instance = Instance {
                 policy: policy.clone(),

@@ -112,7 +112,7 @@ fn hear(host: &Host, instance: &mut Instance) {
         }
         Err(Silence::HungUp(why)) => View::Silent(match speaks_tls(endpoint) {
             true => format!(
-                "{endpoint} speaks TLS only, and is not asked by TLS yet: give the server a unix socket (unixsocket {})",
+                "{endpoint} speaks TLS only, and this host's own server is not asked by TLS: give it a unix socket (unixsocket {}), or see by check --url rediss://{endpoint} what a client sees",
                 instance.policy.unix_socket().display()
             ),
             false => format!("{endpoint}: {why}"),

@@ -128,6 +128,18 @@ pub fn user_lines(connection: &mut Connection) -> HostResult<Vec<String>> {
     reply.map_err(|e| HostError::refused("ACL LIST", silence(e).to_string()))
 }
 
+/// A line with the rules of each run of `+x` or of `-x` in order: those commute, and each process lists them in an order of its own.
+pub fn in_order(line: &str) -> String {
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    let sign = |word: &str| word.chars().next().filter(|c| matches!(c, '+' | '-'));
+    for run in words.chunk_by_mut(|a, b| sign(a).is_some() && sign(a) == sign(b)) {
+        if run.iter().all(|word| sign(word).is_some()) {
+            run.sort_unstable();
+        }
+    }
+    words.join(" ")
+}
+
 /// The name in a line `user NAME rule…`.
 pub fn name_of(line: &str) -> &str {
     line.split_whitespace().nth(1).unwrap_or_default()
@@ -152,6 +164,15 @@ fn run(connection: &mut Connection, command: &redis::Cmd, doing: &str) -> HostRe
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_rules_that_commute_change_places() {
+        let line = "user a on ~z ~a +@all -set -get +b +a (~x +z -y)";
+        assert_eq!(
+            in_order(line),
+            "user a on ~z ~a +@all -get -set +a +b (~x +z -y)"
+        );
+    }
 
     #[test]
     fn only_what_is_read_at_the_start_calls_for_a_restart() {

@@ -125,7 +125,8 @@ pub fn save_users(sight: Sight, instance: &str) -> HostResult<Option<String>> {
     let Some(known) = running(sight, instance) else {
         return Ok(None);
     };
-    let mut lines = live::user_lines(&mut open(sight, known)?)?;
+    let lines = live::user_lines(&mut open(sight, known)?)?;
+    let mut lines: Vec<String> = lines.iter().map(|line| live::in_order(line)).collect();
     lines.sort();
     Ok(Some(lines.join("\n")))
 }
@@ -150,7 +151,8 @@ pub fn restore_users(sight: Sight, instance: &str, saved: &str) -> HostResult<()
     };
     let mut connection = open(sight, known)?;
     let now = live::user_lines(&mut connection)?;
-    for line in saved.lines().filter(|line| !now.iter().any(|n| n == line)) {
+    let is_there = |line: &str| now.iter().any(|n| live::in_order(n) == line);
+    for line in saved.lines().filter(|line| !is_there(line)) {
         live::set_user(&mut connection, line)?;
     }
     for name in live::not_named(&fresh(sight, known)?, saved) {

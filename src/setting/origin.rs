@@ -66,7 +66,7 @@ impl Setting {
             | Setting::AclFile { path, .. }
             | Setting::Presence(path) => path.display().to_string(),
             Setting::Tls { what, .. } => tls(*what).to_owned(),
-            Setting::Certificate { role, what, .. } => certificate(*role, *what),
+            Setting::Certificate { role, what, .. } => certificate(sight, *role, *what),
             Setting::Strangers(dir) => format!("the names in {}", dir.display()),
             Setting::PasswordsInArguments => {
                 "/proc/*/comm and cmdline of Redis's tools and exporters".to_owned()
@@ -113,19 +113,28 @@ fn measure(what: Measure) -> &'static str {
     }
 }
 
+/// Where a server elsewhere was asked by TLS.
+const HANDSHAKE: &str = "the TLS handshake with it";
+
 fn tls(what: TlsFact) -> &'static str {
     match what {
         TlsFact::PlainAddresses => "CONFIG GET port and bind",
         TlsFact::Authorities => "the files of CONFIG GET tls-ca-cert-file and tls-ca-cert-dir",
-        TlsFact::OldProtocols => "CONFIG GET tls-protocols",
-        TlsFact::WeakCiphers => "CONFIG GET tls-ciphers and tls-ciphersuites",
+        TlsFact::OldProtocols => "CONFIG GET tls-protocols, or a hello that offers no other",
+        TlsFact::WeakCiphers => {
+            "CONFIG GET tls-ciphers and tls-ciphersuites, or a hello that offers no other"
+        }
         TlsFact::ServesItsFile => {
             "a TLS handshake on this host, and the file of CONFIG GET tls-cert-file"
         }
+        TlsFact::Version | TlsFact::AsksClients => HANDSHAKE,
     }
 }
 
-fn certificate(role: Role, what: CertificateFact) -> String {
+fn certificate(sight: Sight, role: Role, what: CertificateFact) -> String {
+    if sight.facts.elsewhere {
+        return HANDSHAKE.to_owned();
+    }
     let which = match role {
         Role::Server => "tls",
         Role::Client => "tls-client",

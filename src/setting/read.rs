@@ -55,6 +55,9 @@ impl Setting {
         match self {
             Setting::Directive { name, .. } => !PATHS.contains(&name.as_str()),
             Setting::Tls { what, .. } => !what.is_of_the_host(),
+            Setting::Certificate { role, what, .. } => {
+                *role == tls::certificate::Role::Server && what.is_shown()
+            }
             Setting::Info { field, .. } => !matches!(field.as_str(), "config_file" | "executable"),
             Setting::Users { .. }
             | Setting::Modules(_)

@@ -5,7 +5,7 @@ mod mounted;
 
 use super::kernel::typed;
 use super::{Reading, Sight};
-use crate::facts::{Instance, View};
+use crate::facts::View;
 use crate::host::{Host, HostError, HostResult};
 use crate::redis::effective::is_secret;
 use crate::redis::{Told, config};
@@ -136,10 +136,11 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
 /// A directive as the running server has it.
 pub fn read_directive(sight: Sight, instance: &str, name: &str) -> Reading {
     optional(sight, instance, "CONFIG GET", |told| {
-        if let Some(why) = &told.unconfigured {
-            return Err(why.to_string());
-        }
-        Ok(told.directives.get(name).map(|value| {
+        let value = match (told.directives.get(name), &told.unconfigured) {
+            (None, Some(why)) => return Err(why.to_string()),
+            (value, _) => value,
+        };
+        Ok(value.map(|value| {
             let secret = is_secret(name) && !value.is_empty();
             typed(if secret { "(set)" } else { value })
         }))
@@ -185,21 +186,12 @@ fn optional(
 
 /// A field of INFO.
 pub fn read_info(sight: Sight, instance: &str, field: &str) -> Reading {
-    told(sight, instance, |known| match &known.view {
-        View::Told(told) => told.info.get(field).map(|value| typed(value)),
-        _ => None,
+    optional(sight, instance, "INFO", |told| {
+        match (told.info.get(field), &told.uninformed) {
+            (None, Some(why)) => Err(why.to_string()),
+            (value, _) => Ok(value.map(|value| typed(value))),
+        }
     })
-}
-
-fn told(sight: Sight, instance: &str, pick: impl Fn(&Instance) -> Option<Value>) -> Reading {
-    let Some(known) = sight.facts.instances.get(instance) else {
-        return not_running(instance);
-    };
-    match &known.view {
-        View::NotRunning => not_running(instance),
-        View::Silent(why) => Reading::Unknown(why.clone()),
-        View::Told(_) => pick(known).map_or(Reading::Absent, |value| Reading::Value(value, None)),
-    }
 }
 
 /// `refused`, or `open`, to a client that sends no password.

@@ -9,7 +9,8 @@ mod key;
 use super::{Reading, Sight};
 use crate::facts::{Facts, View};
 use crate::host::HostError;
-use crate::redis::served;
+use crate::redis::remote::{Handshake, Takes};
+use crate::redis::{Told, served};
 use crate::value::Value;
 pub use chain::COMPLETE;
 pub use files::Tls;
@@ -56,6 +57,10 @@ pub enum TlsFact {
     WeakCiphers,
     /// Whether the certificate that it serves is the one in its file. `Value::Flag`.
     ServesItsFile,
+    /// The version that it chose of those we offered. `Value::Text`.
+    Version,
+    /// Whether it asks its clients for a certificate. `Value::Flag`.
+    AsksClients,
 }
 
 impl TlsFact {
@@ -73,6 +78,8 @@ impl fmt::Display for TlsFact {
             TlsFact::OldProtocols => "retired versions of TLS",
             TlsFact::WeakCiphers => "weak ciphers",
             TlsFact::ServesItsFile => "serves the certificate of its file",
+            TlsFact::Version => "version of TLS",
+            TlsFact::AsksClients => "asks clients for a certificate",
         })
     }
 }
@@ -124,10 +131,16 @@ fn judge(sight: Sight, instance: &str, what: TlsFact) -> Result<Option<Value>, B
             Ok(Some(Value::Int(count)))
         }
         TlsFact::OldProtocols => {
+            if let Some(takes) = takes(facts, instance) {
+                return taken(&takes.version);
+            }
             let tls = of_speaker(facts, instance)?;
             Ok(words(old_protocols(tls.text("tls-protocols"))))
         }
         TlsFact::WeakCiphers => {
+            if let Some(takes) = takes(facts, instance) {
+                return taken(&takes.suite);
+            }
             let tls = of_speaker(facts, instance)?;
             let lists = ["tls-ciphers", "tls-ciphersuites"].map(|name| tls.text(name));
             Ok(words(lists.into_iter().flat_map(weak_ciphers).collect()))
@@ -136,18 +149,47 @@ fn judge(sight: Sight, instance: &str, what: TlsFact) -> Result<Option<Value>, B
             let serves = serves_its_file(sight, &of_speaker(facts, instance)?)?;
             Ok(Some(Value::Flag(serves)))
         }
+        TlsFact::Version => Ok(Some(Value::text(&handshake(facts, instance)?.version))),
+        TlsFact::AsksClients => Ok(Some(Value::Flag(handshake(facts, instance)?.asks))),
     }
 }
 
 /// What the running server was told.
 fn of<'a>(facts: &'a Facts, instance: &str) -> Result<Tls<'a>, Blank> {
+    let told = told(facts, instance)?;
+    match &told.unconfigured {
+        Some(why) => Err(Blank::Unknown(format!("CONFIG GET: {why}"))),
+        None => Ok(Tls::of(&told.directives)),
+    }
+}
+
+/// How a server elsewhere spoke TLS with us.
+fn handshake<'a>(facts: &'a Facts, instance: &str) -> Result<&'a Handshake, Blank> {
+    let why = "it was asked in clear text: rediss:// shows how it speaks TLS";
+    let seen = told(facts, instance)?.handshake.as_ref();
+    seen.ok_or_else(|| Blank::NotApplicable(why.to_owned()))
+}
+
+/// What a server elsewhere took when it was offered nothing better, where that was tried.
+fn takes<'a>(facts: &'a Facts, instance: &str) -> Option<&'a Takes> {
+    // Where there was no handshake, CONFIG is asked.
+    handshake(facts, instance).ok()?.takes.as_ref()
+}
+
+fn taken(answer: &Result<Option<&'static str>, String>) -> Result<Option<Value>, Blank> {
+    let unknown = |why: &String| Blank::Unknown(format!("offering it to the server: {why}"));
+    let taken = answer.as_ref().map_err(unknown)?;
+    Ok(words(taken.map(str::to_owned).into_iter().collect()))
+}
+
+fn told<'a>(facts: &'a Facts, instance: &str) -> Result<&'a Told, Blank> {
     let known = facts.instances.get(instance).map(|known| &known.view);
     match known {
         None | Some(View::NotRunning) => {
             Err(Blank::NotApplicable(format!("{instance} is not running")))
         }
         Some(View::Silent(why)) => Err(Blank::Unknown(why.clone())),
-        Some(View::Told(told)) => Ok(Tls::of(&told.directives)),
+        Some(View::Told(told)) => Ok(told),
     }
 }
 
@@ -189,7 +231,9 @@ fn serves_its_file(sight: Sight, tls: &Tls) -> Result<bool, Blank> {
     let address = tls.own_address();
     let served = served::certificate(&address, port)
         .map_err(|e| Blank::Unknown(format!("a TLS handshake with {address} port {port}: {e}")))?;
-    Ok(file.first() == Some(&served))
+    let first = file.first();
+    let own = first.ok_or_else(|| Blank::Unknown("its file holds no certificate".to_owned()))?;
+    Ok(*own == served)
 }
 
 fn words(found: Vec<String>) -> Option<Value> {

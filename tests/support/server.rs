@@ -57,6 +57,14 @@ impl Server {
         let client = redis::Client::open(url).expect("a URL");
         client.get_connection().expect("it answers")
     }
+
+    /// The same, logged in as the default user.
+    pub fn connect_as(&self, password: &str) -> redis::Connection {
+        let mut connection = self.connect();
+        let mut auth = redis::cmd("AUTH");
+        let _: () = auth.arg(password).query(&mut connection).expect("OK");
+        connection
+    }
 }
 
 impl Drop for Server {

@@ -1,6 +1,7 @@
 //! Each certificate, judged by us and by openssl.
 
-use crate::sight::{Machine, certificates, run, value};
+use crate::issued::certificates;
+use crate::sight::{Machine, run, value};
 use redis_harden::setting::tls::COMPLETE;
 use redis_harden::setting::tls::certificate::{CertificateFact, Role};
 use redis_harden::value::Value;

@@ -1,6 +1,7 @@
 //! A real redis-server that speaks TLS: what its state makes of the controls, and what redis-cli says to it.
 
-use crate::sight::{Machine, certificates, run};
+use crate::issued::certificates;
+use crate::sight::{Machine, run};
 use redis_harden::audit::{Selection, Status, audit};
 use redis_harden::controls::all;
 use redis_harden::facts::{Facts, View};

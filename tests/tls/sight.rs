@@ -65,16 +65,6 @@ pub fn value(reading: Reading) -> Result<Value, String> {
     }
 }
 
-/// A directory with all certificates of tests/fixtures/tls/make, made now.
-pub fn certificates() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls/make");
-    let made = Command::new(make).arg(dir.path()).output().unwrap();
-    let errors = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "{errors}");
-    dir
-}
-
 /// Whether a program says yes, and its words.
 pub fn run(program: &str, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(program).args(arguments).output();

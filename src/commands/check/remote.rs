@@ -1,21 +1,21 @@
 //! `check --url`: a server by what it tells a client. The password never comes by the command line, where everybody sees it.
 
+mod tls;
+
 use crate::cli::Remote;
 use crate::commands::{Context, Trouble, absolute};
 use crate::facts::Facts;
 use crate::host::{Host, Reach};
 use crate::policy::{Policies, Trust};
-use crate::redis::{Endpoint, Login};
+use crate::redis::Login;
+use crate::redis::remote::Server;
 use std::path::Path;
 
 /// The environment variable that redis-cli takes its password from.
 const VARIABLE: &str = "REDISCLI_AUTH";
 
-/// Where and as whom to ask.
-pub struct Target {
-    pub endpoint: Endpoint,
-    pub login: Option<Login>,
-}
+/// Whom to ask.
+pub struct Target(Server);
 
 impl Target {
     /// From the flags; `None` where the host itself is asked about.
@@ -25,12 +25,14 @@ impl Target {
         };
         let wrong = |why: &str| {
             Trouble::from(format!(
-                "--url: {why}\n  = such as redis://cache.example:6379"
+                "--url: {why}\n  = such as rediss://cache.example:6379"
             ))
         };
-        let rest = url
-            .strip_prefix("redis://")
-            .ok_or_else(|| wrong("it begins with redis://"))?;
+        let (by_tls, rest) = match (url.strip_prefix("rediss://"), url.strip_prefix("redis://")) {
+            (Some(rest), _) => (true, rest),
+            (None, Some(rest)) => (false, rest),
+            (None, None) => return Err(wrong("it begins with rediss:// or redis://")),
+        };
         let (user, place) = match rest.rsplit_once('@') {
             Some((user, place)) => (Some(user), place),
             None => (None, rest),
@@ -59,19 +61,30 @@ impl Target {
                 "a user needs a password: --password-file, or the environment's REDISCLI_AUTH",
             ));
         }
-        Ok(Some(Target {
-            endpoint: Endpoint::Tcp(host, port),
+        let tls = match (by_tls, tls::given(remote)) {
+            (true, _) => Some(tls::client(remote)?),
+            (false, None) => None,
+            (false, Some(option)) => {
+                return Err(wrong(&format!(
+                    "redis:// is in clear text, and {option} is of TLS"
+                )));
+            }
+        };
+        Ok(Some(Target(Server {
+            host,
+            port,
             login,
-        }))
+            tls,
+        })))
     }
 
     /// The server, under this machine's policy for its first instance. Nothing of this machine is read for the host elsewhere.
     pub fn look(&self, context: &Context) -> Result<(Host, Policies, Facts), Trouble> {
-        let why = format!("the host of {} is elsewhere", self.endpoint);
+        let why = format!("the host of {} is elsewhere", self.0.endpoint());
         let host = Host::at(Path::new("/"), Reach::FilesOnly(why))?;
         let mut policies = context.policies(&host, Trust::Reader)?;
         policies.instances.truncate(1);
-        let facts = Facts::elsewhere(&policies, &self.endpoint, self.login.as_ref())?;
+        let facts = Facts::elsewhere(&policies, &self.0)?;
         Ok((host, policies, facts))
     }
 }
@@ -128,7 +141,7 @@ mod tests {
     fn target(url: &str) -> Result<Option<Target>, Trouble> {
         Target::of(&Remote {
             url: Some(url.to_owned()),
-            password_file: None,
+            ..Remote::default()
         })
     }
 
@@ -141,7 +154,7 @@ mod tests {
             ("redis://[fd00::1]:7000", "[fd00::1]:7000"),
         ] {
             let endpoint = match target(url) {
-                Ok(Some(target)) => target.endpoint,
+                Ok(Some(Target(server))) => server.endpoint(),
                 _ => panic!("{url}"),
             };
             assert_eq!(endpoint.to_string(), wanted);
@@ -157,6 +170,7 @@ mod tests {
             "redis://a/0",
             "redis://a:0",
             "redis://",
+            "rediss://u:secret@a",
             "http://a",
             "a:6379",
         ] {

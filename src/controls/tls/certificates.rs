@@ -1,6 +1,6 @@
 //! The certificates that the running server was told to use: its peers take them today and next week, and their keys are its alone.
 
-use super::{ON, told};
+use super::{ON, handshake, serves_nobody, told};
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
 use crate::facts::Facts;
 use crate::policy::Policy;
@@ -208,9 +208,9 @@ pub const CONTROLS: &[Control] = &[
         why: "Where an extension says what it is for and does not name servers, every client that verifies refuses it.",
         references: &["RFC 5280 section 4.2.1.12", "openssl x509 -purpose"],
         by_hand: "have it issued with extendedKeyUsage serverAuth and clientAuth, keyUsage digitalSignature",
-        wants: Wants::Instance(|p, f| match told(p, f) {
-            Some(tls) if tls.port().is_none() => Vec::new(),
-            _ => vec![usage(
+        wants: Wants::Instance(|p, f| match serves_nobody(p, f) {
+            true => Vec::new(),
+            false => vec![usage(
                 p,
                 Role::Server,
                 "have it issued with extendedKeyUsage serverAuth",
@@ -271,13 +271,9 @@ pub const CONTROLS: &[Control] = &[
         why: "Clients compare the name that they connect to with subjectAltName; most have long ceased to look at the common name.",
         references: &["RFC 9525", "Redis encryption.md"],
         by_hand: "have it issued with the names and addresses that clients use in subjectAltName",
-        wants: Wants::Instance(|p, f| match told(p, f) {
-            Some(tls) if tls.port().is_none() => Vec::new(),
-            _ => vec![Want::by_hand(
-                certificate(p, Role::Server, CertificateFact::Names),
-                Rule::Present,
-                REISSUE,
-            )],
+        wants: Wants::Instance(|p, f| match serves_nobody(p, f) {
+            true => Vec::new(),
+            false => names(p, f),
         }),
         cases: &[
             passes(&[ON, CERTIFICATE, GOOD]),
@@ -355,6 +351,15 @@ fn certificates(
         ));
     }
     wants
+}
+
+/// That it has names, and that they are those by which a client elsewhere found it.
+fn names(policy: &Policy, facts: &Facts) -> Vec<Want> {
+    let want = |what, rule| Want::by_hand(certificate(policy, Role::Server, what), rule, REISSUE);
+    let asked = handshake(policy, facts).map(|seen| Rule::Is(Value::text(&seen.name)));
+    let asked = asked.map(|rule| want(CertificateFact::NameAsked, rule));
+    let any = want(CertificateFact::Names, Rule::Present);
+    std::iter::once(any).chain(asked).collect()
 }
 
 fn usage(policy: &Policy, role: Role, fix: &str) -> Want {

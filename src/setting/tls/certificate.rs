@@ -1,7 +1,7 @@
 //! The certificates of a server, as files: what its peers will find in them. The words of OpenSSL's own judgement are followed,
 //! since it is OpenSSL that Redis and its peers ask.
 
-use super::{Blank, Tls, chain, key, of_speaker, words};
+use super::{Blank, COMPLETE, Tls, chain, handshake, key, of_speaker, words};
 use crate::host::Host;
 use crate::setting::{Reading, Sight};
 use crate::value::Value;
@@ -52,8 +52,20 @@ pub enum CertificateFact {
     Usage,
     /// The names and addresses that it is for. `Value::Words`, or nothing.
     Names,
+    /// The name that a client has asked for where it is for that, else those that it is for. `Value::Text`, or nothing.
+    NameAsked,
     /// Keys and signatures that can be forged. `Value::Words`, or nothing.
     Weakness,
+}
+
+impl CertificateFact {
+    /// Whether a handshake shows it.
+    pub fn is_shown(self) -> bool {
+        !matches!(
+            self,
+            CertificateFact::Count | CertificateFact::KeyMatches | CertificateFact::KeyExposed
+        )
+    }
 }
 
 impl fmt::Display for CertificateFact {
@@ -67,6 +79,7 @@ impl fmt::Display for CertificateFact {
             CertificateFact::Chain => "chain",
             CertificateFact::Usage => "is taken for its role",
             CertificateFact::Names => "names",
+            CertificateFact::NameAsked => "name that was asked for",
             CertificateFact::Weakness => "weak keys and signatures",
         })
     }
@@ -83,6 +96,13 @@ impl fmt::Display for Role {
 
 /// A fact of one of the instance's certificates, and the file that it is in.
 pub fn read(sight: Sight, instance: &str, role: Role, what: CertificateFact) -> Reading {
+    if sight.facts.elsewhere {
+        return match judge_shown(sight, instance, role, what) {
+            Ok(Some(value)) => Reading::Value(value, None),
+            Ok(None) => Reading::Absent,
+            Err(blank) => blank.into(),
+        };
+    }
     let judged = of_speaker(sight.facts, instance).and_then(|tls| {
         let path = match what {
             CertificateFact::KeyExposed => tls.named(directives(&tls, role).1)?,
@@ -117,36 +137,83 @@ fn judge(
     let host = sight.host;
     let now = host.now().as_second();
     match what {
-        CertificateFact::Count => count(host, path),
-        CertificateFact::KeyExposed => key::exposure(sight, path),
-        CertificateFact::DaysLeft => looking(host, path, |leaf, above| {
+        CertificateFact::Count => return count(host, path),
+        CertificateFact::KeyExposed => return key::exposure(sight, path),
+        _ => {}
+    }
+    let ders = load(host, path)?;
+    looking(&ders, &path.display(), |leaf, above| match what {
+        CertificateFact::KeyMatches => {
+            let key = tls.named(directives(tls, role).1)?;
+            Ok(Some(Value::Flag(key::matches(host, &key, leaf)?)))
+        }
+        CertificateFact::Chain => {
+            let end = chain::end(host, tls, role, (leaf, above), now)?;
+            Ok(Some(Value::text(end)))
+        }
+        _ => in_itself(what, role, (leaf, above), now),
+    })
+}
+
+/// The same of what a server elsewhere has shown.
+fn judge_shown(
+    sight: Sight,
+    instance: &str,
+    role: Role,
+    what: CertificateFact,
+) -> Result<Option<Value>, Blank> {
+    let handshake = handshake(sight.facts, instance)?;
+    let shown = &handshake.shown;
+    if what == CertificateFact::Chain {
+        let broken = shown.broken.as_ref().map(|why| format!("broken: {why}"));
+        return Ok(Some(Value::text(broken.as_deref().unwrap_or(COMPLETE))));
+    }
+    let now = sight.host.now().as_second();
+    looking(
+        &shown.certificates,
+        &"the handshake",
+        |leaf, above| match what {
+            CertificateFact::NameAsked if shown.is_for_name => {
+                Ok(Some(Value::text(&handshake.name)))
+            }
+            CertificateFact::NameAsked => {
+                let names = names(leaf)?.join(" ");
+                Ok((!names.is_empty()).then_some(Value::Text(names)))
+            }
+            _ => in_itself(what, role, (leaf, above), now),
+        },
+    )
+}
+
+/// What certificates say in themselves, wherever they were found.
+fn in_itself(
+    what: CertificateFact,
+    role: Role,
+    (leaf, above): (&X509Certificate, &[X509Certificate]),
+    now: i64,
+) -> Result<Option<Value>, Blank> {
+    match what {
+        CertificateFact::DaysLeft => {
             let ends = above.iter().map(|c| c.validity().not_after.timestamp());
             let first = ends.fold(leaf.validity().not_after.timestamp(), i64::min);
             Ok(days(first.saturating_sub(now)))
-        }),
-        CertificateFact::DaysValid => looking(host, path, |leaf, _| {
+        }
+        CertificateFact::DaysValid => {
             let start = leaf.validity().not_before.timestamp();
             Ok(days(now.saturating_sub(start)))
-        }),
-        CertificateFact::KeyMatches => looking(host, path, |leaf, _| {
-            let key = tls.named(directives(tls, role).1)?;
-            Ok(Some(Value::Flag(key::matches(host, &key, leaf)?)))
-        }),
-        CertificateFact::Chain => looking(host, path, |leaf, above| {
-            let end = chain::end(host, tls, role, (leaf, above), now)?;
-            Ok(Some(Value::text(end)))
-        }),
-        CertificateFact::Usage => looking(host, path, |leaf, _| {
-            Ok(Some(Value::Flag(is_taken_for(leaf, role)?)))
-        }),
-        CertificateFact::Names => looking(host, path, |leaf, _| Ok(words(names(leaf)?))),
-        CertificateFact::Weakness => looking(host, path, |leaf, above| {
+        }
+        CertificateFact::Usage => Ok(Some(Value::Flag(is_taken_for(leaf, role)?))),
+        CertificateFact::Names => Ok(words(names(leaf)?)),
+        CertificateFact::Weakness => {
             let mut weak = weakness(leaf)?;
             for certificate in above {
                 weak.extend(weakness(certificate)?);
             }
             Ok(words(weak))
-        }),
+        }
+        other => Err(Blank::NotApplicable(format!(
+            "a certificate alone does not tell: {other}"
+        ))),
     }
 }
 
@@ -155,28 +222,23 @@ fn days(seconds: i64) -> Option<Value> {
     Some(Value::Int(seconds.div_euclid(DAY)))
 }
 
-/// Looks at the certificates of a file: the server's own, and those above it.
+/// Looks at certificates in DER: the server's own, and those above it.
 fn looking(
-    host: &Host,
-    path: &Path,
+    ders: &[Vec<u8>],
+    place: &dyn fmt::Display,
     look: impl FnOnce(&X509Certificate, &[X509Certificate]) -> Result<Option<Value>, Blank>,
 ) -> Result<Option<Value>, Blank> {
-    let ders = load(host, path)?;
     let all: Result<Vec<_>, _> = ders.iter().map(|der| parse(der)).collect();
-    let all = all.map_err(|e| Blank::Unknown(format!("{}: {e}", path.display())))?;
+    let all = all.map_err(|e| Blank::Unknown(format!("{place}: {e}")))?;
     match all.split_first() {
         Some((leaf, above)) => look(leaf, above),
-        None => Err(none_in(path)),
+        None => Err(Blank::Unknown(format!("{place} holds no certificate"))),
     }
 }
 
-/// The certificates of a PEM file, the server's own first; at least one.
+/// The certificates of a PEM file, the server's own first.
 pub(super) fn load(host: &Host, path: &Path) -> Result<Vec<Vec<u8>>, Blank> {
-    let ders = pem(&key::content(host, path)?);
-    match ders.is_empty() {
-        true => Err(none_in(path)),
-        false => Ok(ders),
-    }
+    Ok(pem(&key::content(host, path)?))
 }
 
 /// The certificates in PEM text. What is no PEM holds none.
@@ -194,10 +256,6 @@ pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
         Some(_) => Err("an extension of the certificate is malformed".to_owned()),
         None => Ok(parsed),
     }
-}
-
-fn none_in(path: &Path) -> Blank {
-    Blank::Unknown(format!("{} holds no certificate", path.display()))
 }
 
 fn count(host: &Host, path: &Path) -> Result<Option<Value>, Blank> {
@@ -241,6 +299,17 @@ fn names(leaf: &X509Certificate) -> Result<Vec<String>, Blank> {
             _ => None,
         });
     Ok(shown.collect())
+}
+
+/// The names and addresses that a certificate in DER is for; one that cannot be read is for none.
+pub fn names_in(der: &[u8]) -> Vec<String> {
+    let parsed = parse(der);
+    parsed.map_or_else(|_| Vec::new(), |leaf| names(&leaf).unwrap_or_default())
+}
+
+/// Who has issued a certificate in DER.
+pub fn issuer(der: &[u8]) -> String {
+    parse(der).map_or_else(|why| why, |leaf| leaf.issuer().to_string())
 }
 
 fn address(bytes: &[u8]) -> Option<String> {
