@@ -41,6 +41,10 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
         "a server under the supervisor: tests/systemd.rs",
     ),
     (
+        "service.live",
+        "a server under the supervisor: tests/plain.rs changes one while it runs",
+    ),
+    (
         "service.persistent",
         "no host without systemd passes yet, and where systemd runs service.enabled says it: tests/plain.rs",
     ),
