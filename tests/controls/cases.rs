@@ -69,6 +69,10 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
 /// And with no failing case.
 const NO_FAILING_CASE: &[(&str, &str)] = &[
     (
+        "service.live",
+        "a server under the supervisor: tests/plain.rs changes one while it runs",
+    ),
+    (
         "service.binary",
         "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
     ),
