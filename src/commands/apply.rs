@@ -176,7 +176,7 @@ fn summary(
             "  {} ({}): {}\n",
             judged.control.id,
             judged.control.severity.word(),
-            residue(finding)
+            residue(finding, host)
         ));
     }
     if host.is_running() {
@@ -197,7 +197,7 @@ fn summary(
 }
 
 /// What is left and who can fix it, in a line.
-fn residue(finding: &Finding) -> String {
+fn residue(finding: &Finding, host: &Host) -> String {
     let observed = finding
         .observed
         .as_ref()
@@ -210,6 +210,7 @@ fn residue(finding: &Finding) -> String {
         return format!("{} could not be read{because}", finding.setting);
     }
     let who = match finding.place {
+        Where::Here if !host.is_live_root() => "in this tree",
         Where::Here => "here",
         Where::Host => "on the machine that runs this host",
         Where::Restart => "by a restart of Redis",

@@ -15,7 +15,7 @@ pub const CONTROLS: &[Control] = &[
         title: "a client without password is refused",
         severity: Severity::Critical,
         why: "An open Redis is taken over by the next scan; what counts is what the server answers, not what requirepass shows.",
-        references: &["Redis security/acl.md", "CATALOGUE T-14"],
+        references: &["Redis security/acl.md"],
         by_hand: "ACL SETUSER default off, and the same in the ACL file",
         wants: Wants::Instance(|p, _| {
             vec![Want::by_restart(
@@ -88,7 +88,7 @@ pub const CONTROLS: &[Control] = &[
         title: "no user gets in without a password",
         severity: Severity::Critical,
         why: "nopass lets everyone in as that user. An aclfile without a line for default does just that, whatever requirepass says.",
-        references: &["Redis security/acl.md", "CATALOGUE T-14"],
+        references: &["Redis security/acl.md"],
         by_hand: "ACL SETUSER NAME resetpass off, and the same in the ACL file",
         wants: Wants::Instance(|p, _| users(p, UserFact::NoPassword)),
         cases: &[
@@ -240,7 +240,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the ACL file says what default may do",
         severity: Severity::Critical,
         why: "An ACL file without that line makes default on nopass ~* &* +@all, and voids requirepass without a word.",
-        references: &["Redis src/acl.c ACLLoadFromFile", "CATALOGUE T-14"],
+        references: &["Redis src/acl.c ACLLoadFromFile"],
         by_hand: "add `user default off resetpass -@all` to it, then ACL LOAD",
         wants: Wants::Instance(|p, f| {
             let names = Rule::Is(Value::Flag(true));

@@ -119,7 +119,7 @@ pub const CONTROLS: &[Control] = &[
         references: &[
             "redis.conf tls-cluster",
             "CVE-2026-21863",
-            "CATALOGUE fw.bus-port",
+            "Redis scaling.md, cluster bus port",
         ],
         by_hand: "set tls-cluster yes with certificates for all nodes, or let only the nodes reach the bus port",
         wants: Wants::Instance(|p, f| directive(p, f, "tls-cluster", Rule::Is(Value::text("yes")))),

@@ -42,7 +42,7 @@ pub const CONTROLS: &[Control] = &[
         severity: Severity::High,
         why: "rename-command is deprecated: renaming CONFIG breaks Sentinel's failover, and a renamed command in an append-only file is fatal at the next start. \
               ACLs do it without these.",
-        references: &["Redis security/_index.md", "CATALOGUE T-13"],
+        references: &["Redis security/_index.md"],
         by_hand: "remove the rename-command lines, and deny the commands by ACL: -@dangerous",
         wants: Wants::Instance(|p, _| {
             let files = [p.config_file(), p.stock_config()];
@@ -133,7 +133,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the running server keeps its data where the policy says",
         severity: Severity::Critical,
         why: "A dir that points at cron or .ssh is the trace of an attack; any other is data that no backup has.",
-        references: &["CATALOGUE §1.9 ioc.dir-dbfilename"],
+        references: &["redis issue 3594"],
         by_hand: "look at CONFIG GET dir and dbfilename, and at who changed them (ACL LOG)",
         wants: Wants::Instance(|p, _| {
             vec![
@@ -200,7 +200,7 @@ pub const CONTROLS: &[Control] = &[
         Rule::Is(Value::text("yes")),
         "the server hides its command line",
         "Options of the command line, a password among them, are in everybody's ps until the title replaces them.",
-        &["redis.conf set-proc-title", "CATALOGUE T-15"],
+        &["redis.conf set-proc-title", "proc_pid_cmdline(5)"],
         "yes",
         "no"
     ),

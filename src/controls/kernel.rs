@@ -163,7 +163,7 @@ pub const CONTROLS: &[Control] = &[
         title: "`sysctl --system` by hand leaves the values that the boot leaves",
         severity: Severity::Low,
         why: "systemd-sysctl reads no /etc/sysctl.conf, sysctl(8) of procps reads it last: an admin who reloads undoes what the boot set, or the reverse.",
-        references: &["sysctl.d(5)", "sysctl(8)", "HOST §3.5"],
+        references: &["sysctl.d(5)", "sysctl(8)"],
         by_hand: "move the line from the file named into /etc/sysctl.d, below the name of ours",
         wants: Wants::Host(|p, _| {
             let what = "move the line from the file named into /etc/sysctl.d, or remove it";

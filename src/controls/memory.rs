@@ -297,7 +297,7 @@ pub const CONTROLS: &[Control] = &[
         severity: Severity::Low,
         why: "Redis's documentation wants swap so that running out becomes slow instead of deadly; orchestrators want none. \
               What must not be is a maxmemory that needs it.",
-        references: &["Redis admin.md", "CATALOGUE T-42"],
+        references: &["Redis admin.md"],
         by_hand: "lower redis.maxmemory below the RAM",
         wants: Wants::Host(|_, f| {
             let rule = Rule::AtMost(i64::try_from(f.memory).unwrap_or(i64::MAX));

@@ -208,7 +208,7 @@ pub const CONTROLS: &[Control] = &[
         title: "no append-only file of an older Redis lies beside ours",
         severity: Severity::Medium,
         why: "Redis 7 moves a single appendonly.aof into its directory once; one that appears later is never read, and is taken for a backup.",
-        references: &["Redis persistence.md, multi part AOF", "CATALOGUE T-19"],
+        references: &["Redis persistence.md, multi part AOF"],
         by_hand: "find out where it came from, then move it out of the data directory",
         wants: Wants::Instance(|p, f| {
             if !p.persistence.appendonly || !f.is_running(&p.redis.name) {

@@ -412,7 +412,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the unit allows the processor lists that redis.conf asks for",
         severity: Severity::Medium,
         why: "server-cpulist and its like call sched_setaffinity, which Debian's filter (~@resources) kills the server for.",
-        references: &["redis.conf server-cpulist", "systemd.exec(5) SystemCallFilter", "CATALOGUE unit.cpulist"],
+        references: &["redis.conf server-cpulist", "systemd.exec(5) SystemCallFilter"],
         by_hand: "add SystemCallFilter=sched_setaffinity in a drop-in of the unit, or remove the lists",
         wants: Wants::Instance(|p, _| {
             let lists = ["server-cpulist", "bio-cpulist", "aof-rewrite-cpulist", "bgsave-cpulist"];

@@ -198,7 +198,10 @@ pub const CONTROLS: &[Control] = &[
         title: "the unit lets Redis save before it is killed",
         severity: Severity::High,
         why: "A stop that is cut short by SIGKILL loses what the last save and the last fsync have not.",
-        references: &["systemd.service(5) TimeoutStopSec", "OPS §1.4"],
+        references: &[
+            "systemd.service(5) TimeoutStopSec",
+            "Redis src/server.c prepareForShutdown",
+        ],
         by_hand: "set TimeoutStopSec= to ten minutes or more in a drop-in of the unit",
         wants: Wants::Instance(|p, _| of_unit(p, "TimeoutStopSec", Rule::AtLeast(LEAST_STOP_S))),
         cases: &[

@@ -128,6 +128,16 @@ fn count(text: &str, range: Range<usize>) -> usize {
 /// Words in a key that say that its value is for nobody's terminal.
 const SECRET: [&str; 4] = ["pass", "auth", "secret", "token"];
 
+/// Whether a line is none that somebody meant for a policy: another file was named, and it may be a password's.
+fn is_no_policy(line: &str) -> bool {
+    const LONGEST_KEY: usize = 24;
+    let is_key = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.\"'[]{},#".contains(c);
+        word.len() <= LONGEST_KEY && word.chars().all(plain)
+    };
+    !line.contains('#') && !line.split_whitespace().all(is_key)
+}
+
 /// The line without control characters (a policy is not to move a cursor) and without what looks like a password.
 fn shown(line: &str) -> String {
     let visible = |c: char| if c.is_control() { ' ' } else { c };
@@ -136,7 +146,7 @@ fn shown(line: &str) -> String {
     let secret = rules || SECRET.iter().any(|word| name.contains(word));
     let line = match line.split_once('=') {
         Some((key, _)) if secret => format!("{key}= (hidden)"),
-        None if secret => "(hidden)".to_owned(),
+        None if secret || is_no_policy(line) => "(hidden)".to_owned(),
         _ => line.to_owned(),
     };
     line.trim_end().chars().map(visible).collect()

@@ -66,6 +66,27 @@ fn a_syntax_error_has_file_line_and_column() {
 }
 
 #[test]
+fn a_password_file_that_was_named_by_mistake_is_not_shown() {
+    let tree = Fake::debian();
+    for content in [
+        "3f7a0000000000000000000000000000000000000000000000000000000000aa\n",
+        "root:$y$j9T$abc:19700:0:99999:7:::\n",
+    ] {
+        tree.file("etc/secret", content);
+        let path = tree.at("etc/secret");
+        let ran = tree.run(&[
+            "--policy",
+            path.to_str().expect("UTF-8"),
+            "policy",
+            "validate",
+        ]);
+        ran.exits(2);
+        assert!(ran.err.contains("(hidden)"), "{ran}");
+        assert!(!ran.err.contains(content.trim()), "{ran}");
+    }
+}
+
+#[test]
 fn what_it_extends_must_exist_and_not_go_round() {
     let message = refused("extends = \"base.toml\"\n");
     assert!(message.contains("/etc/redis-harden/base.toml"), "{message}");

@@ -13,7 +13,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the running server was started with the file that its unit names",
         severity: Severity::High,
         why: "A server without a file has no password and no limit; one with another file loses what it has at the next start by its unit.",
-        references: &["Redis INFO config_file", "CATALOGUE §1.16 live.config-file"],
+        references: &["Redis INFO config_file"],
         by_hand: "start it by its unit: systemctl restart redis-server",
         wants: Wants::Instance(|p, _| {
             vec![Want::by_restart(of(p, Question::OtherFile), Rule::Absent)]
@@ -36,10 +36,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the running server has what its file and its command line say",
         severity: Severity::Medium,
         why: "What a CONFIG SET has changed is audited by nobody, and lost at the next start. It is also the first step of most attacks.",
-        references: &[
-            "Redis CONFIG SET",
-            "CATALOGUE §1.16 live.drift, live.runtime-only",
-        ],
+        references: &["Redis CONFIG SET", "Redis CONFIG REWRITE"],
         by_hand: "restart Redis, or CONFIG SET the value back; put a value that was meant into the policy",
         wants: Wants::Instance(|p, _| {
             let what = "restart Redis, or CONFIG SET the value back; put a value that was meant into the policy";
@@ -87,7 +84,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the file says what the running server and the policy have",
         severity: Severity::Medium,
         why: "A file that was edited takes effect at the next start, when nobody expects a change.",
-        references: &["CATALOGUE §1.16 live.drift"],
+        references: &["Redis CONFIG GET"],
         by_hand: "redis-harden apply renders our file anew; in another's, put the line back",
         wants: Wants::Instance(|p, _| {
             let what = "redis-harden apply renders our file anew; in another's, put the line back";
@@ -119,7 +116,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the policy asks for what the file and the running server have",
         severity: Severity::Medium,
         why: "A policy that was changed and never applied protects nothing.",
-        references: &["CATALOGUE §1.16 live.drift"],
+        references: &["Redis CONFIG GET"],
         by_hand: "redis-harden plan shows the lines that differ; redis-harden apply writes them",
         wants: Wants::Instance(|p, _| {
             let what =
@@ -154,7 +151,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the server knows every directive of its files and of the policy",
         severity: Severity::High,
         why: "A server does not start on a directive that its version does not know: the next restart is an outage.",
-        references: &["Redis config.c", "CATALOGUE §3"],
+        references: &["Redis config.c"],
         by_hand: "remove the line, or install the version that knows it",
         wants: Wants::Instance(|p, _| {
             let what = "remove the line, or install the version that knows it";
@@ -178,7 +175,7 @@ pub const CONTROLS: &[Control] = &[
         title: "no value is followed by a comment",
         severity: Severity::High,
         why: "Redis knows comments on lines of their own only: behind a value they are more values, and it does not start.",
-        references: &["CATALOGUE §1.11 conf.inline-comment"],
+        references: &["Redis src/config.c loadServerConfigFromString"],
         by_hand: "put the comment on a line of its own",
         wants: Wants::Instance(|p, _| {
             let what = "put the comment on a line of its own";
@@ -234,7 +231,7 @@ pub const CONTROLS: &[Control] = &[
         title: "no line of the configuration overrides an earlier one",
         severity: Severity::Low,
         why: "The last line counts: whoever reads the first is misled.",
-        references: &["CATALOGUE T-08, T-25"],
+        references: &["Redis src/config.c loadServerConfigFromString"],
         by_hand: "remove the line that does not count",
         wants: Wants::Instance(|p, _| {
             let what = "remove the line that does not count";
@@ -260,10 +257,7 @@ pub const CONTROLS: &[Control] = &[
         title: "no password can be read in the configuration",
         severity: Severity::Medium,
         why: "A redis.conf is copied into backups, tickets and images; an ACL file holds hashes.",
-        references: &[
-            "redis.conf aclfile",
-            "CATALOGUE §1.11 conf.plaintext-secret",
-        ],
+        references: &["redis.conf aclfile", "redis.conf requirepass, masterauth"],
         by_hand: "move the users into an ACL file with #HASH passwords, and change the password that could be read",
         wants: Wants::Instance(|p, _| {
             let what = "move the users into an ACL file with #HASH passwords, and change the password that could be read";

@@ -50,7 +50,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the certificate is valid for a week yet",
         severity: Severity::High,
         why: "On that day every client, replica and node is refused at once. The first to expire of its file counts.",
-        references: &["CATALOGUE §1.13", "openssl x509 -checkend 604800"],
+        references: &["openssl x509 -checkend 604800"],
         by_hand: RENEW,
         wants: Wants::Instance(|p, f| {
             certificates(p, f, CertificateFact::DaysLeft, Rule::AtLeast(7), RENEW)
@@ -81,7 +81,7 @@ pub const CONTROLS: &[Control] = &[
         title: "the certificate is valid for a month yet",
         severity: Severity::Low,
         why: "What renews it by itself has done so by now: it is time to look why not.",
-        references: &["CATALOGUE §1.13", "openssl x509 -checkend 2592000"],
+        references: &["openssl x509 -checkend 2592000"],
         by_hand: RENEW,
         wants: Wants::Instance(|p, f| {
             certificates(p, f, CertificateFact::DaysLeft, Rule::AtLeast(30), RENEW)
@@ -152,7 +152,7 @@ pub const CONTROLS: &[Control] = &[
         title: "only root and Redis can read the private key",
         severity: Severity::High,
         why: "Whoever has it is this server to every client. Redis takes a key that everybody can read without a word.",
-        references: &["CATALOGUE §1.13", "redis.conf tls-key-file"],
+        references: &["redis.conf tls-key-file"],
         by_hand: "chown root:redis FILE; chmod 0640 FILE; and replace the key where others could read it",
         wants: Wants::Instance(|p, f| {
             let fix =
