@@ -400,7 +400,7 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.exec(5) NoExecPaths"],
         by_hand: "set NoExecPaths=/ and ExecPaths= to the server, the supervisor and the library directories in a drop-in of the unit",
         wants: Wants::Instance(|p, _| {
-            vec![list(p, "NoExecPaths", Rule::Is(Value::words("/")))]
+            vec![list(p, "NoExecPaths", Rule::LastWord("/".into()))]
         }),
         cases: &[
             passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nNoExecPaths=/\n")]),

@@ -4,11 +4,11 @@
 use crate::facts::View;
 use crate::host::{HostError, HostResult};
 use crate::plan::{Change, is_ready};
-use crate::policy::Policy;
+use crate::policy::{Install, Policy};
 use crate::redis::{acl, rehearsal};
 use crate::setting::effective::faults_of_policy;
 use crate::setting::secret::hex;
-use crate::setting::{Setting, Sight, firewall};
+use crate::setting::{Reading, Setting, Sight, firewall};
 use crate::value::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -79,8 +79,17 @@ impl Preflight {
         if self.tried.contains(&digest) {
             return Ok(());
         }
+        if !is_installed(sight, policy) {
+            return Ok(());
+        }
         rehearsal::rehearse(sight.host, sight.facts, policy, &conf, &users)?;
         self.tried.insert(digest);
         Ok(())
     }
+}
+
+/// Whether the server is there as it will run: its package may come later in this run.
+fn is_installed(sight: Sight, policy: &Policy) -> bool {
+    let package = Setting::Package(policy.package().to_owned());
+    policy.redis.install == Install::Never || matches!(package.read(sight), Reading::Value(..))
 }
