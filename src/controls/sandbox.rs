@@ -404,7 +404,7 @@ pub const CONTROLS: &[Control] = &[
         }),
         cases: &[
             passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nNoExecPaths=/\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nNoExecPaths=/tmp\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nNoExecPaths=\nNoExecPaths=/tmp\n")]),
         ],
     },
     Control {
