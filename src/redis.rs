@@ -3,6 +3,7 @@
 pub mod acl;
 pub mod config;
 pub mod effective;
+mod line;
 pub mod live;
 pub mod rdb;
 pub mod rehearsal;
@@ -10,17 +11,18 @@ pub mod remote;
 pub mod sentinel;
 pub mod served;
 pub mod takeover;
+mod timed;
 pub mod users;
 
 use effective::words;
-use redis::{
-    Client, Connection, ConnectionAddr, ConnectionLike, IntoConnectionInfo, RedisConnectionInfo,
-    RedisResult, Value,
-};
+use line::{Line, Stream};
+use redis::{ConnectionLike, RedisResult, Value};
 use remote::Handshake;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
+use timed::Timed;
 use users::User;
 
 /// A local server answers in well under a millisecond; one that needs longer is busy or hung, and that is an answer too.
@@ -61,6 +63,8 @@ pub struct Told {
     pub cluster: Answer<BTreeMap<String, String>>,
     /// How it spoke TLS, where it is elsewhere and was asked by TLS.
     pub handshake: Option<Handshake>,
+    /// The process that listens on its unix socket, by the kernel's word.
+    pub listener: Option<i32>,
 }
 
 /// What was asked, or why it was not told.
@@ -89,10 +93,12 @@ pub enum Silence {
 /// Asks a server of this host for its configuration and state, as `login` or as a client that sends no password.
 /// One that keeps its configuration to itself has told nothing that could be worked by.
 pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> {
-    let told = interview(&mut connect(endpoint, login)?)?;
+    let mut line = connect(endpoint, login)?;
+    let listener = line.listener();
+    let told = interview(&mut line)?;
     match told.unconfigured {
         Some(why) => Err(why),
-        None => Ok(told),
+        None => Ok(Told { listener, ..told }),
     }
 }
 
@@ -145,6 +151,7 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         },
         info,
         handshake: None,
+        listener: None,
     })
 }
 
@@ -196,6 +203,8 @@ pub fn anonymous(endpoint: &Endpoint) -> Result<bool, Silence> {
 fn lets_in(answer: Result<(), Silence>) -> Result<bool, Silence> {
     match answer {
         Ok(()) => Ok(true),
+        // It was let in, and may do something else.
+        Err(Silence::Refused(text)) if text.starts_with("NOPERM") => Ok(true),
         Err(Silence::Refused(text)) if text.contains("NOAUTH") || text.contains("DENIED") => {
             Ok(false)
         }
@@ -203,33 +212,35 @@ fn lets_in(answer: Result<(), Silence>) -> Result<bool, Silence> {
     }
 }
 
-fn connect(endpoint: &Endpoint, login: Option<&Login>) -> Result<Connection, Silence> {
-    let address = match endpoint {
-        Endpoint::Socket(path) => ConnectionAddr::Unix(path.clone()),
-        Endpoint::Tcp(host, port) => ConnectionAddr::Tcp(host.clone(), *port),
+/// A connection to a server of this host, with an end to every wait and to every answer: it may be anybody's who has its directory.
+fn connect(endpoint: &Endpoint, login: Option<&Login>) -> Result<Line, Silence> {
+    let stream = match endpoint {
+        Endpoint::Socket(path) => Timed::connect_to_socket(path, PATIENCE),
+        Endpoint::Tcp(host, port) => Timed::connect(host, *port, PATIENCE),
     };
-    // The client's name for itself would be refused to a user without CLIENT.
-    let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-    if let Some(login) = login {
-        settings = settings
-            .set_username(&login.user)
-            .set_password(&login.password);
+    let stream = stream.map_err(|e| match e.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::NotFound => Silence::Nobody,
+        _ => Silence::Broken(e.to_string()),
+    })?;
+    let mut line = Line::new(Stream::Plain(stream), PATIENCE);
+    log_in(&mut line, login)?;
+    Ok(line)
+}
+
+/// The default user is named by silence, as servers before 6.0 want it.
+fn log_in(line: &mut Line, login: Option<&Login>) -> Result<(), Silence> {
+    let Some(login) = login else {
+        return Ok(());
+    };
+    let mut auth = redis::cmd("AUTH");
+    if login.user != "default" {
+        auth.arg(&login.user);
     }
-    let info = address
-        .into_connection_info()
-        .map_err(silence)?
-        .set_redis_settings(settings);
-    let client = Client::open(info).map_err(silence)?;
-    let connection = client
-        .get_connection_with_timeout(PATIENCE)
-        .map_err(silence)?;
-    connection
-        .set_read_timeout(Some(PATIENCE))
-        .map_err(silence)?;
-    connection
-        .set_write_timeout(Some(PATIENCE))
-        .map_err(silence)?;
-    Ok(connection)
+    let answer = auth.arg(&login.password).query::<()>(line);
+    answer.map_err(|e| match silence(e) {
+        Silence::Refused(why) => Silence::Refused(format!("authentication failed: {why}")),
+        other => other,
+    })
 }
 
 fn silence(error: redis::RedisError) -> Silence {

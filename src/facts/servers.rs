@@ -34,13 +34,36 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The pid of redis-server, from its own INFO or the supervisor's verified report.
+    /// The pid of redis-server: what it says itself, unless the kernel or the supervisor's verified report knows another.
     pub fn pid(&self) -> Option<i32> {
-        let told = match &self.view {
-            View::Told(told) => told.info.get("process_id").and_then(|p| p.parse().ok()),
+        match self.impostor() {
+            Some(_) => None,
+            None => self.claimed().or(self.vouched().map(|(pid, _)| pid)),
+        }
+    }
+
+    /// Why the process that the server names is not the one that answers: what is known of it would be another's.
+    pub fn impostor(&self) -> Option<String> {
+        let (claimed, (vouched, whose)) = (self.claimed()?, self.vouched()?);
+        (claimed != vouched).then(|| {
+            format!("it says that it is process {claimed}, and {whose} that it is {vouched}")
+        })
+    }
+
+    fn claimed(&self) -> Option<i32> {
+        match &self.view {
+            View::Told(told) => told.info.get("process_id")?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn vouched(&self) -> Option<(i32, &'static str)> {
+        let listener = match &self.view {
+            View::Told(told) => told.listener.map(|pid| (pid, "the kernel")),
             _ => None,
         };
-        told.or_else(|| self.report.as_ref().and_then(|r| r.server_pid))
+        let supervised = self.report.as_ref().and_then(|report| report.server_pid);
+        listener.or(supervised.map(|pid| (pid, "its supervisor")))
     }
 }
 
@@ -65,6 +88,15 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
         Err(e) => instance.report_error = Some(e.to_string()),
     }
     hear(host, &mut instance);
+    // A socket can be removed while its server goes on.
+    if let (Some(report), View::NotRunning) = (&instance.report, &instance.view)
+        && let (true, Some(pid)) = (report.ready, report.server_pid)
+    {
+        instance.view = View::Silent(format!(
+            "its supervisor says that it runs as process {pid}, and nothing answers at {}",
+            instance.endpoint
+        ));
+    }
     // Nobody where it should be: it may be a server that was configured otherwise, with this instance's data.
     if instance.report.is_none() && matches!(instance.view, View::NotRunning) {
         for elsewhere in endpoints {

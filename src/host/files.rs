@@ -220,15 +220,14 @@ impl Host {
                 "it is not a regular file",
             ));
         }
-        let mut content =
-            Vec::with_capacity(usize::try_from(stat.size.min(MAX_FILE)).unwrap_or(0) + 1);
+        if stat.size > MAX_FILE {
+            return Err(too_large(path));
+        }
+        let mut content = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0) + 1);
         let read = File::from(fd).take(MAX_FILE + 1).read_to_end(&mut content);
         read.map_err(|e| HostError::new(reading(path), e))?;
         if content.len() as u64 > MAX_FILE {
-            return Err(HostError::refused(
-                reading(path),
-                format!("it is larger than {} MiB", MAX_FILE >> 20),
-            ));
+            return Err(too_large(path));
         }
         Ok(Some(content))
     }
@@ -266,4 +265,11 @@ impl From<FileStat> for Stat {
             modified: (stat.st_mtime, stat.st_mtime_nsec),
         }
     }
+}
+
+fn too_large(path: &Path) -> HostError {
+    HostError::refused(
+        reading(path),
+        format!("it is larger than {} MiB", MAX_FILE >> 20),
+    )
 }

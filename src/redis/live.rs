@@ -1,10 +1,10 @@
 //! What a running server takes without a restart, and how it is told.
 
 use super::effective::table::{Table, Version};
+use super::line::Line;
 use super::users::User;
 use super::{Told, silence};
 use crate::host::{HostError, HostResult};
-use redis::Connection;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -91,7 +91,7 @@ pub fn read_at_start(conf: &str) -> impl Iterator<Item = &str> {
 
 /// All of a change in one command: either the server takes every value, or it keeps every one that it has.
 /// Source: Redis 7.0 config.c configSetCommand.
-pub fn set_directives(connection: &mut Connection, values: &[(String, String)]) -> HostResult<()> {
+pub fn set_directives(connection: &mut Line, values: &[(String, String)]) -> HostResult<()> {
     if values.is_empty() {
         return Ok(());
     }
@@ -104,7 +104,7 @@ pub fn set_directives(connection: &mut Connection, values: &[(String, String)]) 
 }
 
 /// Makes a user exactly what `line` (`user NAME rule…`) says. Never `ACL LOAD`, which in 7.0 ends every client's connection.
-pub fn set_user(connection: &mut Connection, line: &str) -> HostResult<()> {
+pub fn set_user(connection: &mut Line, line: &str) -> HostResult<()> {
     let mut words = line.split_whitespace().skip(1);
     let name = words.next().unwrap_or_default();
     let mut command = redis::cmd("ACL");
@@ -116,14 +116,14 @@ pub fn set_user(connection: &mut Connection, line: &str) -> HostResult<()> {
 }
 
 /// Removes a user; its clients are disconnected.
-pub fn delete_user(connection: &mut Connection, name: &str) -> HostResult<()> {
+pub fn delete_user(connection: &mut Line, name: &str) -> HostResult<()> {
     let mut command = redis::cmd("ACL");
     command.arg("DELUSER").arg(name);
     run(connection, &command, &format!("ACL DELUSER {name}"))
 }
 
 /// The lines of `ACL LIST`.
-pub fn user_lines(connection: &mut Connection) -> HostResult<Vec<String>> {
+pub fn user_lines(connection: &mut Line) -> HostResult<Vec<String>> {
     let reply = redis::cmd("ACL").arg("LIST").query(connection);
     reply.map_err(|e| HostError::refused("ACL LIST", silence(e).to_string()))
 }
@@ -153,7 +153,7 @@ pub fn not_named(told: &Told, lines: &str) -> Vec<String> {
     others.map(|user| user.name.clone()).collect()
 }
 
-fn run(connection: &mut Connection, command: &redis::Cmd, doing: &str) -> HostResult<()> {
+fn run(connection: &mut Line, command: &redis::Cmd, doing: &str) -> HostResult<()> {
     let reply: redis::RedisResult<redis::Value> = command.query(connection);
     // The words of an error may repeat an argument, but no rule of ours holds a password: only hashes.
     reply

@@ -1,21 +1,20 @@
 //! A server elsewhere: asked by TLS or in clear text, with an end to every wait. An error says what to try next.
 
-mod line;
 mod offer;
-mod timed;
 pub mod tls;
 mod witness;
 mod words;
 
-use super::{Endpoint, Login, Silence, Told, interview, lets_in, ping_on, silence};
-use line::{Line, Stream};
+use super::line::{Line, Stream};
+use super::timed::Timed;
+use super::{Endpoint, Login, Silence, Told, interview, lets_in, log_in, ping_on};
 use rustls::Error;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
-use timed::Timed;
 use tls::Refusal;
 pub use tls::{Client, Handshake, Takes};
 pub use witness::Shown;
+pub use words::of_io;
 
 /// For a connection and its handshake, and for each answer: another continent needs a second.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,8 +45,7 @@ impl Server {
     /// What it tells, and how it spoke TLS.
     pub fn told(&self) -> Result<Told, String> {
         let mut line = self.open()?;
-        let told = self
-            .log_in(&mut line)
+        let told = log_in(&mut line, self.login.as_ref())
             .and_then(|()| interview(&mut line))
             .map_err(|why| self.explain(why, line.handshake()))?;
         let handshake = line.handshake().cloned().map(|seen| Handshake {
@@ -93,22 +91,6 @@ impl Server {
             }
         };
         Ok(Line::new(stream, PATIENCE))
-    }
-
-    /// The default user is named by silence, as servers before 6.0 want it.
-    fn log_in(&self, line: &mut Line) -> Result<(), Silence> {
-        let Some(login) = &self.login else {
-            return Ok(());
-        };
-        let mut auth = redis::cmd("AUTH");
-        if login.user != "default" {
-            auth.arg(&login.user);
-        }
-        let answer = auth.arg(&login.password).query::<()>(line);
-        answer.map_err(|e| match silence(e) {
-            Silence::Refused(why) => Silence::Refused(format!("authentication failed: {why}")),
-            other => other,
-        })
     }
 
     /// Why a connection that was there told nothing.

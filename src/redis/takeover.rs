@@ -5,12 +5,12 @@ mod base;
 
 pub(crate) use base::{layout, take_back};
 
+use super::line::Line;
 use super::{Login, Silence, Told, connect, fields, silence};
 use crate::facts::{Init, Instance, View};
 use crate::host::{HostError, HostResult};
 use crate::setting::Sight;
 use crate::supervise::gate::Layout;
-use redis::Connection;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -113,9 +113,7 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
     }
     // The save of a large dataset takes its time; nothing is served meanwhile, and nothing is to be written any more.
     let patience = known.policy.service.stop_timeout.std();
-    connection
-        .set_read_timeout(Some(patience))
-        .map_err(|e| fail(silence(e)))?;
+    connection.set_patience(patience);
     let _: redis::Value = redis::cmd("SAVE")
         .query(&mut connection)
         .map_err(|e| fail(silence(e)))?;
@@ -123,7 +121,7 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
 }
 
 /// A connection as whoever told us its configuration: a server that is not ours yet knows no admin.
-pub(crate) fn open(sight: Sight, known: &Instance) -> HostResult<Connection> {
+pub(crate) fn open(sight: Sight, known: &Instance) -> HostResult<Line> {
     let login = crate::facts::admin(sight.host, &known.policy);
     let login: Option<&Login> = match known.anonymous {
         Ok(true) => None,
@@ -148,7 +146,7 @@ pub fn turn_on_aof(sight: Sight, known: &Instance) -> HostResult<()> {
 }
 
 /// Until the append-only file is whole: on, and no rewrite of it under way.
-fn wait_for_aof(connection: &mut Connection, known: &Instance) -> HostResult<()> {
+fn wait_for_aof(connection: &mut Line, known: &Instance) -> HostResult<()> {
     let deadline = Instant::now() + known.policy.service.start_timeout.std();
     while Instant::now() < deadline {
         let info: String = redis::cmd("INFO")

@@ -75,6 +75,9 @@ pub fn read_process(sight: Sight, instance: &str, what: ProcessFact) -> Reading 
     let Some(known) = sight.facts.instances.get(instance) else {
         return not_running(instance);
     };
+    if let Some(why) = known.impostor() {
+        return Reading::Unknown(why);
+    }
     let Some(pid) = known.pid() else {
         return match &known.view {
             View::NotRunning => not_running(instance),

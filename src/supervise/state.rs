@@ -43,6 +43,9 @@ pub struct Report {
     pub note: String,
 }
 
+/// The state is the redis user's to write.
+const LARGEST: usize = 64 << 10;
+
 /// A process, by /proc.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -110,6 +113,12 @@ fn claim(host: &Host, settings: &Settings) -> HostResult<Option<Report>> {
     let Some(bytes) = host.read_untrusted(&path)? else {
         return Ok(None);
     };
+    if bytes.len() > LARGEST {
+        return Err(HostError::refused(
+            doing(),
+            "it is longer than any that we write",
+        ));
+    }
     let mut report: Report =
         serde_json::from_slice(&bytes).map_err(|e| HostError::refused(doing(), e.to_string()))?;
     if report.schema != 1 {

@@ -1,7 +1,7 @@
 //! A ClientHello by hand that offers only what nobody should take, to see whether a server does: where its configuration is not
 //! told, that is the only way to know. Nothing follows it. Source: RFC 5246 sections 6.2 and 7.4.1, and IANA's list of cipher suites.
 
-use super::timed::Timed;
+use crate::redis::timed::Timed;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::IpAddr;
 

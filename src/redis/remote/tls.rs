@@ -1,7 +1,7 @@
 //! TLS as a client of a server elsewhere: whom it trusts, what it shows of itself, and what it saw of the server.
 
-use super::timed::Timed;
 use super::witness::{Doubt, Identity, Shown, Witness};
+use crate::redis::timed::Timed;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;

@@ -1,6 +1,6 @@
-//! A connection to a server elsewhere, by TLS or in clear text: commands out, replies in, each within its time.
+//! A connection to a server, by TLS or in clear text: commands out, replies in, each within its time.
 
-use super::Handshake;
+use super::remote::{Handshake, of_io};
 use super::timed::Timed;
 use redis::{ConnectionLike, Parser, RedisResult, Value};
 use rustls::{ClientConnection, StreamOwned};
@@ -38,6 +38,19 @@ impl Line {
         }
     }
 
+    /// How long each answer may take from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// The process that listens on a unix socket, as the kernel knows it.
+    pub fn listener(&self) -> Option<i32> {
+        match &self.stream {
+            Stream::Plain(stream) => stream.listener(),
+            Stream::Tls(..) => None,
+        }
+    }
+
     fn send(&mut self, bytes: &[u8]) -> RedisResult<()> {
         match &mut self.stream {
             Stream::Plain(stream) => stream.give(self.patience),
@@ -67,7 +80,7 @@ impl Read for Stream {
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize> {
         match self {
             Stream::Plain(stream) => stream.read(bytes),
-            Stream::Tls(stream, _) => stream.read(bytes).map_err(super::words::of_io),
+            Stream::Tls(stream, _) => stream.read(bytes).map_err(of_io),
         }
     }
 }
@@ -76,14 +89,14 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         match self {
             Stream::Plain(stream) => stream.write(bytes),
-            Stream::Tls(stream, _) => stream.write(bytes).map_err(super::words::of_io),
+            Stream::Tls(stream, _) => stream.write(bytes).map_err(of_io),
         }
     }
 
     fn flush(&mut self) -> Result<()> {
         match self {
             Stream::Plain(stream) => stream.flush(),
-            Stream::Tls(stream, _) => stream.flush().map_err(super::words::of_io),
+            Stream::Tls(stream, _) => stream.flush().map_err(of_io),
         }
     }
 }

@@ -1,15 +1,28 @@
-//! A TCP stream on which nobody waits longer than agreed, however slowly the other side drips, and that takes no endless answer.
+//! A stream on which nobody waits longer than agreed, however slowly the other side drips, and that takes no endless answer.
 
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-/// More than any honest server has to say of itself.
-const MOST: usize = 64 << 20;
+/// More than any honest server has to say of itself; what is parsed takes some ten times as much.
+const MOST: usize = 8 << 20;
 
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+#[derive(Debug)]
 pub struct Timed {
-    stream: TcpStream,
+    socket: Socket,
     until: Instant,
     /// How many bytes more are taken.
     left: usize,
@@ -27,17 +40,44 @@ impl Timed {
             match TcpStream::connect_timeout(address, remaining(until)? / others) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    let left = MOST;
-                    return Ok(Timed {
-                        stream,
-                        until,
-                        left,
-                    });
+                    return Ok(Timed::over(Socket::Tcp(stream), until));
                 }
                 Err(e) => refusal = in_words(e),
             }
         }
         Err(refusal)
+    }
+
+    /// Connects to a unix socket. One whose queue is full is not waited for: it serves nobody.
+    pub fn connect_to_socket(path: &Path, patience: Duration) -> Result<Timed> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let unix = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect(unix.as_raw_fd(), &UnixAddr::new(path)?).map_err(|e| match e {
+            Errno::EAGAIN => late("it"),
+            e => e.into(),
+        })?;
+        let stream = UnixStream::from(unix);
+        stream.set_nonblocking(false)?;
+        Ok(Timed::over(Socket::Unix(stream), Instant::now() + patience))
+    }
+
+    fn over(socket: Socket, until: Instant) -> Timed {
+        let left = MOST;
+        Timed {
+            socket,
+            until,
+            left,
+        }
+    }
+
+    /// The process that listens on a unix socket, as the kernel knows it; none where its pid is of another namespace.
+    /// Source: unix(7), SO_PEERCRED.
+    pub fn listener(&self) -> Option<i32> {
+        let Socket::Unix(stream) = &self.socket else {
+            return None;
+        };
+        let peer = getsockopt(stream, PeerCredentials).ok()?;
+        Some(peer.pid()).filter(|pid| *pid > 0)
     }
 
     /// From now on, so much time for all that is read and written.
@@ -53,8 +93,18 @@ impl Read for Timed {
         if room.is_empty() {
             return Err(Error::other("its answer does not end"));
         }
-        self.stream.set_read_timeout(Some(remaining(self.until)?))?;
-        let read = self.stream.read(room).map_err(in_words)?;
+        let left = Some(remaining(self.until)?);
+        let read = match &mut self.socket {
+            Socket::Tcp(stream) => {
+                stream.set_read_timeout(left)?;
+                stream.read(room)
+            }
+            Socket::Unix(stream) => {
+                stream.set_read_timeout(left)?;
+                stream.read(room)
+            }
+        };
+        let read = read.map_err(in_words)?;
         self.left -= read;
         Ok(read)
     }
@@ -62,13 +112,23 @@ impl Read for Timed {
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        self.stream
-            .set_write_timeout(Some(remaining(self.until)?))?;
-        self.stream.write(bytes).map_err(in_words)
+        let left = Some(remaining(self.until)?);
+        let written = match &mut self.socket {
+            Socket::Tcp(stream) => {
+                stream.set_write_timeout(left)?;
+                stream.write(bytes)
+            }
+            Socket::Unix(stream) => {
+                stream.set_write_timeout(left)?;
+                stream.write(bytes)
+            }
+        };
+        written.map_err(in_words)
     }
 
+    /// Nothing is kept back here.
     fn flush(&mut self) -> Result<()> {
-        self.stream.flush()
+        Ok(())
     }
 }
 
@@ -99,7 +159,10 @@ fn remaining(until: Instant) -> Result<Duration> {
 }
 
 fn late(what: &str) -> Error {
-    Error::new(ErrorKind::TimedOut, format!("{what} took too long"))
+    Error::new(
+        ErrorKind::TimedOut,
+        format!("{what} took too long to answer"),
+    )
 }
 
 /// Of a socket with a time-out the kernel says `EAGAIN`.
