@@ -15,6 +15,7 @@ pub use timed::audit_within;
 pub use waivers::{WaiverReport, WaiverState, waivers};
 
 use crate::control::{Control, Group, Remedy, Want, Wants};
+use crate::facts::{Facts, View};
 use crate::policy::{Policies, Waiver};
 use crate::redis::config;
 use crate::rule::Rule;
@@ -189,10 +190,15 @@ fn wants(sight: Sight, policies: &Policies, control: &Control) -> Wanted {
             .into_iter()
             .map(|w| (None, w))
             .collect(),
-        Wants::Instance(ask) => {
+        Wants::Instance(ask) | Wants::Told(ask) => {
+            let told = matches!(control.wants, Wants::Told(_));
             let of = |p: &crate::policy::Policy| {
                 let name = p.redis.name.to_string();
-                ask(p, sight.facts)
+                let mut wants = ask(p, sight.facts);
+                if told && wants.is_empty() {
+                    wants.extend(of_a_silent_one(&name, sight.facts));
+                }
+                wants
                     .into_iter()
                     .map(move |w| (Some(name.clone()), w))
                     .collect::<Vec<_>>()
@@ -200,6 +206,17 @@ fn wants(sight: Sight, policies: &Policies, control: &Control) -> Wanted {
             policies.instances.iter().flat_map(of).collect()
         }
     }
+}
+
+/// A server that is there and tells nothing is asked something that it would tell.
+fn of_a_silent_one(instance: &str, facts: &Facts) -> Option<Want> {
+    let known = facts.instances.get(instance)?;
+    let asked = Setting::Info {
+        instance: instance.to_owned(),
+        field: "role".into(),
+    };
+    let silent = matches!(known.view, View::Silent(_));
+    silent.then(|| Want::by_hand(asked, Rule::Present, "find out why it does not answer"))
 }
 
 fn finding(sight: Sight, control: &Control, instance: Option<String>, want: Want) -> Finding {

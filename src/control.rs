@@ -77,6 +77,8 @@ pub enum Wants {
     Host(fn(&Policies, &Facts) -> Vec<Want>),
     /// Asked once an instance.
     Instance(fn(&Policy, &Facts) -> Vec<Want>),
+    /// The same, where it depends on what the server tells: of one that is there and silent it is unknown what is wanted.
+    Told(fn(&Policy, &Facts) -> Vec<Want>),
 }
 
 /// A setting and the rule that it must satisfy.

@@ -309,7 +309,7 @@ pub const CONTROLS: &[Control] = &[
         why: "`user` lines in redis.conf beside an aclfile are fatal at the next start; CONFIG REWRITE writes such lines.",
         references: &["Redis src/acl.c ACLLoadUsersAtStartup"],
         by_hand: "move the user lines from redis.conf into the ACL file",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             let has_file = super::told(p, f)
                 .is_some_and(|t| t.directives.get("aclfile").is_some_and(|v| !v.is_empty()));
             if !has_file {

@@ -20,7 +20,7 @@ pub const CONTROLS: &[Control] = &[
         why: "In state fail the node refuses its clients.",
         references: &["Redis CLUSTER INFO cluster_state"],
         by_hand: "CLUSTER NODES shows which node is missing; bring it back, or fail over to its replica",
-        wants: Wants::Instance(|p, f| state(p, f, "cluster_state", Rule::Is(Value::text("ok")))),
+        wants: Wants::Told(|p, f| state(p, f, "cluster_state", Rule::Is(Value::text("ok")))),
         cases: &[
             passes(&[
                 ("INFO cluster_enabled", "1"),
@@ -39,7 +39,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Keys of a slot without node can be neither read nor written.",
         references: &["Redis CLUSTER INFO cluster_slots_assigned"],
         by_hand: "redis-cli --cluster check, then --cluster fix",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             state(p, f, "cluster_slots_assigned", Rule::Is(Value::Int(SLOTS)))
         }),
         cases: &[
@@ -60,7 +60,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A node that some already believe dead is about to be failed over, or to take its slots down.",
         references: &["Redis CLUSTER INFO cluster_slots_pfail, cluster_slots_fail"],
         by_hand: "CLUSTER NODES shows which node is marked fail? or fail",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             let none = || Rule::Is(Value::Int(0));
             let mut wants = state(p, f, "cluster_slots_pfail", none());
             wants.extend(state(p, f, "cluster_slots_fail", none()));
@@ -86,7 +86,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A fork or a slow disk stops a node for seconds: with a short cluster-node-timeout its replica takes over each time.",
         references: &["redis.conf cluster-node-timeout"],
         by_hand: "CONFIG SET cluster-node-timeout 15000 on all nodes, and the same in their configuration",
-        wants: Wants::Instance(|p, f| directive(p, f, "cluster-node-timeout", Rule::AtLeast(5000))),
+        wants: Wants::Told(|p, f| directive(p, f, "cluster-node-timeout", Rule::AtLeast(5000))),
         cases: &[
             passes(&[
                 ("INFO cluster_enabled", "1"),
@@ -105,7 +105,7 @@ pub const CONTROLS: &[Control] = &[
         why: "It listens at the port plus 10000: above 55535 there is none, and the server does not start.",
         references: &["Redis src/cluster.c", "redis.conf cluster-port"],
         by_hand: "choose a port below 55536, or set cluster-port",
-        wants: Wants::Instance(|p, f| directive(p, f, "port", Rule::AtMost(HIGHEST_PORT))),
+        wants: Wants::Told(|p, f| directive(p, f, "port", Rule::AtMost(HIGHEST_PORT))),
         cases: &[
             passes(&[("INFO cluster_enabled", "1"), ("CONFIG port", "6379")]),
             fails(&[("INFO cluster_enabled", "1"), ("CONFIG port", "60000")]),
@@ -122,7 +122,7 @@ pub const CONTROLS: &[Control] = &[
             "Redis scaling.md, cluster bus port",
         ],
         by_hand: "set tls-cluster yes with certificates for all nodes, or let only the nodes reach the bus port",
-        wants: Wants::Instance(|p, f| directive(p, f, "tls-cluster", Rule::Is(Value::text("yes")))),
+        wants: Wants::Told(|p, f| directive(p, f, "tls-cluster", Rule::Is(Value::text("yes")))),
         cases: &[
             passes(&[("INFO cluster_enabled", "1"), ("CONFIG tls-cluster", "yes")]),
             fails(&[("INFO cluster_enabled", "1"), ("CONFIG tls-cluster", "no")]),
@@ -135,7 +135,7 @@ pub const CONTROLS: &[Control] = &[
         why: "With cluster-replica-validity-factor 0 any replica may be elected, however old its data.",
         references: &["redis.conf cluster-replica-validity-factor"],
         by_hand: "CONFIG SET cluster-replica-validity-factor 10, and the same in the configuration",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             directive(p, f, "cluster-replica-validity-factor", Rule::AtLeast(1))
         }),
         cases: &[

@@ -20,7 +20,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Its data is getting old, and a failover to it loses all that was written since.",
         references: &["Redis INFO master_link_status"],
         by_hand: "the replica's log says why: address, firewall, masterauth, TLS",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             of_replica(
                 p,
                 f,
@@ -41,7 +41,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A link that is up and silent is a dead network that nobody has noticed yet.",
         references: &["Redis INFO master_last_io_seconds_ago"],
         by_hand: "look at the network between the two, and at repl-timeout",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             of_replica(
                 p,
                 f,
@@ -81,7 +81,7 @@ pub const CONTROLS: &[Control] = &[
             "Redis replication.md, safety of replication when master has persistence turned off",
         ],
         by_hand: "turn the append-only file on: CONFIG SET appendonly yes, wait for the rewrite, then the same in the configuration",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             if !has_replicas(p, f) {
                 return Vec::new();
             }
@@ -125,7 +125,7 @@ pub const CONTROLS: &[Control] = &[
         why: "The default backlog holds 1 MiB of writes: after a short network failure every replica forces a fork and a full copy.",
         references: &["redis.conf repl-backlog-size"],
         by_hand: "set repl-backlog-size to the bytes written in the longest outage to be survived: redis.directives in the policy",
-        wants: Wants::Instance(|p, f| match has_replicas(p, f) {
+        wants: Wants::Told(|p, f| match has_replicas(p, f) {
             true => vec![Want::by_hand(
                 super::directive(p, "repl-backlog-size"),
                 Rule::AtLeast(LEAST_BACKLOG),
@@ -153,7 +153,7 @@ pub const CONTROLS: &[Control] = &[
         why: "The whole dataset and the master's password cross the network in clear text.",
         references: &["redis.conf tls-replication", "Redis encryption.md"],
         by_hand: "set tls-replication yes with a certificate that serves as a client's too, on both sides",
-        wants: Wants::Instance(|p, f| match master_host(p, f) {
+        wants: Wants::Told(|p, f| match master_host(p, f) {
             Some(host) if !is_loopback(host) => vec![Want::by_hand(
                 super::directive(p, "tls-replication"),
                 Rule::Is(Value::text("yes")),
@@ -181,7 +181,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A master that lets a replica in without one hands the whole dataset to whoever asks.",
         references: &["redis.conf masterauth", "Redis replication.md"],
         by_hand: "give the replica a user of its own on the master (+psync +replconf +ping), and masteruser and masterauth here",
-        wants: Wants::Instance(|p, f| match master_host(p, f) {
+        wants: Wants::Told(|p, f| match master_host(p, f) {
             Some(host) if !is_loopback(host) => vec![Want::by_hand(
                 super::directive(p, "masterauth"),
                 Rule::Is(Value::text("(set)")),
@@ -212,7 +212,7 @@ pub const CONTROLS: &[Control] = &[
             "redis.conf repl-backlog-size",
         ],
         by_hand: "raise the hard limit of client-output-buffer-limit replica above repl-backlog-size",
-        wants: Wants::Instance(buffer),
+        wants: Wants::Told(buffer),
         cases: &[
             passes(&[
                 ("INFO role", "master"),

@@ -23,7 +23,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Passwords and data cross the network readable, and whoever is on the way may change them.",
         references: &["Redis encryption.md", "redis.conf tls-port"],
         by_hand: "set tls-port, tls-cert-file, tls-key-file and tls-ca-cert-file, and port 0",
-        wants: Wants::Instance(|p, f| match (handshake(p, f), told(p, f)) {
+        wants: Wants::Told(|p, f| match (handshake(p, f), told(p, f)) {
             (Some(_), _) => connection(
                 p,
                 TlsFact::Version,
@@ -54,7 +54,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A client that is configured wrongly, or an attacker, simply takes the other port.",
         references: &["Redis encryption.md", "redis.conf port"],
         by_hand: "set port 0, or bind to the loopback only",
-        wants: Wants::Instance(|p, f| match told(p, f) {
+        wants: Wants::Told(|p, f| match told(p, f) {
             Some(tls) if tls.port().is_none() => Vec::new(),
             _ => connection(
                 p,
@@ -79,7 +79,7 @@ pub const CONTROLS: &[Control] = &[
             "redis.conf tls-ca-cert-file",
         ],
         by_hand: "put the authority's certificate in the file of tls-ca-cert-file",
-        wants: Wants::Instance(|p, f| match told(p, f) {
+        wants: Wants::Told(|p, f| match told(p, f) {
             Some(tls) if !tls.needs_authorities() => Vec::new(),
             _ => connection(
                 p,
@@ -104,7 +104,7 @@ pub const CONTROLS: &[Control] = &[
         why: "TLS 1.0 and 1.1 are retired (RFC 8996): an attacker on the way may read what is sent.",
         references: &["RFC 8996", "redis.conf tls-protocols"],
         by_hand: "CONFIG SET tls-protocols \"TLSv1.2 TLSv1.3\", and the same in the configuration",
-        wants: Wants::Instance(|p, _| {
+        wants: Wants::Told(|p, _| {
             let fix =
                 "CONFIG SET tls-protocols \"TLSv1.2 TLSv1.3\", and the same in the configuration";
             connection(p, TlsFact::OldProtocols, Rule::Absent, fix)
@@ -122,7 +122,7 @@ pub const CONTROLS: &[Control] = &[
         why: "NULL encrypts nothing, anonymous ones prove nobody's identity, EXPORT, RC4 and 3DES have been broken.",
         references: &["openssl-ciphers(1)", "redis.conf tls-ciphers"],
         by_hand: "CONFIG SET tls-ciphers DEFAULT:!MEDIUM, or \"\" for OpenSSL's own choice",
-        wants: Wants::Instance(|p, _| {
+        wants: Wants::Told(|p, _| {
             let fix = "CONFIG SET tls-ciphers DEFAULT:!MEDIUM, and the same in the configuration";
             connection(p, TlsFact::WeakCiphers, Rule::Absent, fix)
         }),
@@ -138,7 +138,7 @@ pub const CONTROLS: &[Control] = &[
         why: "With tls-auth-clients no a stolen password is enough, and a certificate that a client sends is never looked at.",
         references: &["redis.conf tls-auth-clients", "Redis encryption.md"],
         by_hand: "CONFIG SET tls-auth-clients yes (or optional, where the ACL demands passwords), and the same in the configuration",
-        wants: Wants::Instance(|p, f| match told(p, f) {
+        wants: Wants::Told(|p, f| match told(p, f) {
             _ if handshake(p, f).is_some() => connection(
                 p,
                 TlsFact::AsksClients,
@@ -168,7 +168,7 @@ pub const CONTROLS: &[Control] = &[
             "redis.conf tls-cert-file",
         ],
         by_hand: "CONFIG SET tls-cert-file FILE tls-key-file FILE, both in one command, with the same names: it reads them again",
-        wants: Wants::Instance(|p, f| match told(p, f) {
+        wants: Wants::Told(|p, f| match told(p, f) {
             Some(tls) if tls.port().is_none() => Vec::new(),
             _ => connection(
                 p,

@@ -135,7 +135,8 @@ fn answering(host: &Host, mut asked: Instance) -> Option<Instance> {
 fn hear(host: &Host, instance: &mut Instance) {
     let endpoint = &instance.endpoint;
     instance.anonymous = anonymous(endpoint).map_err(|e| e.to_string());
-    instance.view = match ask(endpoint, admin(host, &instance.policy).as_ref()) {
+    let login = admin(host, &instance.policy);
+    instance.view = match ask(endpoint, login.as_ref()) {
         Ok(told) => View::Told(Box::new(told)),
         Err(Silence::Nobody) => View::NotRunning,
         // A server that is not ours yet knows no `admin`.
@@ -149,6 +150,13 @@ fn hear(host: &Host, instance: &mut Instance) {
             ),
             false => format!("{endpoint}: {why}"),
         }),
+        Err(Silence::Refused(why)) if login.is_none() && why.starts_with("NOAUTH") => {
+            let file = instance.policy.secret_file(&Name::admin());
+            View::Silent(format!(
+                "{endpoint}: {why} (root reads the password, in {})",
+                file.display()
+            ))
+        }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
 }

@@ -1,5 +1,7 @@
 //! The report for a person: topics with the worst first, a line a control, what is wrong under it, a summary and the next command to type.
 
+mod silences;
+
 use super::{Report, by_topic, printable, sentence, worst_first};
 use crate::audit::{Finding, Judged, Status, Summary, WaiverReport, WaiverState, Where};
 use std::fmt::Write;
@@ -22,8 +24,22 @@ pub fn render(report: Report, style: Style) -> String {
         let _ = writeln!(text, "files only: {why}");
     }
     let shown = |j: &&Judged| style.verbose || is_open(j);
-    let sorted = worst_first(report.judged).into_iter().filter(shown);
-    let topics = by_topic(sorted);
+    let sorted: Vec<&Judged> = worst_first(report.judged)
+        .into_iter()
+        .filter(shown)
+        .collect();
+    let shared = match style.verbose {
+        true => Vec::new(),
+        false => silences::shared(&sorted),
+    };
+    for (why, controls) in &shared {
+        together(&mut text, why, controls, style);
+    }
+    let told = |one: &&Judged| {
+        let mut together = shared.iter().flat_map(|(_, controls)| controls);
+        !together.any(|c| std::ptr::eq(*c, *one))
+    };
+    let topics = by_topic(sorted.into_iter().filter(told));
     let widest = topics.iter().flat_map(|(_, judged)| judged);
     let width = widest.map(|j| j.control.id.len()).max().unwrap_or(0);
     for (at, (_, judged)) in topics.iter().enumerate() {
@@ -42,6 +58,26 @@ pub fn render(report: Report, style: Style) -> String {
     }
     summary(&mut text, report, style);
     text
+}
+
+/// Controls that are unknown for one reason.
+fn together(text: &mut String, why: &str, controls: &[&Judged], style: Style) {
+    let word = Status::Unknown.word();
+    let _ = writeln!(
+        text,
+        "{}{:pad$}{} controls (-v tells each)",
+        paint(word, colour_of(Status::Unknown), style),
+        "",
+        controls.len(),
+        pad = INDENT.saturating_sub(word.len()),
+    );
+    indented(text, INDENT, why);
+    let mut ids: Vec<&str> = controls.iter().map(|j| j.control.id).collect();
+    ids.sort_unstable();
+    for some in ids.chunks(4) {
+        indented(text, INDENT + 2, &some.join(", "));
+    }
+    text.push('\n');
 }
 
 /// Whether it is somebody's business.

@@ -280,7 +280,7 @@ fn the_binary_is_copied_and_taken_away_again() {
 fn wants(control: &Control, policies: &Policies, facts: &Facts) -> Vec<Want> {
     match control.wants {
         Wants::Host(ask) => ask(policies, facts),
-        Wants::Instance(ask) => policies
+        Wants::Instance(ask) | Wants::Told(ask) => policies
             .instances
             .iter()
             .flat_map(|p| ask(p, facts))

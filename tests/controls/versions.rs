@@ -22,7 +22,7 @@ fn no_control_demands_a_directive_that_the_version_does_not_have() {
         for control in all() {
             let wants: Vec<Want> = match control.wants {
                 Wants::Host(ask) => ask(&policies, &facts),
-                Wants::Instance(ask) => ask(&policies.instances[0], &facts),
+                Wants::Instance(ask) | Wants::Told(ask) => ask(&policies.instances[0], &facts),
             };
             for want in wants {
                 if let Setting::Directive { name, .. } = want.setting {

@@ -29,7 +29,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A running server has it in memory; it does not start again without.",
         references: &["Redis src/tls.c tlsConfigure", "redis.conf tls-cert-file"],
         by_hand: "put the certificate, and those of the authorities between it and the root, into the file that is named there",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             let rule = Rule::AtLeast(1);
             certificates(
                 p,
@@ -52,7 +52,7 @@ pub const CONTROLS: &[Control] = &[
         why: "On that day every client, replica and node is refused at once. The first to expire of its file counts.",
         references: &["openssl x509 -checkend 604800"],
         by_hand: RENEW,
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             certificates(p, f, CertificateFact::DaysLeft, Rule::AtLeast(7), RENEW)
         }),
         cases: &[
@@ -83,7 +83,7 @@ pub const CONTROLS: &[Control] = &[
         why: "What renews it by itself has done so by now: it is time to look why not.",
         references: &["openssl x509 -checkend 2592000"],
         by_hand: RENEW,
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             certificates(p, f, CertificateFact::DaysLeft, Rule::AtLeast(30), RENEW)
         }),
         cases: &[
@@ -102,7 +102,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Until then it is refused as an expired one is; a wrong clock looks the same.",
         references: &["RFC 5280 section 4.1.2.5"],
         by_hand: "compare its start with the clock (openssl x509 -noout -startdate, timedatectl)",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             let fix = "look at the clock; else have it issued anew";
             certificates(p, f, CertificateFact::DaysValid, Rule::AtLeast(0), fix)
         }),
@@ -125,7 +125,7 @@ pub const CONTROLS: &[Control] = &[
             "SSL_CTX_check_private_key(3)",
         ],
         by_hand: "put the key that the certificate was asked for with in its place",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             let rule = Rule::Is(Value::Flag(true));
             let fix = "put the certificate's own key in its place";
             certificates(p, f, CertificateFact::KeyMatches, rule, fix)
@@ -154,7 +154,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Whoever has it is this server to every client. Redis takes a key that everybody can read without a word.",
         references: &["redis.conf tls-key-file"],
         by_hand: "chown root:redis FILE; chmod 0640 FILE; and replace the key where others could read it",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             let fix =
                 "chown root:redis and chmod 0640; and replace the key where others could read it";
             certificates(p, f, CertificateFact::KeyExposed, Rule::Absent, fix)
@@ -178,7 +178,7 @@ pub const CONTROLS: &[Control] = &[
         why: "A client that has only the root cannot find what lies between: the server has to send it, from the same file.",
         references: &["SSL_CTX_use_certificate_chain_file(3)", "openssl-verify(1)"],
         by_hand: "append the certificates of the authorities between it and the root to tls-cert-file, its own first",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             let rule = Rule::Is(Value::text(COMPLETE));
             let fix = "append the certificates of the authorities between it and the root to tls-cert-file";
             certificates(p, f, CertificateFact::Chain, rule, fix)
@@ -208,7 +208,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Where an extension says what it is for and does not name servers, every client that verifies refuses it.",
         references: &["RFC 5280 section 4.2.1.12", "openssl x509 -purpose"],
         by_hand: "have it issued with extendedKeyUsage serverAuth and clientAuth, keyUsage digitalSignature",
-        wants: Wants::Instance(|p, f| match serves_nobody(p, f) {
+        wants: Wants::Told(|p, f| match serves_nobody(p, f) {
             true => Vec::new(),
             false => vec![usage(
                 p,
@@ -240,7 +240,7 @@ pub const CONTROLS: &[Control] = &[
             "RFC 5280 section 4.2.1.12",
         ],
         by_hand: "have it issued with extendedKeyUsage clientAuth too, or name one of a private authority in tls-client-cert-file",
-        wants: Wants::Instance(|p, f| match told(p, f) {
+        wants: Wants::Told(|p, f| match told(p, f) {
             Some(tls) if !tls.speaks_as_client() => Vec::new(),
             _ => vec![usage(
                 p,
@@ -271,7 +271,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Clients compare the name that they connect to with subjectAltName; most have long ceased to look at the common name.",
         references: &["RFC 9525", "Redis encryption.md"],
         by_hand: "have it issued with the names and addresses that clients use in subjectAltName",
-        wants: Wants::Instance(|p, f| match serves_nobody(p, f) {
+        wants: Wants::Told(|p, f| match serves_nobody(p, f) {
             true => Vec::new(),
             false => names(p, f),
         }),
@@ -291,7 +291,7 @@ pub const CONTROLS: &[Control] = &[
         why: "RSA below 2048 bits, curves below 256, MD5 and SHA-1 are within reach of those who can pay; OpenSSL refuses most of them by default.",
         references: &["NIST SP 800-131A", "SSL_CTX_set_security_level(3)"],
         by_hand: "have it issued for a P-256 or RSA key of 2048 bits or more, signed with SHA-256",
-        wants: Wants::Instance(|p, f| {
+        wants: Wants::Told(|p, f| {
             certificates(p, f, CertificateFact::Weakness, Rule::Absent, REISSUE)
         }),
         cases: &[
