@@ -41,6 +41,7 @@ impl Machine {
     }
 
     /// As `boot`, of this Debian.
+    #[allow(dead_code, reason = "only tests/trixie.rs asks")]
     pub fn boot_of(suite: &str) -> Machine {
         Machine::boot_from(|| Disk::of(suite))
     }
