@@ -90,7 +90,14 @@ impl Disk {
     ///
     /// `REDIS_HARDEN_TEST_SUITE` chooses another Debian than bookworm.
     pub fn new() -> Disk {
-        let built = cached_root();
+        Disk::of(
+            &std::env::var("REDIS_HARDEN_TEST_SUITE").unwrap_or_else(|_| "bookworm".to_owned()),
+        )
+    }
+
+    /// As `new`, of this Debian.
+    pub fn of(suite: &str) -> Disk {
+        let built = cached_root(suite);
         let name = format!("rh-{}-{}", std::process::id(), unique());
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         for dir in ["upper", "work", "root"] {
@@ -354,16 +361,15 @@ pub fn is_init(pid: u32, name: &str) -> bool {
 }
 
 /// The directory that `tests/nspawn/root` prints; it builds it when it is missing or old.
-fn cached_root() -> PathBuf {
-    static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
+fn cached_root(suite: &str) -> PathBuf {
+    static BUILT: Mutex<Option<(String, PathBuf)>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(path) = built.as_ref() {
+    if let Some((_, path)) = built.as_ref().filter(|(of, _)| of == suite) {
         return path.clone();
     }
-    let suite = std::env::var("REDIS_HARDEN_TEST_SUITE").unwrap_or_else(|_| "bookworm".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nspawn/root");
     let output = Command::new(script)
-        .arg(&suite)
+        .arg(suite)
         .output()
         .unwrap_or_else(|why| panic!("running {script}: {why}"));
     let said = text(&output);
@@ -372,7 +378,9 @@ fn cached_root() -> PathBuf {
         "this test needs a Debian and cannot make one: {script} {suite}\n{}",
         said.stderr
     );
-    built.insert(PathBuf::from(said.stdout.trim())).clone()
+    let path = PathBuf::from(said.stdout.trim());
+    *built = Some((suite.to_owned(), path.clone()));
+    path
 }
 
 /// Starts the process that owns the mounts; panics with what went wrong (not root, no overlayfs, no cgroup2).

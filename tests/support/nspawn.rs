@@ -37,9 +37,19 @@ impl Machine {
     ///
     /// `REDIS_HARDEN_TEST_SUITE` chooses another Debian than bookworm.
     pub fn boot() -> Machine {
+        Machine::boot_from(Disk::new)
+    }
+
+    /// As `boot`, of this Debian.
+    #[allow(dead_code, reason = "only tests/trixie.rs asks")]
+    pub fn boot_of(suite: &str) -> Machine {
+        Machine::boot_from(|| Disk::of(suite))
+    }
+
+    fn boot_from(disk: impl FnOnce() -> Disk) -> Machine {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut machine = Machine {
-            disk: Disk::new(),
+            disk: disk(),
             running: None,
             boots: 0,
             _alone: alone,
