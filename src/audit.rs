@@ -313,7 +313,7 @@ impl Finding {
         };
         let policy = &sight.facts.instances.get(instance)?.policy;
         let maxmemory = sight.facts.maxmemory.get(instance)?;
-        let rendered = config::directives(policy, *maxmemory);
+        let rendered = config::directives(policy, *maxmemory, sight.facts.version(policy));
         let mut values = rendered.iter().filter(|(n, _)| n == name);
         let (Some((_, value)), None) = (values.next(), values.next()) else {
             return None;

@@ -14,7 +14,9 @@ pub use servers::{Instance, View, admin};
 
 use crate::host::{Host, HostResult};
 use crate::policy::{Auto, Memory, Policies, Policy};
+use crate::redis::effective::table::Version;
 use crate::setting::account::Accounts;
+use crate::setting::package::Dpkg;
 use crate::setting::secret;
 use crate::value::Account;
 use std::collections::BTreeMap;
@@ -65,6 +67,8 @@ pub struct Facts {
     pub running_exe: PathBuf,
     /// The SHA-256 of each password that exists, by its file.
     pub digests: BTreeMap<PathBuf, String>,
+    /// What dpkg has installed; an error where that cannot be read.
+    pub dpkg: HostResult<Dpkg>,
     /// Each instance's maxmemory in bytes; absent where it cannot be worked out here.
     pub maxmemory: BTreeMap<String, u64>,
     /// The sum of these.
@@ -107,6 +111,7 @@ impl Facts {
             exe,
             running_exe,
             digests: BTreeMap::new(),
+            dpkg: Dpkg::read(host),
             maxmemory: BTreeMap::new(),
             maxmemory_sum: 0,
             instances: BTreeMap::new(),
@@ -124,6 +129,13 @@ impl Facts {
                 .insert(policy.redis.name.to_string(), instance);
         }
         Ok(facts)
+    }
+
+    /// The version of an instance's server that its next start would run, as far as its directives are known here.
+    pub fn version(&self, policy: &Policy) -> Option<Version> {
+        let dpkg = self.dpkg.as_ref().ok()?;
+        let installed = dpkg.installed(policy.package()).ok()??;
+        Version::of(policy.user(), &installed.version)
     }
 
     /// Whether this process may change the host: root, or the owner of a fake one.

@@ -20,7 +20,6 @@ use support::nspawn::Machine;
 const BINARY: &str = "/usr/local/sbin/redis-harden";
 
 #[test]
-#[ignore = "known gap: apply exits 1, hide-user-data-from-log of Redis 8.0 is demanded and not rendered"]
 fn redis_8_0_is_hardened_stays_so_over_a_reboot_and_a_second_apply() {
     holds("redis");
 }
@@ -50,7 +49,55 @@ fn holds(flavour: &str) {
     serves(&machine, flavour);
     let check = machine.exec(&[BINARY, "check"]);
     println!("{check}");
-    assert!(matches!(check.code, 0 | 1), "check after a reboot: {check}");
+    assert_eq!(failing(&machine), BEYOND, "after a reboot: {check}");
+
+    // A directive that this version does not know is refused before anything is written.
+    let wrong = format!("{policy}\n[redis.directives]\nnew-in-version-99 = \"1\"\n");
+    machine.write("/etc/redis-harden/policy.toml", wrong.as_bytes(), 0o644);
+    let refused = machine.exec(&[BINARY, "apply"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("new-in-version-99"), "{refused}");
+    serves(&machine, flavour);
+    machine.write("/etc/redis-harden/policy.toml", policy.as_bytes(), 0o644);
+    assert!(
+        machine
+            .exec(&[BINARY, "apply"])
+            .ok()
+            .contains("nothing to change")
+    );
+
+    machine.exec(&[BINARY, "rollback"]).ok();
+    let active = machine.systemctl(&["is-active", &unit]);
+    assert_ne!(active.code, 0, "no server runs where none ran: {active}");
+    let left = machine.sh("find /etc/redis-harden /etc/systemd/system -newer /etc/hostname -name '*redis-harden*' -type f | sort");
+    assert_eq!(left.ok(), "", "{left}");
+}
+
+/// What no apply in a container can mend, and a hole that Debian has not mended yet.
+const BEYOND: [&str; 2] = ["cve.mitigated", "files.data-mount"];
+
+/// The failing controls, but for the kernel values that are this machine's.
+fn failing(machine: &Machine) -> Vec<String> {
+    let check = machine.exec(&[
+        BINARY,
+        "check",
+        "--format",
+        "json",
+        "--skip",
+        "system.*,kernel.overcommit-memory,kernel.swappiness",
+    ]);
+    let report: serde_json::Value = serde_json::from_str(&check.stdout).expect("JSON");
+    let controls = report.get("controls").and_then(|c| c.as_array());
+    let text = |value: &serde_json::Value, key: &str| {
+        value.get(key).and_then(|v| v.as_str()).map(str::to_owned)
+    };
+    let open = controls
+        .expect("controls")
+        .iter()
+        .filter(|control| matches!(text(control, "status").as_deref(), Some("fail" | "unknown")));
+    let mut ids: Vec<String> = open.filter_map(|control| text(control, "id")).collect();
+    ids.sort();
+    ids
 }
 
 #[track_caller]

@@ -314,7 +314,7 @@ fn configuration(policy: &Policy, facts: &Facts) -> Vec<Want> {
         let file = Setting::File(policy.config_file());
         return vec![Want::at_first_boot(file, MEMORY_UNKNOWN)];
     };
-    let content = config::render(policy, *maxmemory);
+    let content = config::render(policy, *maxmemory, facts.version(policy));
     let rule = rendered(facts, policy.group(), 0o640, content);
     vec![Want::write(
         Phase::Files,

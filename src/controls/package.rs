@@ -1,7 +1,7 @@
 //! The packages: there, recent enough, and the same as what runs.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::policy::{Install, Policy};
+use crate::policy::{Flavour, Install, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::build::BuildFact;
@@ -17,6 +17,14 @@ const HELD: &str =
     "Package: redis-server\nStatus: hold ok installed\nVersion: 5:7.0.15-1~deb12u10\n\n";
 const HELD_TOOLS: &str = "Package: redis-server\nStatus: install ok installed\nVersion: 5:7.0.15-1~deb12u10\n\nPackage: redis-tools\nStatus: hold ok installed\nVersion: 5:7.0.15-1~deb12u10\n\n";
 const STATUS: &str = "Package: redis-server\nStatus: install ok installed\nVersion: 5:7.0.15-1~deb12u10\n\nPackage: nftables\nStatus: install ok installed\nVersion: 1.0.6-2\n\n";
+
+/// Without a word of the policy's: what Debian 12 and 13 came with. Older ones lack what is rendered.
+fn oldest(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::Redis => "5:7.0.15",
+        Flavour::Valkey => "8.1",
+    }
+}
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -74,9 +82,8 @@ pub const CONTROLS: &[Control] = &[
         ],
         by_hand: "apt-get update && apt-get install redis-server, with the security suite in sources.list",
         wants: Wants::Instance(|p, _| {
-            let Some(floor) = &p.redis.minimum_version else {
-                return Vec::new();
-            };
+            let floor = p.redis.minimum_version.as_deref();
+            let floor = floor.unwrap_or(oldest(p.redis.flavour));
             let what = format!(
                 "upgrade {}: apt-get update && apt-get install {}",
                 p.package(),
@@ -84,7 +91,7 @@ pub const CONTROLS: &[Control] = &[
             );
             vec![Want::by_hand(
                 Setting::PackageVersion(p.package().to_owned()),
-                Rule::VersionAtLeast(floor.clone()),
+                Rule::VersionAtLeast(floor.to_owned()),
                 what,
             )]
         }),

@@ -310,7 +310,7 @@ fn binary(_: &Policies, facts: &Facts) -> Vec<Want> {
 /// The digest of all that a server is started from; `None` where it is not rendered.
 fn wanted_generation(policy: &Policy, facts: &Facts) -> Option<String> {
     let maxmemory = facts.maxmemory.get(policy.redis.name.as_str())?;
-    let conf = config::render(policy, *maxmemory);
+    let conf = config::render(policy, *maxmemory, facts.version(policy));
     let users = acl::render(policy, &facts.digests);
     let settings = settings(policy, facts)?;
     Some(generation(

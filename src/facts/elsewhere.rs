@@ -3,6 +3,7 @@
 use super::Facts;
 use super::machine::{Distro, Init};
 use super::servers::{Instance, View};
+use crate::host::HostError;
 use crate::policy::{Policies, Policy};
 use crate::redis::remote::Server;
 use crate::setting::account::Accounts;
@@ -46,6 +47,10 @@ impl Facts {
             exe: PathBuf::new(),
             running_exe: PathBuf::new(),
             digests: BTreeMap::new(),
+            dpkg: Err(HostError::refused(
+                "reading what is installed",
+                "its host is elsewhere",
+            )),
             maxmemory: BTreeMap::new(),
             maxmemory_sum: 0,
             instances: policies.instances.iter().map(of).collect(),

@@ -45,7 +45,7 @@ pub struct Redis {
     pub flavour: Flavour,
     /// How a missing server gets here: `apt` (the host's package manager) or `never` (it is a finding).
     pub install: Install,
-    /// The oldest package version that passes, by dpkg's ordering.
+    /// The oldest package version that passes, by dpkg's ordering; by default Redis 5:7.0.15, Valkey 8.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"5:7.0.15")]
     pub minimum_version: Option<String>,

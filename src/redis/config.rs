@@ -1,15 +1,20 @@
 //! redis.conf: rendered whole from the policy, and read where it is somebody else's.
 
+use super::effective::table::{Table, Version};
 use super::effective::words;
 use crate::policy::{DirectiveValue, Fsync, LogLevel, Policy};
 use std::fmt::Write;
 
+/// Directives that not every version knows, and that are ours where it does.
+const NEWER: [(&str, &str); 1] = [("hide-user-data-from-log", "yes")];
+
 /// The file, whole. `maxmemory` is in bytes; 0 is what an offline tree, which has no memory of its own, would get.
-pub fn render(policy: &Policy, maxmemory: u64) -> String {
+/// A version that is not known gets what every one knows.
+pub fn render(policy: &Policy, maxmemory: u64, version: Option<Version>) -> String {
     let mut text = String::from(
         "# Rendered by redis-harden from the policy; a change here is undone by the next apply.\n",
     );
-    for (name, value) in directives(policy, maxmemory) {
+    for (name, value) in directives(policy, maxmemory, version) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name} {value}");
     }
@@ -17,8 +22,16 @@ pub fn render(policy: &Policy, maxmemory: u64) -> String {
 }
 
 /// Name and arguments, in order. What `[redis.directives]` names comes last and replaces what stands before.
-pub fn directives(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
+pub fn directives(
+    policy: &Policy,
+    maxmemory: u64,
+    version: Option<Version>,
+) -> Vec<(String, String)> {
     let mut lines = ours(policy, maxmemory);
+    let table = version.map(Table::of);
+    let knows = |name: &str| table.as_ref().is_some_and(|t| t.directive(name).is_some());
+    let newer = NEWER.into_iter().filter(|(name, _)| knows(name));
+    lines.extend(newer.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for (name, value) in &policy.redis.directives {
         let name = name.to_ascii_lowercase();
         lines.retain(|(n, _)| *n != name);
@@ -174,7 +187,6 @@ pub fn parse(text: &str) -> Vec<(String, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::effective::table::{Table, Version};
 
     #[test]
     fn every_version_knows_what_is_rendered() {
@@ -182,7 +194,7 @@ mod tests {
         let policy = policy.instances.first().expect("an instance");
         for version in Version::ALL {
             let table = Table::of(version);
-            for (name, _) in directives(policy, 1 << 30) {
+            for (name, _) in directives(policy, 1 << 30, Some(version)) {
                 assert!(table.directive(&name).is_some(), "{version} has no {name}");
             }
         }

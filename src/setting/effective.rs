@@ -183,7 +183,7 @@ fn look(sight: Sight, server: &Instance) -> Result<Known, NoOrigin> {
     let file = load(sight.host, &table, &origin.start)?;
     let policy = match sight.facts.maxmemory.get(server.policy.redis.name.as_str()) {
         Some(bytes) => {
-            let text = config::render(&server.policy, *bytes);
+            let text = config::render(&server.policy, *bytes, Some(origin.version));
             load_text(sight.host, &table, &text, "the policy")?
         }
         // What cannot be worked out here is rendered nowhere.

@@ -5,7 +5,7 @@ use super::{Reading, Sight, firewall, users};
 use crate::facts::{Instance, View};
 use crate::host::{HostError, HostResult};
 use crate::redis::takeover::open;
-use crate::redis::{Told, acl, ask, live};
+use crate::redis::{Silence, Told, acl, ask, live};
 use crate::value::Value;
 
 /// `NAME BEFORE → AFTER` of each directive. Words, or nothing.
@@ -136,7 +136,9 @@ pub fn restore_directives(sight: Sight, instance: &str, saved: &str) -> HostResu
     let Some(known) = running(sight, instance) else {
         return Ok(());
     };
-    let now = fresh(sight, known)?;
+    let Some(now) = if_it_runs(sight, known)? else {
+        return Ok(());
+    };
     let lines = saved.lines().filter_map(|line| line.split_once(' '));
     let differ =
         lines.filter(|(name, value)| now.directives.get(*name).is_some_and(|v| v != value));
@@ -149,6 +151,9 @@ pub fn restore_users(sight: Sight, instance: &str, saved: &str) -> HostResult<()
     let Some(known) = running(sight, instance) else {
         return Ok(());
     };
+    if if_it_runs(sight, known)?.is_none() {
+        return Ok(());
+    }
     let mut connection = open(sight, known)?;
     let now = live::user_lines(&mut connection)?;
     let is_there = |line: &str| now.iter().any(|n| live::in_order(n) == line);
@@ -218,7 +223,20 @@ fn running<'a>(sight: Sight<'a>, instance: &str) -> Option<&'a Instance> {
 
 /// What it says now: the facts are older than the changes of this phase.
 fn fresh(sight: Sight, known: &Instance) -> HostResult<Told> {
+    let told = if_it_runs(sight, known)?;
+    told.ok_or_else(|| HostError::refused(asking(known), Silence::Nobody.to_string()))
+}
+
+/// The same; nothing where it has been stopped since.
+fn if_it_runs(sight: Sight, known: &Instance) -> HostResult<Option<Told>> {
     let login = crate::facts::admin(sight.host, &known.policy);
-    ask(&known.endpoint, login.as_ref())
-        .map_err(|why| HostError::refused(format!("asking {}", known.endpoint), why.to_string()))
+    match ask(&known.endpoint, login.as_ref()) {
+        Ok(told) => Ok(Some(told)),
+        Err(Silence::Nobody) => Ok(None),
+        Err(why) => Err(HostError::refused(asking(known), why.to_string())),
+    }
+}
+
+fn asking(known: &Instance) -> String {
+    format!("asking {}", known.endpoint)
 }

@@ -1,7 +1,6 @@
 //! What one pass of judging reads once for all the settings that ask for it. It lives only while nothing is written.
 
 use super::effective::Views;
-use super::package::Dpkg;
 use super::sysctl_d::Assignments;
 use super::{Setting, firewall};
 use crate::host::{Begun, Host, HostResult};
@@ -12,7 +11,6 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
-    pub(super) dpkg: Slot<Dpkg>,
     pub(super) effective: Slot<Views>,
     /// nft takes longer to start than all else takes together: it was asked for the table before it is needed.
     pub(super) firewall: RefCell<Option<Begun>>,

@@ -14,6 +14,6 @@ pub use guard::{Guard, GuardWrite, ORIGINAL, POLICY};
 pub(super) use reading::known;
 pub use reading::{install_guarded, obstacle, put_to_rest, read, read_held, read_version, save};
 pub use sources::read_security_suite;
-pub(super) use status::Dpkg;
+pub use status::Dpkg;
 pub use status::{Installed, State, installed, unfinished};
 pub use version::compare_versions;

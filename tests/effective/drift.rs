@@ -49,7 +49,7 @@ impl Scene {
 
     /// What the policy renders, but for the ACL file, which is root's own place.
     fn rendered(&self, policy: &Policy) -> String {
-        let lines = render(policy, GIB);
+        let lines = render(policy, GIB, None);
         let kept = lines.lines().filter(|l| !l.starts_with("aclfile "));
         kept.map(|l| format!("{l}\n")).collect()
     }

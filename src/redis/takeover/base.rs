@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Where our configuration says that the data is.
 pub(crate) fn layout(known: &Instance) -> Layout {
-    let lines = config::render(&known.policy, 0);
+    let lines = config::render(&known.policy, 0, None);
     Layout::parse(&lines, &known.policy.data_dir())
 }
 

@@ -3,7 +3,6 @@
 use super::{Dpkg, Guard, Installed, Patience, installed};
 use crate::facts::Init;
 use crate::host::{Host, HostResult, Run};
-use crate::setting::memo::Slot;
 use crate::setting::{Obstacle, Reading, Sight, service};
 use crate::value::Value;
 
@@ -18,8 +17,11 @@ pub fn read(sight: Sight, name: &str) -> HostResult<Option<Value>> {
 }
 
 pub(crate) fn known(sight: Sight, name: &str) -> HostResult<Option<Installed>> {
-    let slot = sight.memo.map(|memo| &memo.dpkg);
-    Slot::read(slot, || Dpkg::read(sight.host))?.installed(name)
+    match (sight.memo, &sight.facts.dpkg) {
+        // Nothing is written in this pass: it is what the facts have.
+        (Some(_), Ok(dpkg)) => dpkg.installed(name),
+        _ => Dpkg::read(sight.host)?.installed(name),
+    }
 }
 
 /// The installed version; that nothing is installed is another control's finding.
