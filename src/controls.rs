@@ -51,6 +51,7 @@ mod sentinel;
 mod service;
 mod system;
 mod tls;
+mod unit;
 
 use crate::control::Control;
 use crate::facts::{Facts, View};
@@ -59,7 +60,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 22] = [
+const TOPICS: [&[Control]; 23] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -82,6 +83,7 @@ const TOPICS: [&[Control]; 22] = [
     compromise::CONTROLS,
     sandbox::CONTROLS,
     service::CONTROLS,
+    unit::CONTROLS,
 ];
 
 /// Every control.

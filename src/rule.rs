@@ -27,6 +27,12 @@ pub enum Rule {
     NoWildcard,
     /// A list with this word, after the last that takes something away (`~`): what a filter of system calls allows in the end.
     LastWord(String),
+    /// A limit that is not set, or not below this number.
+    UnsetOrAtLeast(i64),
+    /// A list of what is allowed, rather than of what is taken away (`~`).
+    AllowList,
+    /// Permission bits that must all be there, as in a umask.
+    AllBits(u32),
     /// A Debian version not below this one, by dpkg's ordering.
     VersionAtLeast(String),
 }
@@ -38,6 +44,8 @@ impl Rule {
         match (self, observed) {
             (Rule::Absent, observed) => observed.is_none(),
             (Rule::NoneOf(bad), observed) => observed.is_none_or(|v| !bad.contains(v)),
+            (Rule::UnsetOrAtLeast(_), None) => true,
+            (Rule::UnsetOrAtLeast(n), Some(Value::Int(v))) => v >= n,
             (_, None) => false,
             (Rule::Present, Some(_)) => true,
             (Rule::Is(wanted), Some(v)) => wanted == v,
@@ -51,6 +59,10 @@ impl Rule {
                 let given = all.iter().rposition(|w| w == word);
                 given > taken
             }
+            (Rule::AllowList, Some(Value::Words(all))) => {
+                all.first().is_some_and(|first| !first.starts_with('~'))
+            }
+            (Rule::AllBits(bits), Some(Value::Mode(m))) => m & bits == *bits,
             (Rule::VersionAtLeast(floor), Some(Value::Text(v))) => {
                 crate::setting::package::compare_versions(v, floor).is_ge()
             }
@@ -70,9 +82,13 @@ impl Rule {
             },
             Rule::Present => Some(Value::Present),
             Rule::Absent => Some(Value::Nothing),
-            Rule::NoneOf(_) | Rule::NoWildcard | Rule::LastWord(_) | Rule::VersionAtLeast(_) => {
-                None
-            }
+            Rule::NoneOf(_)
+            | Rule::NoWildcard
+            | Rule::LastWord(_)
+            | Rule::AllowList
+            | Rule::UnsetOrAtLeast(_)
+            | Rule::AllBits(_)
+            | Rule::VersionAtLeast(_) => None,
         }
     }
 
@@ -109,6 +125,9 @@ impl fmt::Display for Rule {
             Rule::NoneOf(bad) => write!(f, "anything but {}", list(bad, ", ")),
             Rule::NoWildcard => f.write_str("addresses of this host, no wildcard"),
             Rule::LastWord(word) => write!(f, "{word}, not taken away again"),
+            Rule::UnsetOrAtLeast(n) => write!(f, "none, or at least {n}"),
+            Rule::AllowList => f.write_str("a list of what is allowed"),
+            Rule::AllBits(bits) => write!(f, "all of the mode bits {bits:04o}"),
             Rule::VersionAtLeast(floor) => write!(f, "version {floor} or later"),
         }
     }

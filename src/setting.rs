@@ -96,6 +96,8 @@ pub enum Setting {
     },
     /// A directive of a unit, drop-ins merged. `Value::Words`.
     Unit { unit: String, key: String },
+    /// What in a unit goes around its own sandbox. `Value::Words`, or nothing.
+    UnitEscapes(String),
     /// Whether a unit starts at boot. `Value::Flag`.
     UnitEnabled(String),
     /// Our nftables table in the kernel. `Value::Firewall`.

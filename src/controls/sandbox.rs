@@ -324,9 +324,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Snapshots and append-only files follow the umask.",
         references: &["systemd.exec(5) UMask", "Redis src/rdb.c"],
         by_hand: "set UMask=0027 in a drop-in of the unit",
-        wants: Wants::Instance(|p, _| {
-            unit(p, "UMask", &["0027", "0077", "027", "077", "0007", "007"])
-        }),
+        wants: Wants::Instance(|p, _| vec![list(p, "UMask", Rule::AllBits(0o007))]),
         cases: &[
             passes(&[(
                 "/lib/systemd/system/redis-server.service",
@@ -386,7 +384,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Most of the kernel's privileged bugs are in calls that Redis never makes.",
         references: &["systemd.exec(5) SystemCallFilter"],
         by_hand: "set SystemCallFilter=@system-service in a drop-in of the unit",
-        wants: Wants::Instance(|p, _| vec![list(p, "SystemCallFilter", Rule::Present)]),
+        wants: Wants::Instance(|p, _| vec![list(p, "SystemCallFilter", Rule::AllowList)]),
         cases: &[
             passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nUMask=027\n")]),

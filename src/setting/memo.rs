@@ -2,9 +2,11 @@
 
 use super::effective::Views;
 use super::sysctl_d::Assignments;
+use super::unit::Texts;
 use super::{Setting, firewall};
 use crate::host::{Begun, Host, HostResult};
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What has been read in this pass.
@@ -12,6 +14,7 @@ use std::rc::Rc;
 pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
     pub(super) effective: Slot<Views>,
+    pub(super) units: RefCell<BTreeMap<String, Rc<Texts>>>,
     /// nft takes longer to start than all else takes together: it was asked for the table before it is needed.
     pub(super) firewall: RefCell<Option<Begun>>,
 }

@@ -31,6 +31,7 @@ impl fmt::Display for Setting {
             Setting::SecuritySuite => write!(f, "security suite in apt's sources"),
             Setting::Build { instance, what } => write!(f, "server of {instance}: {what}"),
             Setting::Unit { unit, key } => write!(f, "{unit} {key}"),
+            Setting::UnitEscapes(unit) => write!(f, "ways around the sandbox of {unit}"),
             Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
             Setting::Firewall => write!(f, "nftables table inet redis_harden"),
             Setting::Service(name) => write!(f, "service {name}"),

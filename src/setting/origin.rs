@@ -45,6 +45,7 @@ impl Setting {
                 "/var/lib/dpkg/status, INFO and /proc/PID/exe, against data/cve.toml".to_owned()
             }
             Setting::Unit { unit, key } => format!("{key}= in {unit} and its drop-ins"),
+            Setting::UnitEscapes(unit) => format!("{unit} and its drop-ins"),
             Setting::UnitEnabled(unit) => {
                 format!("the links to {unit} in /etc/systemd/system/*.wants")
             }

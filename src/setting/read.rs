@@ -40,6 +40,7 @@ impl Setting {
                 }
                 | Setting::Unit { .. }
                 | Setting::UnitEnabled(_)
+                | Setting::UnitEscapes(_)
                 | Setting::ConfigFile { .. }
                 | Setting::AclFile { .. }
                 | Setting::Sentinel { .. }
@@ -106,6 +107,7 @@ impl Setting {
             Setting::SecuritySuite => package::read_security_suite(sight),
             Setting::Build { instance, what } => build::read(sight, instance, *what),
             Setting::Unit { unit, key } => unit::read(sight, unit, key),
+            Setting::UnitEscapes(unit) => unit::read_escapes(sight, unit),
             Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
             Setting::Firewall => firewall::reading_in(sight),
             Setting::Service(name) => service::read(sight, name),

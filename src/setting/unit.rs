@@ -1,6 +1,7 @@
 //! systemd's units, read natively: the fragment, its drop-ins, and the links that enable it. Source: systemd.unit(5).
 
 mod directive;
+mod escapes;
 mod span;
 
 pub use directive::value_of;
@@ -11,9 +12,16 @@ use crate::host::{Host, HostError, HostResult};
 use crate::value::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// The files that make a unit up, in the order in which they apply.
+pub type Texts = Vec<(PathBuf, String)>;
 
 /// Where units are, the first winning.
-const DIRS: [&str; 5] = [
+const DIRS: [&str; 8] = [
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -23,30 +31,55 @@ const DIRS: [&str; 5] = [
 
 /// The value of a unit's directive with all drop-ins over it. Booleans read `yes` and `no`.
 pub fn read(sight: Sight, unit: &str, key: &str) -> Reading {
-    if sight.facts.init != Init::Systemd {
-        return Reading::NotApplicable("systemd does not run here".into());
-    }
-    match fragment_of(sight.host, unit) {
-        Ok(Some(_)) => {}
-        Ok(None) => return Reading::NotApplicable(no_unit(unit)),
-        Err(e) => return Reading::Unknown(e.to_string()),
-    }
-    match mask_of(sight.host, unit) {
-        Ok(None) => {}
-        Ok(Some(path)) => return Reading::NotApplicable(masked(unit, &path)),
-        Err(e) => return Reading::Unknown(e.to_string()),
-    }
-    match directive(sight.host, unit, key) {
-        Ok(Some(value)) => Reading::Value(value, None),
-        Ok(None) => Reading::Absent,
-        Err(e) => Reading::Unknown(e.to_string()),
+    match judged(sight, unit) {
+        Ok(texts) => {
+            let texts = texts.iter().map(|(_, text)| text.as_str());
+            directive::merged(texts, key).map_or(Reading::Absent, |v| Reading::Value(v, None))
+        }
+        Err(reading) => reading,
     }
 }
 
-fn directive(host: &Host, unit: &str, key: &str) -> HostResult<Option<Value>> {
-    let sources = sources(host, unit)?;
-    let texts = sources.iter().map(|(_, text)| text.as_str());
-    Ok(directive::merged(texts, key))
+/// The texts of a unit that is there, and not masked; in a pass of judging they are read once.
+fn judged(sight: Sight, unit: &str) -> Result<Rc<Texts>, Reading> {
+    if sight.facts.init != Init::Systemd {
+        return Err(Reading::NotApplicable("systemd does not run here".into()));
+    }
+    if let Some(known) = sight
+        .memo
+        .and_then(|memo| memo.units.borrow().get(unit).cloned())
+    {
+        return Ok(known);
+    }
+    let unknown = |e: HostError| Reading::Unknown(e.to_string());
+    if fragment_of(sight.host, unit).map_err(unknown)?.is_none() {
+        return Err(Reading::NotApplicable(no_unit(unit)));
+    }
+    if let Some(path) = mask_of(sight.host, unit).map_err(unknown)? {
+        return Err(Reading::NotApplicable(masked(unit, &path)));
+    }
+    let texts = Rc::new(sources(sight.host, unit).map_err(unknown)?);
+    if let Some(memo) = sight.memo {
+        memo.units
+            .borrow_mut()
+            .insert(unit.to_owned(), Rc::clone(&texts));
+    }
+    Ok(texts)
+}
+
+/// What in the unit goes around its sandbox. Words, or nothing.
+pub fn read_escapes(sight: Sight, unit: &str) -> Reading {
+    let found = match judged(sight, unit) {
+        Ok(texts) => {
+            let texts: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+            escapes::escapes(&texts)
+        }
+        Err(reading) => return reading,
+    };
+    match found.is_empty() {
+        true => Reading::Absent,
+        false => Reading::Value(Value::Words(found), None),
+    }
 }
 
 /// The fragment and its drop-ins, in the order in which they apply.

@@ -5,17 +5,26 @@ use super::span;
 use crate::value::Value;
 
 /// Directives of `[Service]` and `[Unit]` that accumulate, and that an empty assignment clears. The others keep the last assignment.
-const LISTS: [&str; 27] = [
+const LISTS: [&str; 36] = [
     "After",
     "Before",
     "Requires",
     "Wants",
     "PartOf",
     "BindsTo",
+    "ExecCondition",
     "ExecStart",
     "ExecStartPre",
+    "ExecStartPost",
+    "ExecReload",
     "ExecStop",
+    "ExecStopPost",
     "Environment",
+    "EnvironmentFile",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "PassEnvironment",
+    "TemporaryFileSystem",
     "ReadWritePaths",
     "ReadOnlyPaths",
     "InaccessiblePaths",
@@ -65,7 +74,7 @@ pub fn merged<'a>(texts: impl Iterator<Item = &'a str>, key: &str) -> Option<Val
     let mut found: Option<Value> = None;
     for text in texts {
         for (section, name, value) in assignments(text) {
-            if current_name(&name) != key || section != section_of(key) {
+            if !sets(&name, key) || section != section_of(key) {
                 continue;
             }
             // An empty word is no flag and no mode: systemd says so in its log, and keeps what was there.
@@ -81,6 +90,8 @@ pub fn merged<'a>(texts: impl Iterator<Item = &'a str>, key: &str) -> Option<Val
         }
     }
     match found {
+        // An emptied list is none; but a set of capabilities that is empty is the best of all.
+        Some(Value::Words(words)) if words.is_empty() && key != "CapabilityBoundingSet" => None,
         Some(Value::Words(mut words)) if SETS.contains(&key) => {
             words.sort();
             words.dedup();
@@ -94,6 +105,8 @@ pub fn merged<'a>(texts: impl Iterator<Item = &'a str>, key: &str) -> Option<Val
 pub fn value_of(key: &str, value: &str) -> Value {
     match key {
         _ if LISTS.contains(&key) => Value::words(value),
+        "UMask" => u32::from_str_radix(value, 8).map_or_else(|_| Value::text(value), Value::Mode),
+        "MemoryMax" => limit(value),
         _ if key.starts_with("Limit") => limit(value),
         _ if key.starts_with("Timeout") => timeout(value),
         _ => Value::Text(normal(value)),
@@ -106,6 +119,12 @@ fn section_of(key: &str) -> &'static str {
         _ if OF_INSTALL.contains(&key) => "Install",
         _ => "Service",
     }
+}
+
+/// Whether an assignment is of the directive; `TimeoutSec` is of two.
+fn sets(name: &str, key: &str) -> bool {
+    current_name(name) == key
+        || name == "TimeoutSec" && matches!(key, "TimeoutStartSec" | "TimeoutStopSec")
 }
 
 /// Directives that systemd still reads under an older name: Debian's unit for Redis uses one.
@@ -122,10 +141,22 @@ fn current_name(name: &str) -> &str {
 fn limit(value: &str) -> Value {
     match value.split(':').next().unwrap_or_default() {
         "infinity" => Value::Int(i64::MAX),
-        number => number
-            .parse()
-            .map_or_else(|_| Value::text(value), Value::Int),
+        number => size(number).map_or_else(|| Value::text(value), Value::Int),
     }
+}
+
+/// A number with a suffix to the base of 1024. Source: systemd's parse_size.
+fn size(text: &str) -> Option<i64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match text.get(digits.len()..)? {
+        "" | "B" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1_i64 << 40,
+        _ => return None,
+    };
+    digits.parse::<i64>().ok()?.checked_mul(factor)
 }
 
 /// A time-out in seconds; 0 and `infinity` are none at all. Source: systemd.service(5), systemd.time(7).
@@ -141,8 +172,8 @@ fn timeout(value: &str) -> Value {
 /// A boolean in one spelling; anything else as it is.
 fn normal(value: &str) -> String {
     match value.to_ascii_lowercase().as_str() {
-        "1" | "yes" | "true" | "on" => "yes".into(),
-        "0" | "no" | "false" | "off" => "no".into(),
+        "1" | "yes" | "y" | "true" | "t" | "on" => "yes".into(),
+        "0" | "no" | "n" | "false" | "f" | "off" => "no".into(),
         _ => value.to_owned(),
     }
 }

@@ -55,7 +55,9 @@ const STOCK_TEMPLATE: (&str, &str) = (
 
 fn user(files: &[(&str, &str)], unit: &str) -> String {
     let (_root, host) = host(files);
-    let value = directive(&host, unit, "User").unwrap();
+    let sources = sources(&host, unit).unwrap();
+    let texts = sources.iter().map(|(_, text)| text.as_str());
+    let value = directive::merged(texts, "User");
     value.unwrap().to_string()
 }
 
