@@ -44,7 +44,8 @@ impl Rule {
         match (self, observed) {
             (Rule::Absent, observed) => observed.is_none(),
             (Rule::NoneOf(bad), observed) => observed.is_none_or(|v| !bad.contains(v)),
-            (Rule::UnsetOrAtLeast(_), None) => true,
+            // Where nothing is, nobody is allowed too much.
+            (Rule::NoBits(_) | Rule::UnsetOrAtLeast(_), None) => true,
             (Rule::UnsetOrAtLeast(n), Some(Value::Int(v))) => v >= n,
             (_, None) => false,
             (Rule::Present, Some(_)) => true,

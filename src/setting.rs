@@ -25,6 +25,7 @@ pub mod secret;
 pub mod sentinel;
 pub mod server;
 pub mod service;
+pub mod strays;
 pub mod sysctl_d;
 pub mod tls;
 pub mod traces;
@@ -160,6 +161,8 @@ pub enum Setting {
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.
     Strangers(PathBuf),
+    /// The servers of this host that belong to no instance of the policy. `Value::Words`, or nothing.
+    UnknownServers,
     /// The programs that have a Redis password in their command line. `Value::Words`, or nothing.
     PasswordsInArguments,
     /// Which of some ports the kernel gives to anybody. `Value::Words`, or nothing.

@@ -47,6 +47,14 @@ pub const CONTROLS: &[Control] = &[
                 "/etc/passwd",
                 "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/bin/bash\n",
             )]),
+            fails(&[(
+                "/etc/passwd",
+                "root:x:0:0::/root:/bin/bash\nredis:x:0:0::/var/lib/redis:/usr/sbin/nologin\n",
+            )]),
+            fails(&[(
+                "/etc/passwd",
+                "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/usr/sbin/nologin\nx:x:998:998::/:/bin/bash\n",
+            )]),
         ],
     },
     Control {
@@ -78,6 +86,13 @@ pub const CONTROLS: &[Control] = &[
                 (
                     "/etc/group",
                     "root:x:0:\nadm:x:4:\ndocker:x:990:redis\nredis:x:998:\n",
+                ),
+            ]),
+            fails(&[
+                PASSWD,
+                (
+                    "/etc/group",
+                    "root:x:0:\nadm:x:4:\ndisk:x:998:\nredis:x:997:\n",
                 ),
             ]),
         ],

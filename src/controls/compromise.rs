@@ -197,6 +197,32 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "compromise.unknown-server",
+        title: "no Redis runs here that the policy does not know",
+        severity: Severity::High,
+        why: "One that somebody started by hand has no password, no filter and no sandbox; nothing else here judges it.",
+        references: &["proc_pid_comm(5)"],
+        by_hand: "ss -ltnp shows what it listens on; stop it, or give it an instance of its own ([redis] name)",
+        wants: Wants::Host(|_, f| match f.offline {
+            true => Vec::new(),
+            false => vec![Want::by_hand(
+                Setting::UnknownServers,
+                Rule::Absent,
+                "ss -ltnp shows what it listens on; stop it, or give it an instance of its own ([redis] name)",
+            )],
+        }),
+        cases: &[
+            passes(&[
+                ("INFO process_id", "77"),
+                ("/proc/77/comm", "redis-server\n"),
+            ]),
+            fails(&[
+                ("/proc/79/comm", "redis-server\n"),
+                ("/proc/79/status", "@proc/status-resident"),
+            ]),
+        ],
+    },
+    Control {
         id: "compromise.preload",
         title: "no library is forced into every program",
         severity: Severity::High,

@@ -220,6 +220,39 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "files.parents",
+        title: "nobody but root decides what lies above Redis's directories",
+        severity: Severity::High,
+        why: "Who may write to a directory can put another in the place of the data, the log or the socket.",
+        references: &["path_resolution(7)", "chmod(1)"],
+        by_hand: "chmod o-w the directory that is named",
+        wants: Wants::Instance(|p, f| {
+            let log = p.log_file();
+            let log_dir = log.parent().map(Path::to_path_buf).unwrap_or_default();
+            // What /run has is made when the service starts.
+            let run = (!f.offline).then(|| p.run_dir());
+            let dirs = [Some(p.data_dir()), Some(log_dir), run];
+            let mut above: Vec<PathBuf> = dirs
+                .iter()
+                .flatten()
+                .flat_map(|dir| dir.ancestors())
+                .filter(|dir| *dir != Path::new("/"))
+                .map(Path::to_path_buf)
+                .collect();
+            above.sort();
+            above.dedup();
+            let want = |dir: PathBuf| {
+                let what = format!("chmod o-w {}", dir.display());
+                Want::by_hand(Setting::Mode(dir), Rule::NoBits(0o002), what)
+            };
+            above.into_iter().map(want).collect()
+        }),
+        cases: &[
+            passes(&[("/var/lib/ 0755 root:root", "")]),
+            fails(&[("/var/lib/ 0777 root:root", "")]),
+        ],
+    },
+    Control {
         id: "files.data-not-executable",
         title: "nothing in the data directory can be run, or loaded as a module",
         severity: Severity::Medium,

@@ -56,7 +56,7 @@ struct Group {
 impl UserEntry {
     /// Whether it is below the first id of people's accounts.
     pub fn is_system(&self) -> bool {
-        self.uid <= *SYSTEM_IDS.end()
+        self.uid != 0 && self.uid <= *SYSTEM_IDS.end()
     }
 }
 
@@ -116,14 +116,21 @@ impl Accounts {
 
     /// The names of the groups that a user is in beside its own, sorted.
     pub fn groups_of(&self, user: &UserEntry) -> Vec<&str> {
-        let others = self.groups.iter().filter(|g| g.gid != user.gid);
+        // Its primary group is its own only where it has its name.
+        let own = |group: &&Group| group.gid == user.gid && group.name == user.name;
+        let others = self.groups.iter().filter(|group| !own(group));
         let mut names: Vec<&str> = others
-            .filter(|group| group.members.contains(&user.name))
+            .filter(|group| group.members.contains(&user.name) || group.gid == user.gid)
             .map(|group| group.name.as_str())
             .collect();
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Whether more than one name has this id.
+    pub fn is_shared(&self, uid: u32) -> bool {
+        self.users.iter().filter(|user| user.uid == uid).count() > 1
     }
 
     /// Whether a password opens a local user's account; `None` when `/etc/passwd` has no such user.

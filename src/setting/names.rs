@@ -59,6 +59,7 @@ impl fmt::Display for Setting {
             } => write!(f, "{role} of {instance}: {what}"),
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
+            Setting::UnknownServers => write!(f, "servers that the policy does not know"),
             Setting::PasswordsInArguments => {
                 write!(f, "programs with a password in their arguments")
             }

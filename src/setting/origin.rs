@@ -69,6 +69,7 @@ impl Setting {
             Setting::Tls { what, .. } => tls(*what).to_owned(),
             Setting::Certificate { role, what, .. } => certificate(sight, *role, *what),
             Setting::Strangers(dir) => format!("the names in {}", dir.display()),
+            Setting::UnknownServers => "/proc/*/comm, against the instances of the policy".to_owned(),
             Setting::PasswordsInArguments => {
                 "/proc/*/comm and cmdline of Redis's tools and exporters".to_owned()
             }

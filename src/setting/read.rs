@@ -3,7 +3,7 @@
 use super::{
     Reading, Setting, Sight, account, acl_file, arguments, build, effective, file, firewall,
     kernel, live, measure, package, ports, rotation, scripts, secret, sentinel, server, service,
-    sysctl_d, tls, traces, unit, users,
+    strays, sysctl_d, tls, traces, unit, users,
 };
 
 impl Setting {
@@ -134,6 +134,7 @@ impl Setting {
             } => tls::certificate::read(sight, instance, *role, *what),
             Setting::Presence(path) => traces::read_presence(host, path),
             Setting::Strangers(dir) => traces::read_strangers(host, dir),
+            Setting::UnknownServers => strays::read(sight),
             Setting::PasswordsInArguments => arguments::read(host),
             Setting::LentPorts(ports) => ports::read_lent(host, ports),
             Setting::LogRotation(log) => rotation::read(host, log),

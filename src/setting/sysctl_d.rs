@@ -200,7 +200,9 @@ fn read_file(host: &Host, path: &Path) -> HostResult<Vec<(String, Assignment)>> 
     if is_mask(host, path)? {
         return Ok(Vec::new());
     }
-    let text = host.read_text(path)?;
+    // A byte that is no text in somebody's comment is nothing to the appliers either.
+    let bytes = host.read(path)?;
+    let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok(text.map_or(Vec::new(), |text| assignments(path, &text).collect()))
 }
 

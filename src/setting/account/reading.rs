@@ -18,12 +18,13 @@ const NO_LOGIN: [&str; 5] = [
 /// A user's home, shell and kind. Read anew: a facts' list may be older than the user.
 pub fn read_user(sight: Sight, name: &str) -> Reading {
     let user = || -> HostResult<Option<Value>> {
-        let user = Accounts::read(sight.host)?.user(name)?;
-        Ok(user.map(|u| {
+        let accounts = Accounts::read(sight.host)?;
+        Ok(accounts.user(name)?.map(|u| {
             Value::User(UserValue {
                 home: u.home.clone(),
                 login: !NO_LOGIN.iter().any(|shell| u.shell == Path::new(shell)),
-                system: u.is_system(),
+                // An id that two names share is nobody's own.
+                system: u.is_system() && !accounts.is_shared(u.uid),
             })
         }))
     };
