@@ -88,9 +88,9 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
         Err(e) => instance.report_error = Some(e.to_string()),
     }
     hear(host, &mut instance);
-    // A socket can be removed while its server goes on.
+    // A socket can be removed while its server goes on, and so can what its user's own file says of it.
     if let (Some(report), View::NotRunning) = (&instance.report, &instance.view)
-        && let (true, Some(pid)) = (report.ready, report.server_pid)
+        && let Some(pid) = report.server_pid
     {
         instance.view = View::Silent(format!(
             "its supervisor says that it runs as process {pid}, and nothing answers at {}",
@@ -108,9 +108,11 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
                 return found;
             }
         }
-        if let Some(why) = alive(host, policy) {
-            instance.view = View::Silent(why);
-        }
+    }
+    if matches!(instance.view, View::NotRunning)
+        && let Some(why) = alive(host, &instance)
+    {
+        instance.view = View::Silent(why);
     }
     instance
 }
@@ -175,24 +177,34 @@ pub fn admin(host: &Host, policy: &Policy) -> Option<Login> {
     })
 }
 
-/// What of the instance is alive though it answers nowhere: a process of its unit, or a server that works in its data directory.
-/// What cannot be looked at here is not known of; root sees it.
-fn alive(host: &Host, policy: &Policy) -> Option<String> {
+/// What of the instance is alive though it answers nowhere: a process of its unit beside the supervisor, which may have no server
+/// at the moment, or a server that works in its data directory. What cannot be looked at here is not known of; root sees it.
+fn alive(host: &Host, instance: &Instance) -> Option<String> {
+    let policy = &instance.policy;
+    let supervisor = instance.report.as_ref().map(|r| r.supervisor_pid);
     let unit = policy.unit();
-    for hierarchy in ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd"] {
-        let procs = format!("{hierarchy}/system.slice/{unit}/cgroup.procs");
-        let procs = host.read_text(Path::new(&procs)).ok().flatten();
-        if let Some(pid) = procs.and_then(|p| p.lines().next()?.parse::<i32>().ok()) {
-            return Some(format!(
-                "{unit} runs as process {pid}, which listens elsewhere or is only starting"
-            ));
-        }
+    if let Some(pid) = member(host, &unit, supervisor) {
+        return Some(format!(
+            "{unit} runs as process {pid}, which listens elsewhere or is only starting"
+        ));
     }
     let pid = server_in(host, &policy.data_dir())?;
     Some(format!(
         "process {pid} works in {}, and listens elsewhere or is only starting",
         policy.data_dir().display()
     ))
+}
+
+/// A process in a unit's control group that is not its supervisor.
+fn member(host: &Host, unit: &str, supervisor: Option<i32>) -> Option<i32> {
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd"]
+        .iter()
+        .find_map(|hierarchy| {
+            let procs = format!("{hierarchy}/system.slice/{unit}/cgroup.procs");
+            let procs = host.read_text(Path::new(&procs)).ok()??;
+            let mut pids = procs.lines().filter_map(|pid| pid.parse().ok());
+            pids.find(|pid| Some(*pid) != supervisor)
+        })
 }
 
 /// A server whose working directory this is: Redis goes to its `dir`, and stays there.
@@ -240,4 +252,25 @@ fn address(policy: &Policy) -> String {
         other => other,
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Reach;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test builds its own root")]
+    fn a_process_beside_the_supervisor_is_found_whatever_the_report_leaves_out() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("sys/fs/cgroup/system.slice/r.service");
+        std::fs::create_dir_all(&group).unwrap();
+        let host = Host::at(root.path(), Reach::Running).unwrap();
+        std::fs::write(group.join("cgroup.procs"), "10\n").unwrap();
+        assert_eq!(member(&host, "r.service", Some(10)), None);
+        assert_eq!(member(&host, "r.service", None), Some(10));
+        std::fs::write(group.join("cgroup.procs"), "10\n11\n").unwrap();
+        assert_eq!(member(&host, "r.service", Some(10)), Some(11));
+        assert_eq!(member(&host, "s.service", None), None);
+    }
 }
