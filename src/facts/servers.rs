@@ -1,5 +1,6 @@
 //! What is known of an instance's server: whether it runs, as whose child, and what it says of itself.
 
+use super::listener;
 use crate::host::Host;
 use crate::policy::{Name, Policy};
 use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask, served};
@@ -34,20 +35,26 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The pid of redis-server: what it says itself, unless the kernel or the supervisor's verified report knows another.
+    /// The pid of redis-server: the kernel's word or the supervisor's verified report, which the server's own must not contradict.
     pub fn pid(&self) -> Option<i32> {
-        match self.impostor() {
+        match self.doubt() {
             Some(_) => None,
-            None => self.claimed().or(self.vouched().map(|(pid, _)| pid)),
+            None => self.vouched().map(|(pid, _)| pid),
         }
     }
 
-    /// Why the process that the server names is not the one that answers: what is known of it would be another's.
-    pub fn impostor(&self) -> Option<String> {
-        let (claimed, (vouched, whose)) = (self.claimed()?, self.vouched()?);
-        (claimed != vouched).then(|| {
-            format!("it says that it is process {claimed}, and {whose} that it is {vouched}")
-        })
+    /// Why the process that the server names may not be the one that answers: what is known of it would be another's.
+    pub fn doubt(&self) -> Option<String> {
+        let claimed = self.claimed()?;
+        let says = format!("it says that it is process {claimed}, and");
+        match self.vouched() {
+            Some((pid, _)) if pid == claimed => None,
+            Some((pid, whose)) => Some(format!("{says} {whose} that it is {pid}")),
+            None => Some(format!(
+                "{says} that this process listens at {} cannot be seen from here (root sees it, and of a container only who is in it)",
+                self.endpoint
+            )),
+        }
     }
 
     fn claimed(&self) -> Option<i32> {
@@ -161,6 +168,18 @@ fn hear(host: &Host, instance: &mut Instance) {
         }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
+    witness(host, instance);
+}
+
+/// Of a TCP port the kernel names no process, but bears out what the server says, or does not.
+fn witness(host: &Host, instance: &mut Instance) {
+    let claimed = instance.claimed();
+    if let (Some(pid), None, Endpoint::Tcp(_, port)) =
+        (claimed, instance.vouched(), &instance.endpoint)
+        && let View::Told(told) = &mut instance.view
+    {
+        told.listener = Some(pid).filter(|pid| listener::holds(host, *pid, *port));
+    }
 }
 
 /// Whether it shows a certificate to whoever begins a TLS handshake.
