@@ -2,6 +2,7 @@
 //! Gathered once a phase; nothing here changes anything.
 
 mod elsewhere;
+mod listener;
 mod machine;
 pub mod orphans;
 mod sentinels;

@@ -63,7 +63,7 @@ pub struct Told {
     pub cluster: Answer<BTreeMap<String, String>>,
     /// How it spoke TLS, where it is elsewhere and was asked by TLS.
     pub handshake: Option<Handshake>,
-    /// The process that listens on its unix socket, by the kernel's word.
+    /// The process that listens where it was asked, by the kernel's word.
     pub listener: Option<i32>,
 }
 

@@ -1,5 +1,6 @@
 //! What is known of an instance's server: whether it runs, as whose child, and what it says of itself.
 
+use super::listener;
 use crate::host::Host;
 use crate::policy::{Name, Policy};
 use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask, served};
@@ -34,20 +35,26 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The pid of redis-server: what it says itself, unless the kernel or the supervisor's verified report knows another.
+    /// The pid of redis-server: the kernel's word or the supervisor's verified report, which the server's own must not contradict.
     pub fn pid(&self) -> Option<i32> {
-        match self.impostor() {
+        match self.doubt() {
             Some(_) => None,
-            None => self.claimed().or(self.vouched().map(|(pid, _)| pid)),
+            None => self.vouched().map(|(pid, _)| pid),
         }
     }
 
-    /// Why the process that the server names is not the one that answers: what is known of it would be another's.
-    pub fn impostor(&self) -> Option<String> {
-        let (claimed, (vouched, whose)) = (self.claimed()?, self.vouched()?);
-        (claimed != vouched).then(|| {
-            format!("it says that it is process {claimed}, and {whose} that it is {vouched}")
-        })
+    /// Why the process that the server names may not be the one that answers: what is known of it would be another's.
+    pub fn doubt(&self) -> Option<String> {
+        let claimed = self.claimed()?;
+        let says = format!("it says that it is process {claimed}, and");
+        match self.vouched() {
+            Some((pid, _)) if pid == claimed => None,
+            Some((pid, whose)) => Some(format!("{says} {whose} that it is {pid}")),
+            None => Some(format!(
+                "{says} that this process listens at {} cannot be seen from here (root sees it, and of a container only who is in it)",
+                self.endpoint
+            )),
+        }
     }
 
     fn claimed(&self) -> Option<i32> {
@@ -88,9 +95,9 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
         Err(e) => instance.report_error = Some(e.to_string()),
     }
     hear(host, &mut instance);
-    // A socket can be removed while its server goes on.
+    // A socket can be removed while its server goes on, and so can what its user's own file says of it.
     if let (Some(report), View::NotRunning) = (&instance.report, &instance.view)
-        && let (true, Some(pid)) = (report.ready, report.server_pid)
+        && let Some(pid) = report.server_pid
     {
         instance.view = View::Silent(format!(
             "its supervisor says that it runs as process {pid}, and nothing answers at {}",
@@ -108,9 +115,11 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
                 return found;
             }
         }
-        if let Some(why) = alive(host, policy) {
-            instance.view = View::Silent(why);
-        }
+    }
+    if matches!(instance.view, View::NotRunning)
+        && let Some(why) = alive(host, &instance)
+    {
+        instance.view = View::Silent(why);
     }
     instance
 }
@@ -159,6 +168,18 @@ fn hear(host: &Host, instance: &mut Instance) {
         }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
+    witness(host, instance);
+}
+
+/// Of a TCP port the kernel names no process, but bears out what the server says, or does not.
+fn witness(host: &Host, instance: &mut Instance) {
+    let claimed = instance.claimed();
+    if let (Some(pid), None, Endpoint::Tcp(_, port)) =
+        (claimed, instance.vouched(), &instance.endpoint)
+        && let View::Told(told) = &mut instance.view
+    {
+        told.listener = Some(pid).filter(|pid| listener::holds(host, *pid, *port));
+    }
 }
 
 /// Whether it shows a certificate to whoever begins a TLS handshake.
@@ -175,24 +196,34 @@ pub fn admin(host: &Host, policy: &Policy) -> Option<Login> {
     })
 }
 
-/// What of the instance is alive though it answers nowhere: a process of its unit, or a server that works in its data directory.
-/// What cannot be looked at here is not known of; root sees it.
-fn alive(host: &Host, policy: &Policy) -> Option<String> {
+/// What of the instance is alive though it answers nowhere: a process of its unit beside the supervisor, which may have no server
+/// at the moment, or a server that works in its data directory. What cannot be looked at here is not known of; root sees it.
+fn alive(host: &Host, instance: &Instance) -> Option<String> {
+    let policy = &instance.policy;
+    let supervisor = instance.report.as_ref().map(|r| r.supervisor_pid);
     let unit = policy.unit();
-    for hierarchy in ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd"] {
-        let procs = format!("{hierarchy}/system.slice/{unit}/cgroup.procs");
-        let procs = host.read_text(Path::new(&procs)).ok().flatten();
-        if let Some(pid) = procs.and_then(|p| p.lines().next()?.parse::<i32>().ok()) {
-            return Some(format!(
-                "{unit} runs as process {pid}, which listens elsewhere or is only starting"
-            ));
-        }
+    if let Some(pid) = member(host, &unit, supervisor) {
+        return Some(format!(
+            "{unit} runs as process {pid}, which listens elsewhere or is only starting"
+        ));
     }
     let pid = server_in(host, &policy.data_dir())?;
     Some(format!(
         "process {pid} works in {}, and listens elsewhere or is only starting",
         policy.data_dir().display()
     ))
+}
+
+/// A process in a unit's control group that is not its supervisor.
+fn member(host: &Host, unit: &str, supervisor: Option<i32>) -> Option<i32> {
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd"]
+        .iter()
+        .find_map(|hierarchy| {
+            let procs = format!("{hierarchy}/system.slice/{unit}/cgroup.procs");
+            let procs = host.read_text(Path::new(&procs)).ok()??;
+            let mut pids = procs.lines().filter_map(|pid| pid.parse().ok());
+            pids.find(|pid| Some(*pid) != supervisor)
+        })
 }
 
 /// A server whose working directory this is: Redis goes to its `dir`, and stays there.
@@ -240,4 +271,25 @@ fn address(policy: &Policy) -> String {
         other => other,
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Reach;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test builds its own root")]
+    fn a_process_beside_the_supervisor_is_found_whatever_the_report_leaves_out() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("sys/fs/cgroup/system.slice/r.service");
+        std::fs::create_dir_all(&group).unwrap();
+        let host = Host::at(root.path(), Reach::Running).unwrap();
+        std::fs::write(group.join("cgroup.procs"), "10\n").unwrap();
+        assert_eq!(member(&host, "r.service", Some(10)), None);
+        assert_eq!(member(&host, "r.service", None), Some(10));
+        std::fs::write(group.join("cgroup.procs"), "10\n11\n").unwrap();
+        assert_eq!(member(&host, "r.service", Some(10)), Some(11));
+        assert_eq!(member(&host, "s.service", None), None);
+    }
 }

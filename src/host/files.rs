@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// No configuration, status or journal file is larger, nor our own binary with its debug information; a sparse giant in its place
 /// is refused.
-const MAX_FILE: u64 = 256 << 20;
+pub(super) const MAX_FILE: u64 = 256 << 20;
 
 /// A machine that renames without pause must not keep us from reading.
 const MAX_TRIES: usize = 128;
@@ -44,7 +44,7 @@ pub struct Stat {
 impl Host {
     /// A file's content; `None` when it does not exist. Links that root made are followed.
     pub fn read(&self, path: &Path) -> HostResult<Option<Vec<u8>>> {
-        self.read_opened(path, self.open_trusted(path))
+        self.read_opened(path, self.open_trusted(path), MAX_FILE)
     }
 
     /// A file's content as text.
@@ -59,6 +59,11 @@ impl Host {
 
     /// A file in a directory that a less privileged user can write: no link is followed, and nothing but a regular file is read.
     pub fn read_untrusted(&self, path: &Path) -> HostResult<Option<Vec<u8>>> {
+        self.read_untrusted_below(path, MAX_FILE)
+    }
+
+    /// The same of a file that is never longer than `most` bytes; a longer one is refused unread.
+    pub fn read_untrusted_below(&self, path: &Path, most: u64) -> HostResult<Option<Vec<u8>>> {
         let Some(place) = self.place(path)? else {
             return Ok(None);
         };
@@ -69,7 +74,7 @@ impl Host {
             flags,
             Mode::empty(),
         );
-        self.read_opened(path, opened)
+        self.read_opened(path, opened, most)
     }
 
     /// Attributes of the inode itself; `None` when it does not exist.
@@ -207,6 +212,7 @@ impl Host {
         &self,
         path: &Path,
         opened: Result<OwnedFd, Errno>,
+        most: u64,
     ) -> HostResult<Option<Vec<u8>>> {
         let fd = match opened {
             Ok(fd) => fd,
@@ -220,14 +226,14 @@ impl Host {
                 "it is not a regular file",
             ));
         }
-        if stat.size > MAX_FILE {
-            return Err(too_large(path));
+        if stat.size > most {
+            return Err(too_large(path, most));
         }
         let mut content = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0) + 1);
-        let read = File::from(fd).take(MAX_FILE + 1).read_to_end(&mut content);
+        let read = File::from(fd).take(most + 1).read_to_end(&mut content);
         read.map_err(|e| HostError::new(reading(path), e))?;
-        if content.len() as u64 > MAX_FILE {
-            return Err(too_large(path));
+        if content.len() as u64 > most {
+            return Err(too_large(path, most));
         }
         Ok(Some(content))
     }
@@ -267,9 +273,9 @@ impl From<FileStat> for Stat {
     }
 }
 
-fn too_large(path: &Path) -> HostError {
+fn too_large(path: &Path, most: u64) -> HostError {
     HostError::refused(
         reading(path),
-        format!("it is larger than {} MiB", MAX_FILE >> 20),
+        format!("it is larger than {} KiB", most >> 10),
     )
 }

@@ -47,7 +47,7 @@ impl Host {
             }
             self.judge_above(&path, place.parent, trust)?;
         }
-        self.read_opened(&path, opened)
+        self.read_opened(&path, opened, super::files::MAX_FILE)
     }
 
     /// The place of the file itself, behind whatever links root made.

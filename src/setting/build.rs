@@ -186,6 +186,9 @@ fn running(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
         View::Silent(why) => return Err(NoBuild::Unknown(why.clone())),
         View::Told(told) => told,
     };
+    if let Some(why) = known.doubt() {
+        return Err(NoBuild::Unknown(why));
+    }
     build_of(sight, told, known.pid())
 }
 

@@ -75,7 +75,7 @@ pub fn read_process(sight: Sight, instance: &str, what: ProcessFact) -> Reading 
     let Some(known) = sight.facts.instances.get(instance) else {
         return not_running(instance);
     };
-    if let Some(why) = known.impostor() {
+    if let Some(why) = known.doubt() {
         return Reading::Unknown(why);
     }
     let Some(pid) = known.pid() else {

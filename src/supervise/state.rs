@@ -44,7 +44,7 @@ pub struct Report {
 }
 
 /// The state is the redis user's to write.
-const LARGEST: usize = 64 << 10;
+const LARGEST: u64 = 64 << 10;
 
 /// A process, by /proc.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,15 +110,9 @@ fn path(settings: &Settings) -> PathBuf {
 fn claim(host: &Host, settings: &Settings) -> HostResult<Option<Report>> {
     let path = path(settings);
     let doing = || format!("reading {}", path.display());
-    let Some(bytes) = host.read_untrusted(&path)? else {
+    let Some(bytes) = host.read_untrusted_below(&path, LARGEST)? else {
         return Ok(None);
     };
-    if bytes.len() > LARGEST {
-        return Err(HostError::refused(
-            doing(),
-            "it is longer than any that we write",
-        ));
-    }
     let mut report: Report =
         serde_json::from_slice(&bytes).map_err(|e| HostError::refused(doing(), e.to_string()))?;
     if report.schema != 1 {

@@ -226,6 +226,9 @@ impl Fake {
         } else if let Some(field) = place.strip_prefix("INFO ") {
             self.runs = true;
             self.told.info.insert(field.to_owned(), content.to_owned());
+            if field == "process_id" {
+                self.told.listener = content.parse().ok();
+            }
         } else if let Some(field) = place.strip_prefix("CLUSTER ") {
             self.runs = true;
             let fields = self

@@ -130,6 +130,9 @@ fn running(
     file: &str,
 ) -> Result<(Start, Option<String>), NoOrigin> {
     let policy = &known.policy;
+    if let Some(why) = known.doubt() {
+        return Err(NoOrigin::Unknown(why));
+    }
     if let Some(pid) = known.pid()
         && let Some(why) = elsewhere(sight, pid, file)?
     {

@@ -108,3 +108,12 @@ fn a_link_in_the_files_place_is_not_followed() {
     .unwrap();
     assert!(claim(&host, &settings()).is_err());
 }
+
+#[test]
+fn a_file_longer_than_any_of_ours_is_refused() {
+    let (root, host) = host_with(&[]);
+    let file = std::fs::File::create(root.path().join("run/state/state.json")).unwrap();
+    file.set_len(LARGEST + 1).unwrap();
+    let refused = claim(&host, &settings()).unwrap_err().to_string();
+    assert!(refused.contains("larger than 64 KiB"), "{refused}");
+}
