@@ -784,8 +784,12 @@ fn a_change_or_a_rollback_that_was_killed_keeps_the_data() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "1"]).ok();
     let (mut seed, mut cuts) = (seed(), 0);
-    for maxclients in [5000, 5001, 5002, 5003] {
-        policy(&plain, &format!("[redis]\nmaxclients = {maxclients}\n"));
+    // Every second one costs a restart, and the others none.
+    for (maxclients, backlog) in [(5000, 600), (5001, 600), (5002, 601), (5003, 601)] {
+        policy(
+            &plain,
+            &format!("[redis]\nmaxclients = {maxclients}\ntcp-backlog = {backlog}\n"),
+        );
         cuts += u32::from(cut(&plain, "apply", random(&mut seed) % 6 + 1, &mut seed));
         apply(&plain).ok();
         serves_hardened(&plain, "default", SOCKET, 6379);
