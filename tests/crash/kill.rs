@@ -18,7 +18,16 @@ fn kill(host: &Host, command: &str, call: &Call) -> Option<String> {
 fn killed_at_each(kind: Kind, host: &Host, command: &str, few: usize) {
     let known = known(kind);
     let (_, all) = calls(&host.copy(), command);
-    let points = sample(all, few);
+    // The new run after a recovery is an apply as any other.
+    let recovery = all
+        .iter()
+        .position(|call| call.line.contains("\"0002\", 0700"));
+    let points = sample(
+        all.into_iter()
+            .take(recovery.unwrap_or(usize::MAX))
+            .collect(),
+        few,
+    );
     each(&format!("{command} killed, {kind:?}"), &points, |call| {
         let host = host.copy();
         let what = format!("{command} killed at {} {}", call.nth, call.line);
