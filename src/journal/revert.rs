@@ -8,7 +8,7 @@ use crate::host::{Host, HostError, HostResult, Image};
 use crate::policy::Policies;
 use crate::redis::{self, takeover};
 use crate::setting::package::{self, Guard, Patience};
-use crate::setting::{Saved, Setting, Sight, secret, service, sysctl_d, unit};
+use crate::setting::{Saved, Setting, Sight, secret, service};
 use crate::supervise::gate::Layout;
 use crate::supervise::lock::left_in;
 use std::collections::BTreeSet;
@@ -34,11 +34,21 @@ pub fn undo(
     say: &mut dyn FnMut(&str),
 ) -> Vec<HostError> {
     let mut errors = Vec::new();
+    let mut stuck: Vec<PathBuf> = Vec::new();
     let is_service = |e: &&Entry| matches!(e.setting, Setting::Service(_));
     let ran = |e: &&Entry| ran_before(sight, e, entries);
     let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
         if is_back(sight, entry) {
             errors.extend(run.undone(entry.n).err());
+            return;
+        }
+        let place = entry.setting.written();
+        // A directory waits for what could not be taken out of it: it stays in the journal too, for the next rollback.
+        if let Some(dir) = &place
+            && stuck
+                .iter()
+                .any(|path| path != dir && path.starts_with(dir))
+        {
             return;
         }
         let stays = matches!(entry.setting, Setting::Package(_) | Setting::User(_));
@@ -51,7 +61,10 @@ pub fn undo(
             .setting
             .restore(sight, &entry.before, say)
             .and_then(|()| run.undone(entry.n));
-        errors.extend(restored.err());
+        if let Err(error) = restored {
+            errors.push(error);
+            stuck.extend(place);
+        }
     };
     for entry in entries.iter().rev().filter(is_service).filter(|e| !ran(e)) {
         put_back(entry, say);
@@ -133,7 +146,7 @@ fn recover_runs(sight: Sight, stories: Vec<Story>, say: &mut dyn FnMut(&str)) ->
             ));
             continue;
         }
-        let mut run = Run::resume(sight.host, &story)?;
+        let mut run = Run::resume(sight.host, &story);
         let groups: Vec<&str> = half.into_iter().collect();
         if groups.is_empty() {
             say(&format!(
@@ -163,7 +176,7 @@ fn sweep(host: &Host, stories: &[Story]) -> HostResult<()> {
         dirs.insert(Path::new(RUNS).join(run));
     }
     let entries = stories.iter().flat_map(|s| &s.entries);
-    let written = entries.filter_map(|e| written(&e.setting));
+    let written = entries.filter_map(|e| e.setting.written());
     dirs.extend(written.filter_map(|path| path.parent().map(Path::to_owned)));
     for dir in dirs {
         for name in host.list(&dir)? {
@@ -184,16 +197,6 @@ fn temporary(name: &str) -> Option<&str> {
     pid.parse::<u32>().is_ok().then_some(pid)
 }
 
-/// The file or link that a setting is kept in.
-fn written(setting: &Setting) -> Option<PathBuf> {
-    match setting {
-        Setting::SysctlAtBoot(_) => Some(sysctl_d::OURS.into()),
-        Setting::UnitEnabled(unit) => Some(unit::wants_link(unit)),
-        Setting::Binary { path, .. } => Some(path.clone()),
-        other => other.path().map(Path::to_owned),
-    }
-}
-
 /// Undoes a run. `Ok(Err(…))` lists what somebody changed since; nothing has been touched then, unless `force`.
 pub fn rollback(
     sight: Sight,
@@ -208,7 +211,7 @@ pub fn rollback(
         return Ok(Err(conflicts));
     }
     let unread = save_data(sight, &entries, force, say)?;
-    let mut run = Run::resume(sight.host, story)?;
+    let mut run = Run::resume(sight.host, story);
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
     }

@@ -10,6 +10,7 @@ use redis_harden::host::{Host, HostResult, Reach};
 use redis_harden::journal::{self, Outcome, Run};
 use redis_harden::policy::Policies;
 use redis_harden::setting::Sight;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,17 +33,22 @@ fn run() {
     let given = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let (root, command) = (given(ROOT), given(COMMAND));
     let code = act(Path::new(&root), &command).unwrap_or_else(|error| {
-        eprintln!("redis-harden: {error}");
+        tell(&format!("redis-harden: {error}"));
         2
     });
     std::process::exit(code);
+}
+
+/// As the binary does: where standard error fails as well, there is nowhere to say so.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn act(root: &Path, command: &str) -> HostResult<i32> {
     let host = Host::at(root, Reach::Running)?;
     let policies = Policies::parse("test.toml", "[redis]\nmaxmemory = \"64mb\"\n")
         .expect("the production policy");
-    let mut say = |text: &str| eprintln!("· {text}");
+    let mut say = |text: &str| tell(&format!("· {text}"));
     let _lock = journal::lock(&host, command, Duration::from_secs(60))?;
     journal::recover(&host, &policies, &mut say)?;
     match command {
@@ -56,10 +62,14 @@ fn apply(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> HostRes
     let mut run = Run::prepare(host, (&policies.name, &policies.sha256), None)?;
     let every = Selection::default();
     let applied = journal::apply(host, policies, &controls(), &every, &PHASES, &mut run, say)?;
-    for (group, error) in &applied.failed {
-        eprintln!("redis-harden: {group} was put back as it was: {error}");
+    let failed = applied.failed.iter().map(ToString::to_string);
+    let troubles: Vec<String> = failed
+        .chain(applied.open.iter().map(ToString::to_string))
+        .collect();
+    for trouble in &troubles {
+        tell(&format!("redis-harden: {trouble}"));
     }
-    Ok(if applied.failed.is_empty() { 0 } else { 2 })
+    Ok(if troubles.is_empty() { 0 } else { 2 })
 }
 
 /// All but the copy of the running program, which is this test, and what is this machine's.

@@ -14,8 +14,11 @@ pub enum Kind {
     Offline,
     /// A host that runs, with kernel values and passwords, by the library.
     Running,
+    /// The tree, to which the binary copies itself as well.
+    Copying,
 }
 
+/// Those on which all is tried: a copy of the binary is written as every other file is, and takes long.
 pub const KINDS: [Kind; 2] = [Kind::Offline, Kind::Running];
 
 /// What is there before: something of every kind to make, to change and to put back.
@@ -56,11 +59,17 @@ pub struct Ran {
 impl Ran {
     pub fn of(command: &mut Command) -> Ran {
         let ran = command.output();
+        Ran::ended(
+            ran.unwrap_or_else(|e| panic!("running {command:?}: {e} (run tests/install-deps?)")),
+        )
+    }
+
+    pub fn ended(output: Output) -> Ran {
         let Output {
             status,
             stdout,
             stderr,
-        } = ran.unwrap_or_else(|e| panic!("running {command:?}: {e} (run tests/install-deps?)"));
+        } = output;
         Ran {
             code: status.code(),
             signal: status.signal(),
@@ -102,10 +111,6 @@ impl Host {
         }
     }
 
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
     pub fn real(&self, path: &str) -> PathBuf {
         self.fake.real(path)
     }
@@ -114,9 +119,13 @@ impl Host {
     pub fn command(&self, front: &[String], command: &str) -> Command {
         let root = self.fake.host().root();
         let (program, arguments) = match self.kind {
-            Kind::Offline => {
+            Kind::Offline | Kind::Copying => {
                 let root = root.to_str().expect("UTF-8");
-                (stripped(), vec!["--root", root, command])
+                let mut arguments = vec!["--root", root, command];
+                if (self.kind, command) == (Kind::Offline, "apply") {
+                    arguments.extend(["--skip", "service.binary"]);
+                }
+                (stripped(), arguments)
             }
             Kind::Running => {
                 let this = std::env::current_exe().expect("this program");
@@ -157,6 +166,11 @@ impl Host {
         tree
     }
 
+    /// The journal too.
+    pub fn everything(&self) -> Tree {
+        self.fake.everything()
+    }
+
     /// Temporary files, wherever they are.
     pub fn litter(&self) -> Vec<String> {
         let all = self.fake.everything().into_keys();
@@ -173,7 +187,9 @@ fn without_lots(content: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     for run in content.chunk_by(|a, b| a.is_ascii_hexdigit() == b.is_ascii_hexdigit()) {
         match run {
-            digits if digits.len() == 64 && digits[0].is_ascii_hexdigit() => kept.push(b'#'),
+            digits if digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit) => {
+                kept.push(b'#')
+            }
             other => kept.extend_from_slice(other),
         }
     }

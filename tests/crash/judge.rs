@@ -16,9 +16,11 @@ pub struct Known {
 pub fn known(kind: Kind) -> &'static Known {
     static OFFLINE: OnceLock<Known> = OnceLock::new();
     static RUNNING: OnceLock<Known> = OnceLock::new();
+    static COPYING: OnceLock<Known> = OnceLock::new();
     let known = match kind {
         Kind::Offline => &OFFLINE,
         Kind::Running => &RUNNING,
+        Kind::Copying => &COPYING,
     };
     known.get_or_init(|| {
         let first = Host::new(kind);

@@ -53,10 +53,12 @@ impl Disk {
                 }
                 self.unsynced.insert(path.clone());
             }
-            "openat" if call.line.contains("O_CREAT") && !is_temporary(path) => {
-                if self.created.insert(path.clone()) {
-                    self.names.insert(parent(path));
-                }
+            "openat"
+                if call.line.contains("O_CREAT")
+                    && !is_temporary(path)
+                    && self.created.insert(path.clone()) =>
+            {
+                self.names.insert(parent(path));
             }
             "renameat" => self.rename(call, path, paths.get(1).expect("two names")),
             "mkdirat" | "unlinkat" if !is_temporary(path) => {
