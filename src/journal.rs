@@ -7,7 +7,7 @@ mod preflight;
 mod revert;
 
 pub use apply::{Applied, Failure, apply};
-pub use log::{Entry, Header, Outcome, Record, Run, Story, runs};
+pub use log::{Entry, Header, Outcome, Record, Run, Story, open, runs};
 pub use revert::{Conflict, recover, rollback};
 
 use crate::host::{Host, HostResult, Lock};

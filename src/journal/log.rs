@@ -101,12 +101,7 @@ impl<'a> Run<'a> {
         policy: (&str, &str),
         message: Option<String>,
     ) -> HostResult<Run<'a>> {
-        let number = 1 + host
-            .list(Path::new(RUNS))?
-            .iter()
-            .filter_map(|n| n.parse::<u32>().ok())
-            .max()
-            .unwrap_or(0);
+        let number = 1 + numbers(host)?.last().copied().unwrap_or(0);
         let header = Header {
             run: number,
             at: seconds(host.now()),
@@ -244,17 +239,37 @@ fn damaged(path: &Path, line: usize) -> HostError {
 
 /// All runs, oldest first. A run whose log does not begin is one that changed nothing.
 pub fn runs(host: &Host) -> HostResult<Vec<Story>> {
-    let mut numbers: Vec<u32> = host
-        .list(Path::new(RUNS))?
-        .iter()
-        .filter_map(|n| n.parse().ok())
-        .collect();
-    numbers.sort_unstable();
     let mut stories = Vec::new();
-    for number in numbers {
+    for number in numbers(host)? {
         stories.extend(tell(host, directory(number))?);
     }
     Ok(stories)
+}
+
+/// The newest run that has begun and not ended, or whose rollback has. No before-image is read, so that it is quick.
+pub fn open(host: &Host) -> HostResult<Option<u32>> {
+    let mut open = None;
+    for number in numbers(host)? {
+        let path = directory(number).join("log");
+        let log = host.read_untrusted(&path)?.unwrap_or_default();
+        let (records, _) = parse(&log).map_err(|line| damaged(&path, line))?;
+        let is_end = |r: &Record| matches!(r, Record::End { .. });
+        if records.iter().any(is_end) {
+            // A rollback that was cut off is made up for by the apply after it.
+            open = open.filter(|(_, ended)| !ended);
+        }
+        if records.last().is_some_and(|last| !is_end(last)) {
+            open = Some((number, records.iter().any(is_end)));
+        }
+    }
+    Ok(open.map(|(number, _)| number))
+}
+
+fn numbers(host: &Host) -> HostResult<Vec<u32>> {
+    let names = host.list(Path::new(RUNS))?;
+    let mut numbers: Vec<u32> = names.iter().filter_map(|n| n.parse().ok()).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 fn tell(host: &Host, dir: PathBuf) -> HostResult<Option<Story>> {
