@@ -42,13 +42,9 @@ pub fn undo(
             errors.extend(run.undone(entry.n).err());
             return;
         }
-        let place = entry.setting.written();
-        // A directory waits for what could not be taken out of it: it stays in the journal too, for the next rollback.
-        if let Some(dir) = &place
-            && stuck
-                .iter()
-                .any(|path| path != dir && path.starts_with(dir))
-        {
+        // What was there before it, and the directory that it is in, wait for it in the journal: the next rollback goes on here.
+        let place = place(&entry.setting);
+        if stuck.iter().any(|path| path.starts_with(&place)) {
             return;
         }
         let stays = matches!(entry.setting, Setting::Package(_) | Setting::User(_));
@@ -63,7 +59,7 @@ pub fn undo(
             .and_then(|()| run.undone(entry.n));
         if let Err(error) = restored {
             errors.push(error);
-            stuck.extend(place);
+            stuck.push(place);
         }
     };
     for entry in entries.iter().rev().filter(is_service).filter(|e| !ran(e)) {
@@ -383,12 +379,8 @@ fn conflicts(sight: Sight, entries: &[Entry]) -> HostResult<Vec<Conflict>> {
     Ok(conflicts)
 }
 
-/// What a setting writes to: several may share a file.
-fn place(setting: &Setting) -> String {
-    match setting {
-        Setting::SysctlAtBoot(_) => crate::setting::sysctl_d::OURS.to_owned(),
-        other => other
-            .path()
-            .map_or_else(|| other.to_string(), |p| p.display().to_string()),
-    }
+/// What a setting writes to: several may share a file. What is no file is its own name.
+fn place(setting: &Setting) -> PathBuf {
+    let written = setting.written();
+    written.unwrap_or_else(|| setting.to_string().into())
 }

@@ -52,46 +52,78 @@ fn is_whole(now: &Tree, before: &Tree, after: &Tree) -> Vec<String> {
         .collect()
 }
 
-fn fails_at_each(kind: Kind, host: &Host, command: &str, few: usize) {
+/// Tells `command` each of these errors on copies of `host`.
+fn fails_at(kind: Kind, host: &Host, command: &str, faults: Vec<(Call, &'static str)>) {
     let known = known(kind);
     let wanted = match command {
         "apply" => &known.after,
         _ => &known.before,
     };
-    let (_, all) = calls(&host.copy(), command);
-    let faults = faults(sample(all, few));
-    each(
-        &format!("{command} told of an error, {kind:?}"),
-        &faults,
-        |(call, error)| {
-            let host = host.copy();
-            let what = format!("{command} told {error} by {} {}", call.nth, call.line);
-            let ran = inject(&host, command, &call.with(&format!("error={error}")));
-            let now = host.tree();
-            let mut wrong = is_told(&ran, error, &now, wanted);
-            wrong.extend(is_whole(&now, &known.before, &known.after));
-            if !wrong.is_empty() {
-                wrong = vec![format!("{what}:\n{}", wrong.join("\n"))];
-            }
-            wrong.extend(known.converges(&host, &what));
-            wrong.extend(known.goes_back(&host, &what));
-            wrong
-        },
-    );
+    let what = format!("{command} told of an error, {kind:?}");
+    each(&what, &faults, |(call, error)| {
+        let host = host.copy();
+        let what = format!("{command} told {error} by {} {}", call.nth, call.line);
+        let ran = inject(&host, command, &call.with(&format!("error={error}")));
+        let now = host.tree();
+        let mut wrong = is_told(&ran, error, &now, wanted);
+        wrong.extend(is_whole(&now, &known.before, &known.after));
+        wrong.iter_mut().for_each(|w| *w = format!("{what}: {w}"));
+        wrong.extend(known.converges(&host, &what));
+        wrong.extend(known.goes_back(&host, &what));
+        wrong
+    });
 }
 
 #[test]
 fn an_apply_whose_write_fails() {
     for kind in KINDS {
-        fails_at_each(kind, &known(kind).first, "apply", 7);
+        let first = &known(kind).first;
+        let (_, all) = calls(&first.copy(), "apply");
+        fails_at(kind, first, "apply", faults(sample(all, 4)));
     }
 }
 
 #[test]
 fn a_rollback_whose_write_fails() {
     for kind in KINDS {
-        fails_at_each(kind, &known(kind).applied, "rollback", 4);
+        let applied = &known(kind).applied;
+        let (_, all) = calls(&applied.copy(), "rollback");
+        fails_at(kind, applied, "rollback", faults(sample(all, 3)));
     }
+}
+
+/// The first group fails for it; the next one begins the journal again, and all later runs can read it.
+#[test]
+fn a_journal_that_cannot_begin() {
+    let first = &known(Kind::Offline).first;
+    let (_, all) = calls(&first.copy(), "apply");
+    let log = |c: &Call| c.line.contains("/runs/0001/log>");
+    let begins = ["write", "fdatasync"].map(|name| {
+        let found = all.iter().find(|c| c.name == name && log(c));
+        (found.expect("a journal").clone(), "ENOSPC")
+    });
+    fails_at(Kind::Offline, first, "apply", begins.to_vec());
+}
+
+/// A file that cannot be removed: the directory around it stays in the journal with it, for the next rollback.
+#[test]
+fn a_directory_that_cannot_be_emptied() {
+    let applied = &known(Kind::Running).applied;
+    let (_, mut all) = calls(&applied.copy(), "rollback");
+    all.retain(|c| c.name == "unlinkat" && c.line.contains("\"default.conf\""));
+    let faults = all.into_iter().map(|call| (call, "EIO")).collect();
+    fails_at(Kind::Running, applied, "rollback", faults);
+}
+
+/// Of several changes to one file the middle one cannot be put back: what was there before it is not put over it.
+#[test]
+fn a_file_that_was_changed_several_times() {
+    let applied = &known(Kind::Offline).applied;
+    let (_, mut all) = calls(&applied.copy(), "rollback");
+    all.retain(|c| c.name == "fsync" && c.line.contains("/etc/sysctl.d>"));
+    assert!(all.len() > 2, "{all:?}");
+    let faults = all.into_iter().map(|call| (call, "EROFS")).collect();
+    fails_at(Kind::Offline, applied, "rollback", faults);
 }
 
 /// From some call on a disk is full, or has gone: nothing that is written any more succeeds, the journal's own end included.
@@ -106,7 +138,7 @@ fn a_disk_that_fails_for_good() {
         let points = all
             .into_iter()
             .filter(|c| lasting.contains(&c.name.as_str()) && on_disk(c));
-        let points = sample(points.collect(), 4);
+        let points = sample(points.collect(), 2);
         each(
             &format!("a disk that fails for good, {kind:?}"),
             &points,

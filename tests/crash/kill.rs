@@ -34,14 +34,14 @@ fn killed_at(kind: Kind, host: &Host, command: &str, points: Vec<Call>) {
 #[test]
 fn an_apply_that_is_killed() {
     for kind in KINDS {
-        killed_at_each(kind, &known(kind).first, "apply", 4);
+        killed_at_each(kind, &known(kind).first, "apply", 3);
     }
 }
 
 #[test]
 fn a_rollback_that_is_killed() {
     for kind in KINDS {
-        killed_at_each(kind, &known(kind).applied, "rollback", 4);
+        killed_at_each(kind, &known(kind).applied, "rollback", 3);
     }
 }
 
@@ -65,14 +65,14 @@ fn a_recovery_that_is_killed() {
         for call in all.iter().skip(step).step_by(step).take(halves) {
             let half = first.copy();
             assert_eq!(kill(&half, "apply", call), None);
-            killed_at_each(kind, &half, "rollback", 2);
+            killed_at_each(kind, &half, "rollback", 1);
             let (_, mut recovery) = calls(&half.copy(), "apply");
             // The new run after it is an apply as any other.
             let new = recovery
                 .iter()
                 .position(|c| c.line.contains("\"0002\", 0700"));
             recovery.truncate(new.unwrap_or(recovery.len()));
-            killed_at(kind, &half, "apply", sample(recovery, 2));
+            killed_at(kind, &half, "apply", sample(recovery, 1));
         }
     }
 }

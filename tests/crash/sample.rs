@@ -1,17 +1,21 @@
-//! How many points are tried: a sample, or all with `REDIS_HARDEN_CRASH_POINTS=all`.
+//! How many points are tried: a sample, all with `REDIS_HARDEN_CRASH_POINTS=all`, or about so many for each kind of crash.
 
-/// About `few` of them, evenly; a run of the long form has all.
+const POINTS: &str = "REDIS_HARDEN_CRASH_POINTS";
+
+/// About `few` of them, evenly, or as many as are asked for.
 pub fn sample<T>(all: Vec<T>, few: usize) -> Vec<T> {
-    if everything() {
-        return all;
-    }
-    let step = all.len().div_ceil(few).max(1);
+    let wanted = match std::env::var(POINTS) {
+        Ok(word) if word == "all" => all.len(),
+        Ok(number) => number.parse().expect("a number, or all"),
+        Err(_) => few,
+    };
+    let step = all.len().div_ceil(wanted.max(1)).max(1);
     all.into_iter().skip(step / 2).step_by(step).collect()
 }
 
 /// Whether this is the long form.
 pub fn everything() -> bool {
-    std::env::var("REDIS_HARDEN_CRASH_POINTS").is_ok_and(|points| points == "all")
+    std::env::var(POINTS).is_ok_and(|word| word == "all")
 }
 
 /// Tries each point, two at a time, prints how many, and panics with all that went wrong.

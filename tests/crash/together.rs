@@ -25,7 +25,7 @@ fn at_once(host: &Host, commands: &[&str]) -> Vec<Ran> {
 fn two_applies_and_a_rollback_at_once() {
     for kind in KINDS {
         let known = known(kind);
-        let rounds = if everything() { 60 } else { 3 };
+        let rounds = if everything() { 60 } else { 2 };
         let (mut applied, mut rolled_back) = (0, 0);
         for _ in 0..rounds {
             let host = known.first.copy();
