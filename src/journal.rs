@@ -1,12 +1,13 @@
 //! What was done and how to undo it: a write-ahead log a run, with the before-images beside it, in a directory that only root can read.
 
 mod apply;
+mod line;
 mod log;
 mod preflight;
 mod revert;
 
-pub use apply::{Applied, apply};
-pub use log::{Entry, Header, Outcome, Record, Run, Story, runs};
+pub use apply::{Applied, Failure, apply};
+pub use log::{Entry, Header, Outcome, Record, Run, Story, open, runs};
 pub use revert::{Conflict, recover, rollback};
 
 use crate::host::{Host, HostResult, Lock};

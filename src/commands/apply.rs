@@ -116,13 +116,12 @@ fn denial(host: &Host, policies: &Policies) -> HostResult<Option<String>> {
     Ok(None)
 }
 
-/// What could not be done, each with its error, and that it was put back.
+/// What could not be done, each with its error, and whether it was put back.
 fn failures(applied: &Applied) -> Option<String> {
-    let lines: Vec<String> = applied
-        .failed
-        .iter()
-        .map(|(group, error)| format!("{group} was put back as it was: {error}"))
-        .collect();
+    let groups = applied.failed.iter().map(ToString::to_string);
+    let open = applied.open.iter();
+    let end = open.map(|e| format!("{e}; what was done stays, and the next run recovers this one"));
+    let lines: Vec<String> = groups.chain(end).collect();
     (!lines.is_empty()).then(|| lines.join("\nredis-harden: "))
 }
 

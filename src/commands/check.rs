@@ -28,10 +28,16 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
-    let (host, policies, facts) = match Target::of(&args.remote)? {
+    let target = Target::of(&args.remote)?;
+    let (host, policies, facts) = match &target {
         Some(target) => target.look(context)?,
         None => context.look(Trust::Reader)?,
     };
+    if target.is_none()
+        && let Some(text) = super::history::remark(&host)
+    {
+        context.progress()(&text);
+    }
     policies.waivers_fit(&ids(&controls))?;
     let now = host.now();
     // A look that hangs outlives this function: what it looks at must too.

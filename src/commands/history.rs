@@ -1,7 +1,8 @@
 //! `history`: the runs of apply, newest last.
 
 use super::{Context, Outcome, count, print};
-use crate::journal::{Outcome as Ended, Story, runs};
+use crate::host::Host;
+use crate::journal::{Outcome as Ended, Story, open, runs};
 
 /// Lists the runs; with -v what each changed.
 pub fn run(context: &Context) -> Outcome {
@@ -20,6 +21,18 @@ pub fn run(context: &Context) -> Outcome {
         }
     }
     Ok(0)
+}
+
+/// What whoever reads verdicts should know of the journal: a run that has not ended, or that it cannot be read.
+pub fn remark(host: &Host) -> Option<String> {
+    match open(host) {
+        Ok(run) => run.map(|run| {
+            format!("run {run} is at work, or it or its rollback was interrupted: the next apply or rollback puts that right")
+        }),
+        // The journal is root's own: an ordinary user judges without it.
+        Err(error) if error.is_denied() => None,
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 fn line(story: &Story) -> String {

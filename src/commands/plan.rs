@@ -14,6 +14,9 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
+    if let Some(text) = super::history::remark(&host) {
+        context.progress()(&text);
+    }
     policies.waivers_fit(&ids(&controls))?;
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let changes = with_parents(&host, pending(&judged, host.is_running()))?;

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, linkat, symlinkat, unlinkat};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -107,24 +107,11 @@ impl Host {
             Mode::from_bits_truncate(0o600),
         )
         .map_err(fail)?;
-        let written = fill(fd, content, mode, uid, gid).and_then(|()| {
-            renameat(
-                place.parent.as_fd(),
-                temporary.as_os_str(),
-                place.parent.as_fd(),
-                place.name.as_os_str(),
-            )
-            .map_err(std::io::Error::from)
-        });
-        if let Err(e) = written {
-            // The write has failed already, and that is the error to report; a left-over temporary file is swept by name.
-            let _ = unlinkat(
-                place.parent.as_fd(),
-                temporary.as_os_str(),
-                UnlinkatFlags::NoRemoveDir,
-            );
+        if let Err(e) = fill(fd, content, mode, uid, gid) {
+            take_away(&place, &temporary);
             return Err(HostError::new(writing(path), e));
         }
+        put_in_place(&place, &temporary).map_err(fail)?;
         fsync(place.parent.as_fd()).map_err(fail)
     }
 
@@ -150,7 +137,9 @@ impl Host {
             Mode::empty(),
         )
         .map_err(fail)?;
-        set_access(&fd, mode, uid, gid).map_err(fail)
+        set_access(&fd, mode, uid, gid)
+            .and_then(|()| fsync(fd))
+            .map_err(fail)
     }
 
     /// Makes a symbolic link, replacing a link or file of that name at once.
@@ -164,13 +153,7 @@ impl Host {
         let place = self.place_for_writing(path)?;
         let temporary = temporary_name(&place);
         symlinkat(target, place.parent.as_fd(), temporary.as_os_str()).map_err(fail)?;
-        renameat(
-            place.parent.as_fd(),
-            temporary.as_os_str(),
-            place.parent.as_fd(),
-            place.name.as_os_str(),
-        )
-        .map_err(fail)?;
+        put_in_place(&place, &temporary).map_err(fail)?;
         fsync(place.parent.as_fd()).map_err(fail)
     }
 
@@ -214,7 +197,9 @@ impl Host {
                 "it was swapped while we looked",
             ));
         }
-        set_access(&fd, mode, uid, gid).map_err(fail)
+        set_access(&fd, mode, uid, gid)
+            .and_then(|()| fsync(fd))
+            .map_err(fail)
     }
 
     /// Removes a file, a link or an empty directory; nothing there is no error.
@@ -315,7 +300,12 @@ impl Host {
             // A full disk must not leave half a line; where this fails too, the reader knows a torn line.
             let _ = file.set_len(length);
         }
-        written.map_err(|e| HostError::new(doing(), e))
+        written.map_err(|e| HostError::new(doing(), e))?;
+        if length == 0 {
+            // The file itself is new, and its name has to last as well.
+            fsync(place.parent.as_fd()).map_err(|e| HostError::errno(doing(), e))?;
+        }
+        Ok(())
     }
 
     fn place_for_writing(&self, path: &Path) -> HostResult<Place> {
@@ -348,6 +338,21 @@ fn temporary_name(place: &Place) -> OsString {
         UnlinkatFlags::NoRemoveDir,
     );
     name
+}
+
+/// Gives the finished temporary file its name, in place of what has it.
+fn put_in_place(place: &Place, temporary: &OsStr) -> Result<(), Errno> {
+    let dir = place.parent.as_fd();
+    let moved = renameat(dir, temporary, dir, place.name.as_os_str());
+    if moved.is_err() {
+        take_away(place, temporary);
+    }
+    moved
+}
+
+/// The write has failed already, and that is the error to report; a left-over temporary file is swept by name.
+fn take_away(place: &Place, temporary: &OsStr) {
+    let _ = unlinkat(place.parent.as_fd(), temporary, UnlinkatFlags::NoRemoveDir);
 }
 
 fn fill(fd: OwnedFd, content: &[u8], mode: u32, uid: u32, gid: u32) -> std::io::Result<()> {

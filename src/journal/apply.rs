@@ -14,6 +14,7 @@ use crate::setting::package::Guard;
 use crate::setting::{Reading, Saved, Setting, Sight};
 use crate::value::Value;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// Rounds after which a plan that never becomes empty is given up: something undoes what we write.
 const ROUNDS: usize = 3;
@@ -23,8 +24,31 @@ const ROUNDS: usize = 3;
 pub struct Applied {
     /// What was changed, as a person reads it.
     pub changed: Vec<String>,
-    /// Groups that failed and were undone, each with its error.
-    pub failed: Vec<(String, HostError)>,
+    /// Groups that failed and were undone.
+    pub failed: Vec<Failure>,
+    /// Why the journal does not say that the run has ended: the next one finds it open, and recovers it.
+    pub open: Option<HostError>,
+}
+
+/// A group that could not be written.
+#[derive(Debug)]
+pub struct Failure {
+    pub group: String,
+    pub error: HostError,
+    /// What could not be put back either.
+    pub left: Vec<HostError>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { group, error, left } = self;
+        match left.is_empty() {
+            true => write!(f, "{group} was put back as it was: {error}"),
+            false => write!(f, "{group} could not be put back whole: {error}"),
+        }?;
+        left.iter()
+            .try_for_each(|e| write!(f, "\nand undoing it: {e}"))
+    }
 }
 
 /// Converges the host. Every change is journalled before it is made.
@@ -65,10 +89,8 @@ pub fn apply(
     } else {
         Outcome::Failed
     };
-    // What was done is told all the same; the next run finds this one open, and recovers it.
-    if let Err(error) = work.run.end(outcome) {
-        work.applied.failed.push(("journal".to_owned(), error));
-    }
+    // What was done is told all the same.
+    work.applied.open = work.run.end(outcome).err();
     Ok(work.applied)
 }
 
@@ -260,7 +282,7 @@ impl Work<'_, '_> {
             .filter(|e| e.group == group && !e.undone)
             .cloned()
             .collect();
-        let errors = undo(sight, self.run, &mine, say);
+        let left = undo(sight, self.run, &mine, say);
         self.entries
             .iter_mut()
             .filter(|e| e.group == group)
@@ -268,12 +290,11 @@ impl Work<'_, '_> {
         self.applied
             .changed
             .retain(|text| !mine.iter().any(|e| e.text == *text));
-        let cause = errors.iter().fold(error.cause.clone(), |cause, e| {
-            format!("{cause}\nand undoing it: {e}")
+        self.applied.failed.push(Failure {
+            group: group.clone(),
+            error,
+            left,
         });
-        self.applied
-            .failed
-            .push((group.clone(), HostError { cause, ..error }));
         self.broken.insert(group);
     }
 }

@@ -1,11 +1,10 @@
-//! The log of one run: a line a record, each with its checksum, synced before what it speaks of happens. A torn last line is no record.
+//! The log of one run: a line a record, each with its checksum, synced before what it speaks of happens. A last line that is cut short is no record.
 
+use super::line::{line, parse};
 use super::{RUNS, seconds};
 use crate::host::{Host, HostError, HostResult, Image};
-use crate::setting::secret::hex;
 use crate::setting::{Saved, Setting};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Who ran what, when and why.
@@ -69,6 +68,8 @@ pub struct Run<'a> {
     next: u32,
     /// Its header; written with the first intent, so that a run that changes nothing leaves nothing.
     header: Option<Header>,
+    /// The last line may be cut short: by a crash before this run was resumed, or by a record that could not be written.
+    torn: bool,
 }
 
 /// One change of a run, as its records tell.
@@ -100,12 +101,7 @@ impl<'a> Run<'a> {
         policy: (&str, &str),
         message: Option<String>,
     ) -> HostResult<Run<'a>> {
-        let number = 1 + host
-            .list(Path::new(RUNS))?
-            .iter()
-            .filter_map(|n| n.parse::<u32>().ok())
-            .max()
-            .unwrap_or(0);
+        let number = 1 + numbers(host)?.last().copied().unwrap_or(0);
         let header = Header {
             run: number,
             at: seconds(host.now()),
@@ -121,31 +117,19 @@ impl<'a> Run<'a> {
             dir: directory(number),
             next: 1,
             header: Some(header),
+            torn: false,
         })
     }
 
-    /// Goes on writing the log of a run that has been told. A last line that was cut short is taken away first:
-    /// what is appended to it would be damaged with it.
-    pub fn resume(host: &'a Host, story: &Story) -> HostResult<Run<'a>> {
-        let next = 1 + story.entries.iter().map(|e| e.n).max().unwrap_or(0);
-        let path = story.dir.join("log");
-        let log = host.read_untrusted(&path)?.unwrap_or_default();
-        if log.last().is_some_and(|byte| *byte != b'\n') {
-            let whole = log
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |n| n + 1);
-            let (uid, gid) = host
-                .stat(Path::new("/"))?
-                .map_or((0, 0), |s| (s.uid, s.gid));
-            host.write_file(&path, log.get(..whole).unwrap_or_default(), 0o600, uid, gid)?;
-        }
-        Ok(Run {
+    /// Goes on writing the log of a run that has been told.
+    pub fn resume(host: &'a Host, story: &Story) -> Run<'a> {
+        Run {
             host,
             dir: story.dir.clone(),
-            next,
+            next: 1 + story.entries.iter().map(|e| e.n).max().unwrap_or(0),
             header: None,
-        })
+            torn: true,
+        }
     }
 
     /// Whether anything has been written.
@@ -206,10 +190,11 @@ impl<'a> Run<'a> {
     }
 
     fn begin(&mut self) -> HostResult<()> {
-        if let Some(header) = self.header.take() {
+        if let Some(header) = self.header.clone() {
             let (uid, gid) = self.owner()?;
             self.host.make_dir(&self.dir, 0o700, uid, gid)?;
             self.write(&Record::Begin(header))?;
+            self.header = None;
         }
         Ok(())
     }
@@ -221,36 +206,76 @@ impl<'a> Run<'a> {
             .map_or((0, 0), |s| (s.uid, s.gid)))
     }
 
-    fn write(&self, record: &Record) -> HostResult<()> {
-        self.host
-            .append(&self.dir.join("log"), line(record)?.as_bytes())
+    fn write(&mut self, record: &Record) -> HostResult<()> {
+        let path = self.dir.join("log");
+        if self.torn {
+            self.mend(&path)?;
+        }
+        let written = self.host.append(&path, line(record)?.as_bytes());
+        self.torn = written.is_err();
+        written
     }
+
+    /// Takes a last line that is no record away: what is appended to it would be damaged with it.
+    fn mend(&self, path: &Path) -> HostResult<()> {
+        let log = self.host.read_untrusted(path)?.unwrap_or_default();
+        let (_, length) = parse(&log).map_err(|line| damaged(path, line))?;
+        match log.get(..length) {
+            Some(sound) if length < log.len() => {
+                let (uid, gid) = self.owner()?;
+                self.host.write_file(path, sound, 0o600, uid, gid)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn damaged(path: &Path, line: usize) -> HostError {
+    HostError::refused(
+        format!("reading {}", path.display()),
+        format!("line {line} is damaged"),
+    )
 }
 
 /// All runs, oldest first. A run whose log does not begin is one that changed nothing.
 pub fn runs(host: &Host) -> HostResult<Vec<Story>> {
-    let mut numbers: Vec<u32> = host
-        .list(Path::new(RUNS))?
-        .iter()
-        .filter_map(|n| n.parse().ok())
-        .collect();
-    numbers.sort_unstable();
     let mut stories = Vec::new();
-    for number in numbers {
+    for number in numbers(host)? {
         stories.extend(tell(host, directory(number))?);
     }
     Ok(stories)
 }
 
+/// The newest run that has begun and not ended, or whose rollback has. No before-image is read, so that it is quick.
+pub fn open(host: &Host) -> HostResult<Option<u32>> {
+    let mut open = None;
+    for number in numbers(host)? {
+        let path = directory(number).join("log");
+        let log = host.read_untrusted(&path)?.unwrap_or_default();
+        let (records, _) = parse(&log).map_err(|line| damaged(&path, line))?;
+        let is_end = |r: &Record| matches!(r, Record::End { .. });
+        if records.iter().any(is_end) {
+            // A rollback that was cut off is made up for by the apply after it.
+            open = open.filter(|(_, ended)| !ended);
+        }
+        if records.last().is_some_and(|last| !is_end(last)) {
+            open = Some((number, records.iter().any(is_end)));
+        }
+    }
+    Ok(open.map(|(number, _)| number))
+}
+
+fn numbers(host: &Host) -> HostResult<Vec<u32>> {
+    let names = host.list(Path::new(RUNS))?;
+    let mut numbers: Vec<u32> = names.iter().filter_map(|n| n.parse().ok()).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 fn tell(host: &Host, dir: PathBuf) -> HostResult<Option<Story>> {
     let path = dir.join("log");
-    let text = host.read_untrusted(&path)?.unwrap_or_default();
-    let records = parse(&String::from_utf8_lossy(&text)).map_err(|line| {
-        HostError::refused(
-            format!("reading {}", path.display()),
-            format!("line {line} is damaged"),
-        )
-    })?;
+    let log = host.read_untrusted(&path)?.unwrap_or_default();
+    let (records, _) = parse(&log).map_err(|line| damaged(&path, line))?;
     let mut story: Option<Story> = None;
     for record in records {
         match (record, &mut story) {
@@ -350,52 +375,4 @@ fn login_uid(host: &Host) -> Option<u32> {
     // A courtesy for the reader of the history; a kernel without audit has none.
     let text = host.read_text(Path::new("/proc/self/loginuid")).ok()??;
     text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
-}
-
-/// `CHECKSUM JSON`.
-fn line(record: &Record) -> HostResult<String> {
-    let json = serde_json::to_string(record)
-        .map_err(|e| HostError::refused("writing the journal", e.to_string()))?;
-    Ok(format!("{} {json}\n", checksum(&json)))
-}
-
-fn checksum(json: &str) -> String {
-    let digest = Sha256::digest(json.as_bytes());
-    hex(digest.get(..8).unwrap_or_default())
-}
-
-/// The records; a last line that is cut short is left out. `Err` is the number of a damaged line before it.
-fn parse(text: &str) -> Result<Vec<Record>, usize> {
-    let complete = text.ends_with('\n');
-    let lines: Vec<&str> = text.lines().collect();
-    let mut records = Vec::new();
-    for (n, line) in lines.iter().enumerate() {
-        let record = line
-            .split_once(' ')
-            .filter(|(sum, json)| *sum == checksum(json))
-            .and_then(|(_, json)| serde_json::from_str(json).ok());
-        match record {
-            Some(record) => records.push(record),
-            None if n + 1 == lines.len() && !complete => break,
-            None => return Err(n + 1),
-        }
-    }
-    Ok(records)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_torn_last_line_is_no_record_and_a_damaged_one_is_an_error() {
-        let record = line(&Record::Undone { n: 1 }).expect("json");
-        let torn = format!(
-            "{record}{}",
-            record.get(..record.len() - 3).expect("longer")
-        );
-        assert_eq!(parse(&torn).expect("readable").len(), 1);
-        let damaged = format!("{}{record}", record.replace(":1", ":2"));
-        assert_eq!(parse(&damaged).map(|r| r.len()), Err(1));
-    }
 }

@@ -8,7 +8,7 @@ use crate::host::{Host, HostError, HostResult, Image};
 use crate::policy::Policies;
 use crate::redis::{self, takeover};
 use crate::setting::package::{self, Guard, Patience};
-use crate::setting::{Saved, Setting, Sight, secret, service, sysctl_d, unit};
+use crate::setting::{Saved, Setting, Sight, secret, service};
 use crate::supervise::gate::Layout;
 use crate::supervise::lock::left_in;
 use std::collections::BTreeSet;
@@ -34,11 +34,17 @@ pub fn undo(
     say: &mut dyn FnMut(&str),
 ) -> Vec<HostError> {
     let mut errors = Vec::new();
+    let mut stuck: Vec<PathBuf> = Vec::new();
     let is_service = |e: &&Entry| matches!(e.setting, Setting::Service(_));
     let ran = |e: &&Entry| ran_before(sight, e, entries);
     let mut put_back = |entry: &Entry, say: &mut dyn FnMut(&str)| {
         if is_back(sight, entry) {
             errors.extend(run.undone(entry.n).err());
+            return;
+        }
+        // What was there before it, and the directory that it is in, wait for it in the journal: the next rollback goes on here.
+        let place = place(&entry.setting);
+        if stuck.iter().any(|path| path.starts_with(&place)) {
             return;
         }
         let stays = matches!(entry.setting, Setting::Package(_) | Setting::User(_));
@@ -51,7 +57,10 @@ pub fn undo(
             .setting
             .restore(sight, &entry.before, say)
             .and_then(|()| run.undone(entry.n));
-        errors.extend(restored.err());
+        if let Err(error) = restored {
+            errors.push(error);
+            stuck.push(place);
+        }
     };
     for entry in entries.iter().rev().filter(is_service).filter(|e| !ran(e)) {
         put_back(entry, say);
@@ -133,7 +142,7 @@ fn recover_runs(sight: Sight, stories: Vec<Story>, say: &mut dyn FnMut(&str)) ->
             ));
             continue;
         }
-        let mut run = Run::resume(sight.host, &story)?;
+        let mut run = Run::resume(sight.host, &story);
         let groups: Vec<&str> = half.into_iter().collect();
         if groups.is_empty() {
             say(&format!(
@@ -163,7 +172,7 @@ fn sweep(host: &Host, stories: &[Story]) -> HostResult<()> {
         dirs.insert(Path::new(RUNS).join(run));
     }
     let entries = stories.iter().flat_map(|s| &s.entries);
-    let written = entries.filter_map(|e| written(&e.setting));
+    let written = entries.filter_map(|e| e.setting.written());
     dirs.extend(written.filter_map(|path| path.parent().map(Path::to_owned)));
     for dir in dirs {
         for name in host.list(&dir)? {
@@ -184,16 +193,6 @@ fn temporary(name: &str) -> Option<&str> {
     pid.parse::<u32>().is_ok().then_some(pid)
 }
 
-/// The file or link that a setting is kept in.
-fn written(setting: &Setting) -> Option<PathBuf> {
-    match setting {
-        Setting::SysctlAtBoot(_) => Some(sysctl_d::OURS.into()),
-        Setting::UnitEnabled(unit) => Some(unit::wants_link(unit)),
-        Setting::Binary { path, .. } => Some(path.clone()),
-        other => other.path().map(Path::to_owned),
-    }
-}
-
 /// Undoes a run. `Ok(Err(…))` lists what somebody changed since; nothing has been touched then, unless `force`.
 pub fn rollback(
     sight: Sight,
@@ -208,7 +207,7 @@ pub fn rollback(
         return Ok(Err(conflicts));
     }
     let unread = save_data(sight, &entries, force, say)?;
-    let mut run = Run::resume(sight.host, story)?;
+    let mut run = Run::resume(sight.host, story);
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
     }
@@ -380,12 +379,8 @@ fn conflicts(sight: Sight, entries: &[Entry]) -> HostResult<Vec<Conflict>> {
     Ok(conflicts)
 }
 
-/// What a setting writes to: several may share a file.
-fn place(setting: &Setting) -> String {
-    match setting {
-        Setting::SysctlAtBoot(_) => crate::setting::sysctl_d::OURS.to_owned(),
-        other => other
-            .path()
-            .map_or_else(|| other.to_string(), |p| p.display().to_string()),
-    }
+/// What a setting writes to: several may share a file. What is no file is its own name.
+fn place(setting: &Setting) -> PathBuf {
+    let written = setting.written();
+    written.unwrap_or_else(|| setting.to_string().into())
 }

@@ -72,8 +72,14 @@ fn a_killed_holder_leaves_no_lock_and_its_half_is_undone() {
     let mut first = stopped(&tree);
     kill(pid(&first), Signal::SIGKILL).expect("our own child");
     first.wait().expect("our own child");
+    for command in ["check", "plan"] {
+        let ran = tree.run(&[command]);
+        let said = "· run 1 is at work, or it or its rollback was interrupted: the next apply or rollback puts that right\n";
+        assert_eq!((ran.code, ran.err.as_str()), (1, said), "{ran}");
+    }
     let ran: Ran = tree.run(&["apply", "--lock-timeout", "1ms"]);
     ran.exits(0);
+    assert_eq!(tree.run(&["check"]).err, "", "after the recovery");
     assert!(ran.err.contains("run 1 was interrupted"), "{ran}");
     let history = tree.run(&["history"]);
     assert!(

@@ -413,9 +413,15 @@ impl Fake {
 
     /// All that is on the host, but what a rollback leaves on purpose.
     pub fn tree(&self) -> Tree {
+        let mut tree = self.everything();
+        tree.retain(|path, _| !path.starts_with(LEFT));
+        tree
+    }
+
+    /// The same with the journal and the passwords set aside.
+    pub fn everything(&self) -> Tree {
         let mut tree = Tree::new();
         walk(self.host.root(), "", &mut tree);
-        tree.retain(|path, _| !path.starts_with(LEFT));
         tree
     }
 }
