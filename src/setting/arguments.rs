@@ -1,13 +1,15 @@
 //! Passwords in command lines: every user of the host can read those.
 
-use super::Reading;
-use super::traces::{is_called, process_ids};
-use crate::host::{Host, HostResult};
+use super::traces::{Seen, is_called, seen};
+use super::{Reading, Sight};
+use crate::host::HostResult;
 use crate::value::Value;
 use std::path::Path;
 
 /// Programs that take a Redis password.
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 10] = [
+    "redis-server",
+    "valkey-server",
     "redis-cli",
     "valkey-cli",
     "redis-benchmark",
@@ -19,7 +21,10 @@ const TOOLS: [&str; 8] = [
 ];
 
 /// The options that are followed by one, or hold one after `=`. Source: redis-cli --help; redis_exporter's README.
-const OPTIONS: [&str; 6] = [
+const OPTIONS: [&str; 9] = [
+    "--requirepass",
+    "--masterauth",
+    "--primaryauth",
     "-a",
     "--pass",
     "--authenticate",
@@ -29,33 +34,26 @@ const OPTIONS: [&str; 6] = [
 ];
 
 /// `NAME:PID` of each program that shows one.
-pub fn read(host: &Host) -> Reading {
-    match told(host) {
+pub fn read(sight: Sight) -> Reading {
+    match told(sight) {
         Ok(told) if told.is_empty() => Reading::Absent,
         Ok(told) => Reading::Value(Value::Words(told), None),
         Err(e) => Reading::Unknown(e.to_string()),
     }
 }
 
-fn told(host: &Host) -> HostResult<Vec<String>> {
-    let mut told = Vec::new();
-    for pid in process_ids(host)? {
-        let dir = Path::new("/proc").join(&pid);
-        // It may end between two looks.
-        let Ok(Some(name)) = host.read_text(&dir.join("comm")) else {
-            continue;
-        };
-        let name = name.trim();
-        if !TOOLS.iter().any(|tool| is_called(name, tool)) {
-            continue;
-        }
-        if let Ok(Some(line)) = host.read_text(&dir.join("cmdline"))
-            && shows_password(&line)
-        {
-            told.push(format!("{name}:{pid}"));
-        }
-    }
-    Ok(told)
+fn told(sight: Sight) -> HostResult<Vec<String>> {
+    let all = seen(sight)?;
+    let tools = all
+        .iter()
+        .filter(|process| TOOLS.iter().any(|tool| is_called(&process.name, tool)));
+    let shows = |process: &&Seen| {
+        let path = format!("/proc/{}/cmdline", process.pid);
+        // It may have ended.
+        let line = sight.host.read_text(Path::new(&path)).ok().flatten();
+        line.is_some_and(|line| shows_password(&line))
+    };
+    Ok(tools.filter(shows).map(Seen::to_string).collect())
 }
 
 /// Words are ended by NUL. Source: proc_pid_cmdline(5).
@@ -85,6 +83,8 @@ mod tests {
     fn only_an_option_that_holds_one_counts() {
         for (line, shown) in [
             ("redis-cli\0-a\0s3\0ping\0", true),
+            ("redis-server\0--requirepass\0s3\0", true),
+            ("/usr/bin/redis-server 127.0.0.1:6379\0", false),
             ("redis-cli\0--askpass\0", false),
             ("redis-cli\0--user\0app\0", false),
             ("redis-cli\0-u\0redis://app:s3@h:6379\0", true),

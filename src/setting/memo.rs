@@ -2,6 +2,7 @@
 
 use super::effective::Views;
 use super::sysctl_d::Assignments;
+use super::traces::Seen;
 use super::unit::Texts;
 use super::{Setting, firewall};
 use crate::host::{Begun, Host, HostResult};
@@ -14,6 +15,7 @@ use std::rc::Rc;
 pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
     pub(super) effective: Slot<Views>,
+    pub(super) processes: Slot<Vec<Seen>>,
     pub(super) units: RefCell<BTreeMap<String, Rc<Texts>>>,
     /// nft takes longer to start than all else takes together: it was asked for the table before it is needed.
     pub(super) firewall: RefCell<Option<Begun>>,

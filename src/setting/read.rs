@@ -135,7 +135,7 @@ impl Setting {
             Setting::Presence(path) => traces::read_presence(host, path),
             Setting::Strangers(dir) => traces::read_strangers(host, dir),
             Setting::UnknownServers => strays::read(sight),
-            Setting::PasswordsInArguments => arguments::read(host),
+            Setting::PasswordsInArguments => arguments::read(sight),
             Setting::LentPorts(ports) => ports::read_lent(host, ports),
             Setting::LogRotation(log) => rotation::read(host, log),
             Setting::Processes(user) => traces::read_processes(sight, user),

@@ -1,6 +1,6 @@
 //! Servers that run on this host and belong to no instance of the policy.
 
-use super::traces::{is_called, process_ids};
+use super::traces::{is_called, seen};
 use super::{Reading, Sight};
 use crate::host::{Host, HostResult};
 use crate::supervise::state;
@@ -31,26 +31,19 @@ fn strays(sight: Sight) -> HostResult<Vec<String>> {
         .collect();
     let here = namespace(sight.host, "self");
     let mut strays = Vec::new();
-    for pid in process_ids(sight.host)? {
-        // It may end between two looks.
-        let Ok(Some(name)) = sight
-            .host
-            .read_text(&Path::new("/proc").join(&pid).join("comm"))
-        else {
-            continue;
-        };
-        let name = name.trim();
-        let Ok(number) = pid.parse::<i32>() else {
-            continue;
-        };
-        if !SERVERS.iter().any(|server| is_called(name, server)) || ours.contains(&number) {
+    for process in seen(sight)?.iter() {
+        let is_server = SERVERS
+            .iter()
+            .any(|server| is_called(&process.name, server));
+        if !is_server || ours.contains(&process.pid) {
             continue;
         }
         // A save is a child of its server.
-        let parent = state::identify(sight.host, number)?.map(|p| p.parent);
-        let elsewhere = namespace(sight.host, &pid).is_some_and(|ns| Some(ns) != here);
+        let parent = state::identify(sight.host, process.pid)?.map(|p| p.parent);
+        let there = namespace(sight.host, &process.pid.to_string());
+        let elsewhere = there.is_some_and(|ns| Some(ns) != here);
         if !elsewhere && parent.is_none_or(|parent| !ours.contains(&parent)) {
-            strays.push(format!("{name}:{pid}"));
+            strays.push(process.to_string());
         }
     }
     Ok(strays)

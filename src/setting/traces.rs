@@ -1,9 +1,12 @@
 //! What the known attacks on exposed servers leave behind. Only looked at: nothing of it is opened, moved or removed.
 
+use super::memo::Slot;
 use super::{Reading, Sight};
 use crate::host::{Host, HostResult};
 use crate::value::Value;
+use std::fmt;
 use std::path::Path;
+use std::rc::Rc;
 
 /// Names that Redis never gives a file, and attackers do: `CONFIG SET dir` and `dbfilename` with a `SAVE`, and modules dropped by a forged replication.
 const NEVER_REDIS: [&str; 5] = [
@@ -51,8 +54,14 @@ pub fn read_strangers(host: &Host, dir: &Path) -> Reading {
 
 /// The programs that run as a user and are not a Redis or ours: `NAME:PID`.
 pub fn read_processes(sight: Sight, user: &str) -> Reading {
+    let strange = |uid: u32| -> HostResult<Vec<String>> {
+        let all = seen(sight)?;
+        let his = all.iter().filter(|p| p.uid == uid);
+        let others = his.filter(|p| !OURS.iter().any(|ours| is_called(&p.name, ours)));
+        Ok(others.map(Seen::to_string).collect())
+    };
     match sight.facts.accounts.user(user) {
-        Ok(Some(found)) => match processes(sight.host, found.uid) {
+        Ok(Some(found)) => match strange(found.uid) {
             Ok(strange) => words(strange),
             Err(e) => Reading::Unknown(e.to_string()),
         },
@@ -61,30 +70,44 @@ pub fn read_processes(sight: Sight, user: &str) -> Reading {
     }
 }
 
-/// The processes of this moment.
-pub(super) fn process_ids(host: &Host) -> HostResult<Vec<String>> {
-    let mut names = host.list(Path::new("/proc"))?;
-    names.retain(|name| name.bytes().all(|b| b.is_ascii_digit()));
-    Ok(names)
+/// A process of this moment.
+#[derive(Debug)]
+pub struct Seen {
+    pub pid: i32,
+    pub uid: u32,
+    /// As the kernel keeps it, cut to 15 bytes.
+    pub name: String,
 }
 
-fn processes(host: &Host, uid: u32) -> HostResult<Vec<String>> {
-    let mut strange = Vec::new();
-    for pid in process_ids(host)? {
-        let dir = Path::new("/proc").join(&pid);
-        if host.stat(&dir)?.is_none_or(|stat| stat.uid != uid) {
-            continue;
-        }
-        // It may end between the two looks.
-        let Ok(Some(name)) = host.read_text(&dir.join("comm")) else {
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.pid)
+    }
+}
+
+/// The processes; in a pass of judging they are looked through once.
+pub(super) fn seen(sight: Sight) -> HostResult<Rc<Vec<Seen>>> {
+    let slot = sight.memo.map(|memo| &memo.processes);
+    Slot::read(slot, || processes(sight.host))
+}
+
+fn processes(host: &Host) -> HostResult<Vec<Seen>> {
+    let mut seen = Vec::new();
+    for name in host.list(Path::new("/proc"))? {
+        let Ok(pid) = name.parse::<i32>() else {
             continue;
         };
-        let name = name.trim();
-        if !OURS.iter().any(|ours| is_called(name, ours)) {
-            strange.push(format!("{name}:{pid}"));
-        }
+        let dir = Path::new("/proc").join(&name);
+        // It may end between two looks.
+        let (Ok(Some(stat)), Ok(Some(name))) = (host.stat(&dir), host.read_text(&dir.join("comm")))
+        else {
+            continue;
+        };
+        let name = name.trim().to_owned();
+        let uid = stat.uid;
+        seen.push(Seen { pid, uid, name });
     }
-    Ok(strange)
+    Ok(seen)
 }
 
 /// The kernel keeps 15 bytes of a name.
