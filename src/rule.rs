@@ -169,10 +169,12 @@ mod tests {
     fn nothing_there_satisfies_only_absence() {
         assert!(Rule::Absent.holds(None));
         assert!(Rule::NoneOf(vec![Value::text("xen")]).holds(None));
+        // What is not there allows nobody too much, and limits nothing.
+        assert!(Rule::NoBits(0o777).holds(None));
+        assert!(Rule::UnsetOrAtLeast(1).holds(None));
         for rule in [
             Rule::AtLeast(0),
             Rule::Present,
-            Rule::NoBits(0),
             Rule::OneOf(vec![]),
         ] {
             assert!(!rule.holds(None), "{rule}");

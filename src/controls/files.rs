@@ -220,6 +220,23 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "files.log-file",
+        title: "the log cannot be read or written by everybody",
+        severity: Severity::Medium,
+        why: "It tells who connects, what was refused and, in a crash report, pieces of the data; who may write it may hide that.",
+        references: &["Redis src/debug.c", "umask(2)"],
+        by_hand: "chmod o-rw the log, and UMask=0027 in the unit",
+        wants: Wants::Instance(|p, _| {
+            let log = p.log_file();
+            let what = format!("chmod o-rwx {}", log.display());
+            vec![Want::by_hand(Setting::Mode(log), Rule::NoBits(0o007), what)]
+        }),
+        cases: &[
+            passes(&[("/var/log/redis/redis-server.log 0640 redis:adm", "x\n")]),
+            fails(&[("/var/log/redis/redis-server.log 0644 redis:adm", "x\n")]),
+        ],
+    },
+    Control {
         id: "files.parents",
         title: "nobody but root decides what lies above Redis's directories",
         severity: Severity::High,
@@ -231,11 +248,10 @@ pub const CONTROLS: &[Control] = &[
             let log_dir = log.parent().map(Path::to_path_buf).unwrap_or_default();
             // What /run has is made when the service starts.
             let run = (!f.offline).then(|| p.run_dir());
-            let dirs = [Some(p.data_dir()), Some(log_dir), run];
-            let mut above: Vec<PathBuf> = dirs
+            let mut above: Vec<PathBuf> = [p.data_dir(), log_dir]
                 .iter()
-                .flatten()
-                .flat_map(|dir| dir.ancestors())
+                .flat_map(|dir| dir.ancestors().skip(1))
+                .chain(run.iter().flat_map(|dir| dir.ancestors()))
                 .filter(|dir| *dir != Path::new("/"))
                 .map(Path::to_path_buf)
                 .collect();

@@ -2,7 +2,7 @@
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::Facts;
-use crate::policy::{HugePages, Policies};
+use crate::policy::{HugePages, Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::measure::Measure;
@@ -235,15 +235,15 @@ pub const CONTROLS: &[Control] = &[
         why: "A raised oom_score_adj of the server itself, not of its children, makes it the victim of every other program's leak.",
         references: &["proc_pid_oom_score_adj(5)"],
         by_hand: "remove OOMScoreAdjust= from the unit, or the first of oom-score-adj-values",
-        wants: Wants::Instance(|p, _| {
+        wants: Wants::Instance(|p, f| {
             let setting = Setting::Process {
                 instance: p.redis.name.to_string(),
                 what: ProcessFact::OomScoreAdj,
             };
             vec![Want::by_hand(
                 setting,
-                Rule::AtMost(0),
-                "remove what raises it: OOMScoreAdjust= in the unit, or the first of oom-score-adj-values",
+                Rule::AtMost(most_readily(p, f)),
+                "remove what raises it: OOMScoreAdjust= in the unit, or oom-score-adj-values (master, replica, child)",
             )]
         }),
         cases: &[
@@ -363,4 +363,16 @@ fn headroom(_: &Policies, facts: &Facts) -> Vec<Want> {
         Rule::AtMost(most),
         what,
     )]
+}
+
+/// A replica is meant to be killed before a master: it has the second of oom-score-adj-values.
+fn most_readily(policy: &Policy, facts: &Facts) -> i64 {
+    let second = || {
+        let told = super::told(policy, facts)?;
+        let replica = told.info.get("role").is_some_and(|role| role == "slave");
+        let values = told.directives.get("oom-score-adj-values")?;
+        let second = values.split_whitespace().nth(1)?;
+        second.parse().ok().filter(|_| replica)
+    };
+    second().unwrap_or(0)
 }

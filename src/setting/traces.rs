@@ -99,8 +99,10 @@ fn processes(host: &Host) -> HostResult<Vec<Seen>> {
         };
         let dir = Path::new("/proc").join(&name);
         // It may end between two looks.
-        let (Ok(Some(stat)), Ok(Some(name))) = (host.stat(&dir), host.read_text(&dir.join("comm")))
-        else {
+        let Some(stat) = host.stat(&dir)? else {
+            continue;
+        };
+        let Ok(Some(name)) = host.read_text(&dir.join("comm")) else {
             continue;
         };
         let name = name.trim().to_owned();

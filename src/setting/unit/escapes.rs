@@ -2,6 +2,7 @@
 
 use super::directive::merged;
 use crate::value::Value;
+use std::path::Path;
 
 /// Commands beside the main one. Source: systemd.service(5).
 const COMMANDS: [&str; 8] = [
@@ -16,7 +17,9 @@ const COMMANDS: [&str; 8] = [
 ];
 
 /// Directives that have no place in this unit whatever they say.
-const NEVER: [&str; 7] = [
+const NEVER: [&str; 9] = [
+    "SupplementaryGroups",
+    "PassEnvironment",
     "AmbientCapabilities",
     "BindPaths",
     "BindReadOnlyPaths",
@@ -27,7 +30,7 @@ const NEVER: [&str; 7] = [
 ];
 
 /// Where programs and libraries are that nobody but root writes.
-const SYSTEM: [&str; 6] = ["/usr/", "/lib", "/lib64", "/bin/", "/sbin/", "/opt/"];
+const SYSTEM: [&str; 6] = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/opt"];
 
 /// `KEY=WORD` of each, in the unit's texts.
 pub fn escapes(texts: &[&str]) -> Vec<String> {
@@ -62,7 +65,8 @@ pub fn escapes(texts: &[&str]) -> Vec<String> {
     found.extend(names.map(|name| format!("Environment={}", name.trim_matches(['"', '\'']))));
     let foreign = |word: &&String| {
         let path = word.trim_start_matches(['-', '+']);
-        !SYSTEM.iter().any(|dir| path.starts_with(dir))
+        let below = SYSTEM.iter().any(|dir| Path::new(path).starts_with(dir));
+        !below || path.contains("/..")
     };
     found.extend(
         words("ExecPaths")
@@ -100,6 +104,9 @@ mod tests {
             ),
             ("BindPaths=/etc", "BindPaths=/etc"),
             ("ExecPaths=/", "ExecPaths=/"),
+            ("ExecPaths=/libevil", "ExecPaths=/libevil"),
+            ("ExecPaths=/usr/../tmp", "ExecPaths=/usr/../tmp"),
+            ("SupplementaryGroups=docker", "SupplementaryGroups=docker"),
             (
                 "ExecPaths=/usr/lib /var/lib/redis",
                 "ExecPaths=/var/lib/redis",
