@@ -172,11 +172,7 @@ mod tests {
         // What is not there allows nobody too much, and limits nothing.
         assert!(Rule::NoBits(0o777).holds(None));
         assert!(Rule::UnsetOrAtLeast(1).holds(None));
-        for rule in [
-            Rule::AtLeast(0),
-            Rule::Present,
-            Rule::OneOf(vec![]),
-        ] {
+        for rule in [Rule::AtLeast(0), Rule::Present, Rule::OneOf(vec![])] {
             assert!(!rule.holds(None), "{rule}");
         }
     }

@@ -134,7 +134,9 @@ impl Host {
         };
         let mut built = match front.split_first() {
             Some((first, rest)) => {
-                let mut built = Command::new(first);
+                // Tests that run under nohup would hand on that SIGHUP is ignored.
+                let mut built = Command::new("env");
+                built.args(["--default-signal=HUP", first]);
                 built.args(rest).arg(program);
                 built
             }
