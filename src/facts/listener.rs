@@ -1,24 +1,25 @@
 //! Whether a process is the one that listens on a TCP port, as the kernel tells it in /proc. What may not be looked at is not so.
 
 use crate::host::Host;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Whether it holds a socket that listens on this port, in our network namespace.
 pub fn holds(host: &Host, pid: i32, port: u16) -> bool {
-    let mut inodes = BTreeSet::new();
-    for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
-        // A kernel without IPv6 has no second one.
-        if let Ok(Some(text)) = host.read_text(Path::new(table)) {
-            inodes.extend(text.lines().filter_map(|line| listening(line, port)));
-        }
-    }
     let dir = Path::new("/proc").join(pid.to_string()).join("fd");
     let descriptors = host.list(&dir).unwrap_or_default();
-    descriptors.iter().any(|descriptor| {
-        let link = host.read_magic_link(&dir.join(descriptor));
-        matches!(link, Ok(Some(to)) if to.to_str().is_some_and(|to| inodes.contains(to)))
-    })
+    let held = |socket: &str| {
+        descriptors.iter().any(|descriptor| {
+            let link = host.read_magic_link(&dir.join(descriptor));
+            matches!(link, Ok(Some(to)) if to.to_str() == Some(socket))
+        })
+    };
+    // A kernel without IPv6 has no second table. What listens stands before what is connected.
+    ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
+        .iter()
+        .any(|table| {
+            let find = |line: &str| listening(line, port).filter(|socket| held(socket));
+            matches!(host.find_line(Path::new(table), find), Ok(Some(_)))
+        })
 }
 
 /// `socket:[INODE]` of a line whose socket listens on this port. Source: proc_net_tcp.rst; 0A is TCP_LISTEN.

@@ -5,13 +5,16 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// No configuration, status or journal file is larger, nor our own binary with its debug information; a sparse giant in its place
 /// is refused.
 pub(super) const MAX_FILE: u64 = 256 << 20;
+
+/// What is read of a file without a size in one piece.
+const KERNEL_FILE: usize = 2048;
 
 /// A machine that renames without pause must not keep us from reading.
 const MAX_TRIES: usize = 128;
@@ -55,6 +58,28 @@ impl Host {
         String::from_utf8(bytes)
             .map(Some)
             .map_err(|_| HostError::refused(reading(path), "it is not UTF-8 text"))
+    }
+
+    /// The first line of a file of the kernel's that `find` takes something from. Nothing is read after it: each piece of a long
+    /// table costs the kernel a walk through all of it.
+    pub fn find_line<T>(
+        &self,
+        path: &Path,
+        mut find: impl FnMut(&str) -> Option<T>,
+    ) -> HostResult<Option<T>> {
+        let fd = match self.open_trusted(path) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(e) => return Err(HostError::errno(reading(path), e)),
+        };
+        let lines = BufReader::with_capacity(32 << 10, File::from(fd)).lines();
+        for line in lines {
+            let line = line.map_err(|e| HostError::new(reading(path), e))?;
+            if let Some(found) = find(&line) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// A file in a directory that a less privileged user can write: no link is followed, and nothing but a regular file is read.
@@ -229,7 +254,9 @@ impl Host {
         if stat.size > most {
             return Err(too_large(path, most));
         }
-        let mut content = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0) + 1);
+        // The kernel's own files have no size, and seldom more than this.
+        let room = usize::try_from(stat.size).unwrap_or(0) + 1;
+        let mut content = Vec::with_capacity(room.max(KERNEL_FILE));
         let read = File::from(fd).take(most + 1).read_to_end(&mut content);
         read.map_err(|e| HostError::new(reading(path), e))?;
         if content.len() as u64 > most {
