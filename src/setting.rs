@@ -17,6 +17,7 @@ mod names;
 mod origin;
 pub mod package;
 pub mod ports;
+mod processes;
 mod read;
 mod reading;
 pub mod rotation;

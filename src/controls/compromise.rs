@@ -175,8 +175,8 @@ pub const CONTROLS: &[Control] = &[
         id: "compromise.foreign-processes",
         title: "nothing runs as the service user but Redis and its supervisor",
         severity: Severity::Critical,
-        why: "Miners and shells that come in through Redis run as its user.",
-        references: &["kinsing, kdevtmpfsi", "proc_pid_comm(5)"],
+        why: "Miners and shells that come in through Redis run as its user, by whatever name; each is told by the file that it runs, which must be root's.",
+        references: &["kinsing, kdevtmpfsi", "proc_pid_exe(5)"],
         by_hand: "ls -l /proc/PID/exe of the processes named, before you kill them",
         wants: Wants::Instance(|p, f| match f.offline {
             true => Vec::new(),
@@ -187,12 +187,21 @@ pub const CONTROLS: &[Control] = &[
         }),
         cases: &[
             passes(&[
+                ("/usr/bin/redis-check-rdb 0755 root:root", "x"),
                 ("/proc/77/ 0555 redis:redis", ""),
                 ("/proc/77/comm", "redis-server\n"),
+                ("/proc/77/exe -> /usr/bin/redis-check-rdb", ""),
             ]),
             fails(&[
                 ("/proc/78/ 0555 redis:redis", ""),
-                ("/proc/78/comm", "kdevtmpfsi\n"),
+                ("/proc/78/comm", "redis-server\n"),
+                ("/proc/78/exe -> /dev/shm/kdevtmpfsi", ""),
+            ]),
+            fails(&[
+                ("/var/lib/redis/redis-server 0755 redis:redis", "x"),
+                ("/proc/78/ 0555 redis:redis", ""),
+                ("/proc/78/comm", "redis-server\n"),
+                ("/proc/78/exe -> /var/lib/redis/redis-server", ""),
             ]),
         ],
     },
@@ -201,7 +210,7 @@ pub const CONTROLS: &[Control] = &[
         title: "no Redis runs here that the policy does not know",
         severity: Severity::High,
         why: "One that somebody started by hand has no password, no filter and no sandbox; nothing else here judges it.",
-        references: &["proc_pid_comm(5)"],
+        references: &["proc_pid_exe(5)", "proc_pid_comm(5)"],
         by_hand: "ss -ltnp shows what it listens on; stop it, or give it an instance of its own ([redis] name)",
         wants: Wants::Host(|_, f| match f.offline {
             true => Vec::new(),
@@ -215,9 +224,16 @@ pub const CONTROLS: &[Control] = &[
             passes(&[
                 ("INFO process_id", "77"),
                 ("/proc/77/comm", "redis-server\n"),
+                ("/proc/77/exe -> /usr/bin/redis-check-rdb", ""),
             ]),
             fails(&[
                 ("/proc/79/comm", "redis-server\n"),
+                ("/proc/79/exe -> /usr/bin/redis-check-rdb", ""),
+                ("/proc/79/status", "@proc/status-resident"),
+            ]),
+            fails(&[
+                ("/proc/79/comm", "kworker/0:1\n"),
+                ("/proc/79/exe -> /usr/local/bin/redis-server", ""),
                 ("/proc/79/status", "@proc/status-resident"),
             ]),
         ],

@@ -38,6 +38,7 @@ pub const CONTROLS: &[Control] = &[
         cases: &[
             passes(&[
                 ("/proc/78/comm", "redis_exporter\n"),
+                ("/proc/78/exe -> /usr/bin/redis_exporter", ""),
                 (
                     "/proc/78/cmdline",
                     "redis_exporter\0--redis.password-file=/etc/x\0",
@@ -45,6 +46,7 @@ pub const CONTROLS: &[Control] = &[
             ]),
             fails(&[
                 ("/proc/78/comm", "redis_exporter\n"),
+                ("/proc/78/exe -> /usr/bin/redis_exporter", ""),
                 ("/proc/78/cmdline", "redis_exporter\0--redis.password=s3\0"),
             ]),
         ],

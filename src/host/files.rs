@@ -118,6 +118,12 @@ impl Host {
         Ok(stat.map(Stat::from))
     }
 
+    /// Whether an inode is root's, or on a fake host that of whoever owns its root.
+    pub fn is_roots(&self, stat: &Stat) -> bool {
+        let root = fstat(self.root_fd.as_fd());
+        stat.uid == 0 || root.is_ok_and(|root| root.st_uid == stat.uid)
+    }
+
     /// Attributes of what a path leads to, links followed; `None` when it does not exist.
     pub fn stat_target(&self, path: &Path) -> HostResult<Option<Stat>> {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;

@@ -1,13 +1,19 @@
 //! From a host path to a descriptor of its parent directory, one component at a time.
 //! A link is followed only where nobody but root could have put it.
 
-use super::{Host, HostError, HostResult};
+use super::{Host, HostError, HostResult, relative};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+
+/// How a directory on the way is opened.
+const DIRECTORY: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
 
 /// More links than any honest path has; the kernel's own limit.
 const MAX_LINKS: usize = 40;
@@ -31,8 +37,29 @@ impl Host {
         Ok(self.walk(parent)?.map(|parent| Place { parent, name }))
     }
 
-    /// Opens a directory, component by component.
+    /// Opens a directory: at once where no link is on the way, else component by component.
     pub(super) fn walk(&self, path: &Path) -> HostResult<Option<OwnedFd>> {
+        match self.without_links(path) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(Errno::ENOENT) => Ok(None),
+            // A link, a directory that may only be searched, a rename meanwhile, an old kernel: step by step.
+            Err(_) => self.step_by_step(path),
+        }
+    }
+
+    /// The kernel's own walk, which refuses each link. `..` is left to ours, which stays below the root.
+    fn without_links(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        let below = relative(path);
+        if below.as_os_str().is_empty() || below.components().any(|c| c == Component::ParentDir) {
+            return Err(Errno::EXDEV);
+        }
+        let how = OpenHow::new()
+            .flags(DIRECTORY)
+            .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
+        openat2(self.root_fd.as_fd(), below, how)
+    }
+
+    fn step_by_step(&self, path: &Path) -> HostResult<Option<OwnedFd>> {
         let doing = || format!("reaching {}", path.display());
         let fail = |e: Errno| HostError::errno(doing(), e);
         let mut links = 0;
@@ -124,10 +151,9 @@ fn components(path: &Path) -> Vec<OsString> {
 }
 
 fn open_dir(at: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    match openat(at.as_fd(), name, flags, Mode::empty()) {
+    match openat(at.as_fd(), name, DIRECTORY, Mode::empty()) {
         // A directory that may be searched but not listed (mode 0711, as an ordinary user).
-        Err(Errno::EACCES) => openat(at.as_fd(), name, flags | OFlag::O_PATH, Mode::empty()),
+        Err(Errno::EACCES) => openat(at.as_fd(), name, DIRECTORY | OFlag::O_PATH, Mode::empty()),
         other => other,
     }
 }

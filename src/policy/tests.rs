@@ -11,6 +11,8 @@ use crate::policy::profile::PROFILES;
 fn every_profile_parses_and_validates() {
     for (name, _) in PROFILES {
         Policies::builtin(name).unwrap_or_else(|e| panic!("{e}"));
+        let source = profile::source(name).expect("it is named");
+        load::checked(&source).unwrap_or_else(|e| panic!("{e}"));
     }
 }
 

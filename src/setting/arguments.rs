@@ -1,6 +1,6 @@
 //! Passwords in command lines: every user of the host can read those.
 
-use super::traces::{Seen, is_called, seen};
+use super::processes::{Seen, seen};
 use super::{Reading, Sight};
 use crate::host::HostResult;
 use crate::value::Value;
@@ -33,7 +33,7 @@ const OPTIONS: [&str; 9] = [
     "-redis-password",
 ];
 
-/// `NAME:PID` of each program that shows one.
+/// `FILE:PID` of each program that shows one.
 pub fn read(sight: Sight) -> Reading {
     match told(sight) {
         Ok(told) if told.is_empty() => Reading::Absent,
@@ -46,7 +46,7 @@ fn told(sight: Sight) -> HostResult<Vec<String>> {
     let all = seen(sight)?;
     let tools = all
         .iter()
-        .filter(|process| TOOLS.iter().any(|tool| is_called(&process.name, tool)));
+        .filter(|process| TOOLS.iter().any(|tool| process.is_called(tool) || process.calls_itself(tool)));
     let shows = |process: &&Seen| {
         let path = format!("/proc/{}/cmdline", process.pid);
         // It may have ended.

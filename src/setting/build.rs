@@ -43,12 +43,16 @@ pub enum Code {
 }
 
 /// Why there is no build to speak of.
+#[derive(Clone, Debug)]
 pub(super) enum NoBuild {
     NotHere(String),
     /// The process runs what was there before the package was upgraded: what that was, nothing tells any more.
     Old(String),
     Unknown(String),
 }
+
+/// A build, or why there is none.
+pub(super) type Found = Result<Build, NoBuild>;
 
 impl From<&str> for NoBuild {
     fn from(why: &str) -> NoBuild {
@@ -99,8 +103,21 @@ pub(super) fn read(sight: Sight, instance: &str, what: BuildFact) -> Reading {
     }
 }
 
-/// The build of an instance's server.
-fn of(sight: Sight, instance: &str, code: Code) -> Result<Build, NoBuild> {
+/// The build of an instance's server; found out once in a pass of judging.
+fn of(sight: Sight, instance: &str, code: Code) -> Found {
+    let Some(memo) = sight.memo else {
+        return find(sight, instance, code);
+    };
+    let key = (instance.to_owned(), code);
+    if let Some(known) = memo.builds.borrow().get(&key) {
+        return known.clone();
+    }
+    let found = find(sight, instance, code);
+    memo.builds.borrow_mut().insert(key, found.clone());
+    found
+}
+
+fn find(sight: Sight, instance: &str, code: Code) -> Found {
     let Some(known) = sight.facts.instances.get(instance) else {
         return Err(NoBuild::NotHere(format!("{instance} is not running")));
     };
@@ -150,14 +167,14 @@ fn support(build: &Build, today: jiff::civil::Date) -> Result<(bool, String), St
 }
 
 /// Of what runs, or else of what is installed; an upgrade changes neither maker nor branch.
-fn likeliest(sight: Sight, instance: &str) -> Result<Build, NoBuild> {
+fn likeliest(sight: Sight, instance: &str) -> Found {
     match of(sight, instance, Code::Running) {
         Err(NoBuild::NotHere(_) | NoBuild::Old(_)) => of(sight, instance, Code::Installed),
         other => other,
     }
 }
 
-fn installed(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
+fn installed(sight: Sight, known: &Instance) -> Found {
     let name = known.policy.package();
     if let Some(found) = package::known(sight, name)? {
         let flavour = match known.policy.redis.flavour {
@@ -177,7 +194,7 @@ fn installed(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
     Err(NoBuild::NotHere(format!("{name} is not installed by dpkg")))
 }
 
-fn running(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
+fn running(sight: Sight, known: &Instance) -> Found {
     let told = match &known.view {
         View::NotRunning => {
             let name = &known.policy.redis.name;
@@ -192,7 +209,7 @@ fn running(sight: Sight, known: &Instance) -> Result<Build, NoBuild> {
     build_of(sight, told, known.pid())
 }
 
-fn build_of(sight: Sight, told: &Told, pid: Option<i32>) -> Result<Build, NoBuild> {
+fn build_of(sight: Sight, told: &Told, pid: Option<i32>) -> Found {
     let (flavour, version) = names_itself(told).ok_or("INFO tells no version")?;
     let pid = pid.ok_or("it does not tell its process id")?;
     let exe = executable(sight.host, pid)?;

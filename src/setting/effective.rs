@@ -78,7 +78,7 @@ impl fmt::Display for Question {
 /// The three configurations of an instance.
 #[derive(Debug)]
 pub struct Known {
-    table: Table,
+    table: &'static Table,
     file: Effective,
     policy: Effective,
     /// Why the options of the running server's command line are not known.
@@ -180,11 +180,11 @@ fn views(sight: Sight) -> Views {
 fn look(sight: Sight, server: &Instance) -> Result<Known, NoOrigin> {
     let origin = origin(sight, server)?;
     let table = Table::of(origin.version);
-    let file = load(sight.host, &table, &origin.start)?;
+    let file = load(sight.host, table, &origin.start)?;
     let policy = match sight.facts.maxmemory.get(server.policy.redis.name.as_str()) {
         Some(bytes) => {
             let text = config::render(&server.policy, *bytes, Some(origin.version));
-            load_text(sight.host, &table, &text, "the policy")?
+            load_text(sight.host, table, &text, "the policy")?
         }
         // What cannot be worked out here is rendered nowhere.
         None => Effective::default(),

@@ -1,8 +1,9 @@
 //! What one pass of judging reads once for all the settings that ask for it. It lives only while nothing is written.
 
+use super::build::{Code, Found};
 use super::effective::Views;
 use super::sysctl_d::Assignments;
-use super::traces::Seen;
+use super::processes::Seen;
 use super::unit::Texts;
 use super::{Setting, firewall};
 use crate::host::{Begun, Host, HostResult};
@@ -16,6 +17,7 @@ pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
     pub(super) effective: Slot<Views>,
     pub(super) processes: Slot<Vec<Seen>>,
+    pub(super) builds: RefCell<BTreeMap<(String, Code), Found>>,
     pub(super) units: RefCell<BTreeMap<String, Rc<Texts>>>,
     /// nft takes longer to start than all else takes together: it was asked for the table before it is needed.
     pub(super) firewall: RefCell<Option<Begun>>,

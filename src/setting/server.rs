@@ -225,6 +225,13 @@ pub fn read_config_file(host: &Host, path: &Path, name: &str) -> Reading {
     }
 }
 
+/// Debian's file is a manual of 2,000 lines around some eighty directives.
+fn without_comments(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.split_inclusive(|b| *b == b'\n');
+    let kept = lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    kept.collect::<Vec<_>>().concat()
+}
+
 /// Adds `FILE` for each line of the directive; false when there is no such file.
 fn search(
     host: &Host,
@@ -243,7 +250,7 @@ fn search(
     let Some(bytes) = host.read_untrusted(path)? else {
         return Ok(false);
     };
-    for (directive, arguments) in config::parse(&String::from_utf8_lossy(&bytes)) {
+    for (directive, arguments) in config::parse(&String::from_utf8_lossy(&without_comments(&bytes))) {
         if directive == name {
             found.push(path.display().to_string());
         }

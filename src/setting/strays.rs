@@ -1,6 +1,6 @@
 //! Servers that run on this host and belong to no instance of the policy.
 
-use super::traces::{is_called, seen};
+use super::processes::{Seen, seen};
 use super::{Reading, Sight};
 use crate::host::{Host, HostResult};
 use crate::supervise::state;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 const SERVERS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// `NAME:PID` of each. Those of a container are its own host's.
+/// `FILE:PID` of each. Those of a container are its own host's.
 pub fn read(sight: Sight) -> Reading {
     match strays(sight) {
         Ok(strays) if strays.is_empty() => Reading::Absent,
@@ -32,10 +32,7 @@ fn strays(sight: Sight) -> HostResult<Vec<String>> {
     let here = namespace(sight.host, "self");
     let mut strays = Vec::new();
     for process in seen(sight)?.iter() {
-        let is_server = SERVERS
-            .iter()
-            .any(|server| is_called(&process.name, server));
-        if !is_server || ours.contains(&process.pid) {
+        if !is_server(process) || ours.contains(&process.pid) {
             continue;
         }
         // A save is a child of its server.
@@ -47,6 +44,13 @@ fn strays(sight: Sight) -> HostResult<Vec<String>> {
         }
     }
     Ok(strays)
+}
+
+/// By its file or by its own name: Debian's server is a link to redis-check-rdb, and a copy may have any name.
+fn is_server(process: &Seen) -> bool {
+    SERVERS
+        .iter()
+        .any(|server| process.is_called(server) || process.calls_itself(server))
 }
 
 /// The PID namespace of a process, as far as it may be looked at.

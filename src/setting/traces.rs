@@ -1,12 +1,10 @@
 //! What the known attacks on exposed servers leave behind. Only looked at: nothing of it is opened, moved or removed.
 
-use super::memo::Slot;
+use super::processes::{Seen, seen};
 use super::{Reading, Sight};
 use crate::host::{Host, HostResult};
 use crate::value::Value;
-use std::fmt;
 use std::path::Path;
-use std::rc::Rc;
 
 /// Names that Redis never gives a file, and attackers do: `CONFIG SET dir` and `dbfilename` with a `SAVE`, and modules dropped by a forged replication.
 const NEVER_REDIS: [&str; 5] = [
@@ -52,12 +50,14 @@ pub fn read_strangers(host: &Host, dir: &Path) -> Reading {
     words(strange.collect())
 }
 
-/// The programs that run as a user and are not a Redis or ours: `NAME:PID`.
+/// The programs that run as a user and are not a Redis or ours, or that he could have put there himself: `FILE:PID`.
 pub fn read_processes(sight: Sight, user: &str) -> Reading {
     let strange = |uid: u32| -> HostResult<Vec<String>> {
         let all = seen(sight)?;
         let his = all.iter().filter(|p| p.uid == uid);
-        let others = his.filter(|p| !OURS.iter().any(|ours| is_called(&p.name, ours)));
+        let others = his.filter(|p| {
+            !OURS.iter().any(|ours| p.is_called(ours)) || !p.runs_what_root_installed(sight.host)
+        });
         Ok(others.map(Seen::to_string).collect())
     };
     match sight.facts.accounts.user(user) {
@@ -68,53 +68,6 @@ pub fn read_processes(sight: Sight, user: &str) -> Reading {
         Ok(None) => Reading::NotApplicable(format!("there is no user {user}")),
         Err(e) => Reading::Unknown(e.to_string()),
     }
-}
-
-/// A process of this moment.
-#[derive(Debug)]
-pub struct Seen {
-    pub pid: i32,
-    pub uid: u32,
-    /// As the kernel keeps it, cut to 15 bytes.
-    pub name: String,
-}
-
-impl fmt::Display for Seen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.name, self.pid)
-    }
-}
-
-/// The processes; in a pass of judging they are looked through once.
-pub(super) fn seen(sight: Sight) -> HostResult<Rc<Vec<Seen>>> {
-    let slot = sight.memo.map(|memo| &memo.processes);
-    Slot::read(slot, || processes(sight.host))
-}
-
-fn processes(host: &Host) -> HostResult<Vec<Seen>> {
-    let mut seen = Vec::new();
-    for name in host.list(Path::new("/proc"))? {
-        let Ok(pid) = name.parse::<i32>() else {
-            continue;
-        };
-        let dir = Path::new("/proc").join(&name);
-        // It may end between two looks.
-        let Some(stat) = host.stat(&dir)? else {
-            continue;
-        };
-        let Ok(Some(name)) = host.read_text(&dir.join("comm")) else {
-            continue;
-        };
-        let name = name.trim().to_owned();
-        let uid = stat.uid;
-        seen.push(Seen { pid, uid, name });
-    }
-    Ok(seen)
-}
-
-/// The kernel keeps 15 bytes of a name.
-pub(super) fn is_called(comm: &str, name: &str) -> bool {
-    comm == name.get(..15).unwrap_or(name)
 }
 
 fn words(found: Vec<String>) -> Reading {

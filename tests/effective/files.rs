@@ -4,7 +4,6 @@ use crate::values::{self, Words};
 use proptest::prelude::*;
 use redis_harden::redis::effective::table::{Directive, Table};
 use redis_harden::redis::effective::words::{quote, text};
-use std::rc::Rc;
 
 /// Files of `include.d`, which a glob finds in this order; each may include those after it.
 pub const INCLUDED: [&str; 3] = ["a.conf", "b.conf", "c.txt"];
@@ -40,8 +39,8 @@ enum Line {
 }
 
 /// Any configuration of a version; the files are in `dir`. One in eight has a fault.
-pub fn configuration(table: Rc<Table>, dir: String) -> impl Strategy<Value = Configuration> {
-    let lines = |table: &Rc<Table>, most| prop::collection::vec(line(table), 0..most);
+pub fn configuration(table: &'static Table, dir: String) -> impl Strategy<Value = Configuration> {
+    let lines = |table: &'static Table, most| prop::collection::vec(line(table), 0..most);
     let included = prop::collection::vec(lines(&table, 8), INCLUDED.len());
     let option = option(&table);
     let fault = prop::option::weighted(0.125, (fault(&table), any::<prop::sample::Index>()));
@@ -107,7 +106,7 @@ fn bytes(line: &Line, from: usize, dir: &str) -> Vec<u8> {
     }
 }
 
-fn line(table: &Rc<Table>) -> BoxedStrategy<Line> {
+fn line(table: &'static Table) -> BoxedStrategy<Line> {
     let comments = ["", "  ", "# port 7", "\t#x \"", "#"];
     let others = [
         "rename-command FLUSHALL \"\"",
@@ -124,7 +123,7 @@ fn line(table: &Rc<Table>) -> BoxedStrategy<Line> {
 }
 
 /// A line that Redis refuses.
-fn fault(table: &Rc<Table>) -> BoxedStrategy<Line> {
+fn fault(table: &'static Table) -> BoxedStrategy<Line> {
     let faults = [
         "no-such-directive yes",
         "maxmemory",
@@ -146,10 +145,10 @@ fn fault(table: &Rc<Table>) -> BoxedStrategy<Line> {
 
 /// A directive by any of its names, in any case, with its words quoted in any way.
 fn directive(
-    table: &Rc<Table>,
+    table: &'static Table,
     of: fn(Directive) -> Option<BoxedStrategy<Words>>,
 ) -> BoxedStrategy<Line> {
-    let (names, known) = (names(table, of), Rc::clone(table));
+    let (names, known) = (names(table, of), table);
     prop::sample::select(names)
         .prop_flat_map(move |name| {
             let words = of(known.directive(name).unwrap()).unwrap();
@@ -159,8 +158,8 @@ fn directive(
         .boxed()
 }
 
-fn option(table: &Rc<Table>) -> BoxedStrategy<Words> {
-    let (names, table) = (names(table, values::of), Rc::clone(table));
+fn option(table: &'static Table) -> BoxedStrategy<Words> {
+    let (names, table) = (names(table, values::of), table);
     prop::sample::select(names)
         .prop_flat_map(move |name| {
             let words = values::of(table.directive(name).unwrap()).unwrap();

@@ -9,7 +9,6 @@ use redis_harden::redis::effective::{CommandLine, Effective, Start, load, words}
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
-use std::rc::Rc;
 use tempfile::TempDir;
 
 /// How a server says that it does not take its configuration.
@@ -28,7 +27,7 @@ fn files() -> u32 {
 #[test]
 fn any_file_is_read_as_the_server_reads_it() {
     for program in programs() {
-        let table = Rc::new(Table::of(program.version));
+        let table = Table::of(program.version);
         let (dir, name) = program.dir();
         let config = Config {
             cases: files(),
@@ -39,11 +38,11 @@ fn any_file_is_read_as_the_server_reads_it() {
         let (started, refused, compared) = (Cell::new(0), Cell::new(0), Cell::new(0));
         let place = Place {
             program: &program,
-            table: &table,
+            table,
             dir: &dir,
             name: &name,
         };
-        let all = configuration(Rc::clone(&table), name.display().to_string());
+        let all = configuration(table, name.display().to_string());
         let outcome = TestRunner::new(config).run(&all, |configuration| {
             match place.both(&configuration)? {
                 0 => refused.set(refused.get() + 1),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A server whose directives are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub struct Table {
     pub version: Version,
     lines: BTreeMap<&'static str, &'static str>,
 }
+
+static REDIS_70: LazyLock<Table> = LazyLock::new(|| Table::read(Version::Redis70));
+static REDIS_80: LazyLock<Table> = LazyLock::new(|| Table::read(Version::Redis80));
+static VALKEY_81: LazyLock<Table> = LazyLock::new(|| Table::read(Version::Valkey81));
 
 impl Version {
     /// All that have a table.
@@ -90,7 +95,15 @@ impl fmt::Display for Version {
 
 impl Table {
     /// The table of a version.
-    pub fn of(version: Version) -> Table {
+    pub fn of(version: Version) -> &'static Table {
+        match version {
+            Version::Redis70 => &REDIS_70,
+            Version::Redis80 => &REDIS_80,
+            Version::Valkey81 => &VALKEY_81,
+        }
+    }
+
+    fn read(version: Version) -> Table {
         let lines = version.text().lines().filter(|l| !l.starts_with('#'));
         let lines = lines.filter_map(|line| line.split_once(' ')).collect();
         Table { version, lines }

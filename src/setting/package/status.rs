@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 const STATUS: &str = "/var/lib/dpkg/status";
+const PACKAGE: &[u8] = b"Package: ";
 const UPDATES: &str = "/var/lib/dpkg/updates";
 
 /// A package whose files are on the host, wholly or in part.
@@ -76,6 +77,8 @@ pub struct Dpkg(Vec<Database>);
 struct Database {
     path: String,
     content: Vec<u8>,
+    /// Where each package's record begins.
+    records: Vec<usize>,
 }
 
 impl Dpkg {
@@ -84,7 +87,7 @@ impl Dpkg {
         let mut databases = Vec::new();
         for path in std::iter::once(STATUS.to_owned()).chain(journal(host)?) {
             match host.read(Path::new(&path))? {
-                Some(content) => databases.push(Database { path, content }),
+                Some(content) => databases.push(Database::new(path, content)),
                 None if path == STATUS => {
                     return Err(HostError::refused(
                         format!("reading {STATUS}"),
@@ -103,8 +106,7 @@ impl Dpkg {
         let mut found = None;
         for database in &self.0 {
             // A later record of dpkg's journal replaces the earlier one.
-            if let Some(latest) = find(&database.content, package)
-                .map_err(|cause| HostError::refused(format!("reading {}", database.path), cause))?
+            if let Some(latest) = database.find(package).map_err(|cause| HostError::refused(format!("reading {}", database.path), cause))?
             {
                 found = latest;
             }
@@ -134,24 +136,44 @@ fn journal(host: &Host) -> HostResult<Vec<String>> {
         .collect())
 }
 
-/// The package's record: `None` when there is none, `Some(None)` when it says that the package is not installed.
-fn find(database: &[u8], package: &str) -> Result<Option<Option<Installed>>, String> {
-    let mut found = None;
-    let line = format!("Package: {package}\n");
-    for at in memmem::find_iter(database, line.as_bytes()) {
-        let (before, record) = database.split_at(at);
-        if !(before.is_empty() || before.ends_with(b"\n")) {
-            continue;
-        }
-        let end = memmem::find(record, b"\n\n").unwrap_or(record.len());
-        let (record, _) = record.split_at(end);
-        let installed = parse(&String::from_utf8_lossy(record))?;
-        // The same name may stand once for each architecture.
-        if installed.is_some() || found.is_none() {
-            found = Some(installed);
+impl Database {
+    /// One pass over what may be megabytes; each question after it looks at the records' names only.
+    fn new(path: String, content: Vec<u8>) -> Database {
+        let starts = memmem::find_iter(&content, PACKAGE);
+        let begins_a_line = |at: &usize| content.split_at(*at).0.last().is_none_or(|b| *b == b'\n');
+        let records = starts.filter(begins_a_line).collect();
+        Database {
+            path,
+            content,
+            records,
         }
     }
-    Ok(found)
+
+    /// The package's record: `None` when there is none, `Some(None)` when it says that the package is not installed.
+    fn find(&self, package: &str) -> Result<Option<Option<Installed>>, String> {
+        let mut found = None;
+        for at in &self.records {
+            let record = self.content.split_at(*at).1;
+            if !names(record, package) {
+                continue;
+            }
+            let end = memmem::find(record, b"\n\n").unwrap_or(record.len());
+            let (record, _) = record.split_at(end);
+            let installed = parse(&String::from_utf8_lossy(record))?;
+            // The same name may stand once for each architecture.
+            if installed.is_some() || found.is_none() {
+                found = Some(installed);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a record's first line is that of the package.
+fn names(record: &[u8], package: &str) -> bool {
+    let rest = record.strip_prefix(PACKAGE);
+    let rest = rest.and_then(|rest| rest.strip_prefix(package.as_bytes()));
+    rest.is_some_and(|rest| rest.starts_with(b"\n"))
 }
 
 fn parse(record: &str) -> Result<Option<Installed>, String> {
@@ -249,8 +271,13 @@ Architecture: i386
 Version: 2.30
 ";
 
+    fn database(text: &str) -> Database {
+        Database::new(STATUS.to_owned(), text.into())
+    }
+
     fn state_of(package: &str) -> Option<Installed> {
-        find(DATABASE.as_bytes(), package)
+        database(DATABASE)
+            .find(package)
             .expect("it parses")
             .flatten()
     }
@@ -282,9 +309,10 @@ Version: 2.30
 
     #[test]
     fn a_status_that_dpkg_does_not_have_is_an_error() {
-        let record = b"Package: a\nStatus: install ok half-baked\n";
-        assert!(find(record, "a").is_err());
-        assert!(find(b"Package: a\nVersion: 1\n", "a").is_err());
+        for record in ["Status: install ok half-baked\n", "Version: 1\n"] {
+            let text = format!("Package: a\n{record}");
+            assert!(database(&text).find("a").is_err(), "{record}");
+        }
     }
 
     #[test]
@@ -343,7 +371,8 @@ Version: 2.30
             let [package, "installed", version, source, source_version] = fields[..] else {
                 continue;
             };
-            let ours = find(&database.content, package)
+            let ours = database
+                .find(package)
                 .expect("it parses")
                 .flatten();
             let ours = ours.expect("it is installed");
