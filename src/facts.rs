@@ -86,6 +86,26 @@ pub struct Facts {
 impl Facts {
     /// Looks at the host. An error is one that leaves nothing to judge by.
     pub fn gather(host: &Host, policies: &Policies) -> HostResult<Facts> {
+        // The servers take as long to answer as all else takes to read, and one that keeps silent holds up no other.
+        std::thread::scope(|scope| {
+            let asked = policies.instances.iter();
+            let asked: Vec<_> = asked
+                .map(|policy| scope.spawn(|| servers::look(host, policy)))
+                .collect();
+            let facts = Facts::read(host, policies)?;
+            let instances = asked.into_iter().map(|looked| {
+                let instance = looked.join().expect("it panics as little as this thread");
+                (instance.policy.redis.name.to_string(), instance)
+            });
+            Ok(Facts {
+                instances: instances.collect(),
+                ..facts
+            })
+        })
+    }
+
+    /// All but what the servers say.
+    fn read(host: &Host, policies: &Policies) -> HostResult<Facts> {
         let uname = machine::uname();
         let offline = !host.is_running();
         // In a chroot /proc may be there: it is the memory of whoever builds the image.
@@ -124,10 +144,6 @@ impl Facts {
         facts.maxmemory_sum = facts.maxmemory.values().sum();
         for policy in &policies.instances {
             facts.digests.extend(digests(host, policy));
-            let instance = servers::look(host, policy);
-            facts
-                .instances
-                .insert(policy.redis.name.to_string(), instance);
         }
         Ok(facts)
     }

@@ -10,6 +10,7 @@ mod lock;
 mod locks;
 mod path;
 mod programs;
+mod sockets;
 mod trust;
 mod write;
 

@@ -44,9 +44,11 @@ pub fn read(sight: Sight) -> Reading {
 
 fn told(sight: Sight) -> HostResult<Vec<String>> {
     let all = seen(sight)?;
-    let tools = all
-        .iter()
-        .filter(|process| TOOLS.iter().any(|tool| process.is_called(tool) || process.calls_itself(tool)));
+    let tools = all.iter().filter(|process| {
+        TOOLS
+            .iter()
+            .any(|tool| process.is_called(tool) || process.calls_itself(tool))
+    });
     let shows = |process: &&Seen| {
         let path = format!("/proc/{}/cmdline", process.pid);
         // It may have ended.

@@ -2,8 +2,8 @@
 
 use super::build::{Code, Found};
 use super::effective::Views;
-use super::sysctl_d::Assignments;
 use super::processes::Seen;
+use super::sysctl_d::Assignments;
 use super::unit::Texts;
 use super::{Setting, firewall};
 use crate::host::{Begun, Host, HostResult};

@@ -250,7 +250,8 @@ fn search(
     let Some(bytes) = host.read_untrusted(path)? else {
         return Ok(false);
     };
-    for (directive, arguments) in config::parse(&String::from_utf8_lossy(&without_comments(&bytes))) {
+    for (directive, arguments) in config::parse(&String::from_utf8_lossy(&without_comments(&bytes)))
+    {
         if directive == name {
             found.push(path.display().to_string());
         }

@@ -106,7 +106,9 @@ impl Dpkg {
         let mut found = None;
         for database in &self.0 {
             // A later record of dpkg's journal replaces the earlier one.
-            if let Some(latest) = database.find(package).map_err(|cause| HostError::refused(format!("reading {}", database.path), cause))?
+            if let Some(latest) = database
+                .find(package)
+                .map_err(|cause| HostError::refused(format!("reading {}", database.path), cause))?
             {
                 found = latest;
             }
@@ -371,10 +373,7 @@ Version: 2.30
             let [package, "installed", version, source, source_version] = fields[..] else {
                 continue;
             };
-            let ours = database
-                .find(package)
-                .expect("it parses")
-                .flatten();
+            let ours = database.find(package).expect("it parses").flatten();
             let ours = ours.expect("it is installed");
             assert_eq!(
                 (

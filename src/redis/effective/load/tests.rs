@@ -28,7 +28,7 @@ fn read(files: &[(&str, &str)], words: &str) -> HostResult<Effective> {
         line: CommandLine::parse(Version::Redis70, &words),
         cwd: Some("/".into()),
     };
-    load(&host, &Table::of(Version::Redis70), &start)
+    load(&host, Table::of(Version::Redis70), &start)
 }
 
 fn at(effective: &Effective, name: &str) -> String {

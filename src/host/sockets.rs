@@ -1,0 +1,175 @@
+//! Which sockets listen on a port, asked of the kernel by netlink: `/proc/net/tcp` has it as well, and costs a walk through the
+//! table of all connections, milliseconds on a machine of some size. It loads no module.
+
+use super::{Host, HostError, HostResult};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
+};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST_DUMP: u16 = 0x301;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const IPPROTO_TCP: u8 = 6;
+const TCP_LISTEN: u32 = 10;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+/// Length of a netlink header, and of one with a request after it. Source: sock_diag(7).
+const HEADER: usize = 16;
+const REQUEST: usize = HEADER + 56;
+
+/// Where the inode stands in an answer, after its header. Source: `struct inet_diag_msg`, sock_diag(7).
+const INODE: usize = 68;
+
+impl Host {
+    /// The inodes of the TCP sockets of our network namespace that listen on a port; `None` where the kernel would have to load a
+    /// module to tell.
+    pub fn listening(&self, port: u16) -> HostResult<Option<Vec<u32>>> {
+        if !self.tells_of_sockets()? {
+            return Ok(None);
+        }
+        let fail = |e| HostError::errno(format!("asking the kernel who listens on port {port}"), e);
+        let mut inodes = ask(AF_INET, port).map_err(fail)?;
+        match ask(AF_INET6, port) {
+            Ok(more) => inodes.extend(more),
+            // A kernel without IPv6.
+            Err(Errno::ENOENT) => {}
+            Err(e) => return Err(fail(e)),
+        }
+        Ok(Some(inodes))
+    }
+
+    /// Whether what answers is loaded, or built into a kernel without modules.
+    fn tells_of_sockets(&self) -> HostResult<bool> {
+        let is_there = |path: &str| self.stat(Path::new(path)).map(|found| found.is_some());
+        Ok(self.is_live_root()
+            && (is_there("/sys/module/tcp_diag")? || !is_there("/proc/modules")?))
+    }
+}
+
+fn ask(family: u8, port: u16) -> Result<Vec<u32>, Errno> {
+    let kernel = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkSockDiag,
+    )?;
+    let fd = kernel.as_raw_fd();
+    let request = request(family, port);
+    sendto(fd, &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    let mut inodes = Vec::new();
+    let mut piece = vec![0; 32 << 10];
+    loop {
+        // The kernel answers while it is asked: there is nothing to wait for.
+        let length = recv(fd, &mut piece, MsgFlags::MSG_DONTWAIT)?;
+        let (told, is_done) = answers(piece.get(..length).unwrap_or_default())?;
+        inodes.extend(told);
+        if is_done || length == 0 {
+            return Ok(inodes);
+        }
+    }
+}
+
+fn request(family: u8, port: u16) -> Vec<u8> {
+    let mut request = Vec::with_capacity(REQUEST);
+    request.extend((REQUEST as u32).to_ne_bytes());
+    request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    request.extend(NLM_F_REQUEST_DUMP.to_ne_bytes());
+    request.extend([0; 8]);
+    request.extend([family, IPPROTO_TCP, 0, 0]);
+    request.extend((1_u32 << TCP_LISTEN).to_ne_bytes());
+    request.extend(port.to_be_bytes());
+    request.resize(REQUEST, 0);
+    request
+}
+
+/// The inodes in a piece of the answer, and whether it was the last.
+fn answers(mut piece: &[u8]) -> Result<(Vec<u32>, bool), Errno> {
+    let mut inodes = Vec::new();
+    while let Some((length, kind)) = header(piece) {
+        let body = piece.get(HEADER..length).ok_or(Errno::EBADMSG)?;
+        match kind {
+            NLMSG_DONE => return Ok((inodes, true)),
+            NLMSG_ERROR => return Err(word(body, 0).map_or(Errno::EBADMSG, error)),
+            _ => inodes.push(word(body, INODE).ok_or(Errno::EBADMSG)?),
+        }
+        // Each stands on a boundary of four bytes.
+        piece = piece.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok((inodes, false))
+}
+
+/// Length and kind of the message that a piece begins with.
+fn header(piece: &[u8]) -> Option<(usize, u16)> {
+    let length = usize::try_from(word(piece, 0)?).ok()?;
+    let kind = piece.get(4..6)?.try_into().ok()?;
+    (length >= HEADER).then(|| (length, u16::from_ne_bytes(kind)))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    let four = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(u32::from_ne_bytes(four))
+}
+
+/// The kernel tells an error as a negative number.
+fn error(number: u32) -> Errno {
+    Errno::from_raw(number.cast_signed().wrapping_neg())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Reach;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the listener of a test")]
+    fn what_listens_is_named_by_its_inode_and_nothing_else_is() {
+        let host = Host::at(Path::new("/"), Reach::Running).expect("the root opens");
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = std::net::TcpListener::bind(address).expect("a port");
+            let port = listener.local_addr().expect("bound").port();
+            let fd = format!("/proc/self/fd/{}", listener.as_raw_fd());
+            let inode = std::fs::metadata(fd).expect("ours").ino();
+            let _client = std::net::TcpStream::connect(("localhost", port));
+            // A kernel that would load a module is asked by /proc instead.
+            if let Some(told) = host.listening(port).expect("asked") {
+                assert_eq!(
+                    told.iter().map(|i| u64::from(*i)).collect::<Vec<_>>(),
+                    [inode]
+                );
+            }
+            drop(listener);
+            assert!(
+                host.listening(port)
+                    .expect("asked")
+                    .is_none_or(|told| told.is_empty())
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_as_the_kernel_lays_it_out() {
+        let message = |kind: u16, body: &[u8]| {
+            let mut bytes = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
+            bytes.extend(kind.to_ne_bytes());
+            bytes.extend([0; 10]);
+            bytes.extend(body);
+            bytes
+        };
+        let mut socket = [0; 72];
+        socket[INODE..].copy_from_slice(&5741_u32.to_ne_bytes());
+        let mut piece = message(SOCK_DIAG_BY_FAMILY, &socket);
+        assert_eq!(answers(&piece), Ok((vec![5741], false)));
+        piece.extend(message(NLMSG_DONE, &[0; 4]));
+        assert_eq!(answers(&piece), Ok((vec![5741], true)));
+        let refusal = message(NLMSG_ERROR, &(-(Errno::ENOENT as i32)).to_ne_bytes());
+        assert_eq!(answers(&refusal), Err(Errno::ENOENT));
+        assert_eq!(answers(&piece[..40]), Err(Errno::EBADMSG), "cut");
+        assert_eq!(answers(&[0; 32]), Ok((Vec::new(), false)), "no message");
+    }
+}
