@@ -234,7 +234,7 @@ fn every_version_starts_on_what_is_rendered() {
             line: CommandLine::parse(program.version, &[conf.into_bytes()]),
             cwd: Some(scene.name.clone()),
         };
-        let ours = load(&host, &table, &start).unwrap();
+        let ours = load(&host, table, &start).unwrap();
         assert_eq!((&ours.faults, &ours.overridden), (&vec![], &vec![]));
         for (name, given) in &ours.values {
             let theirs = server.config(&[name]).remove(0).1;

@@ -41,12 +41,12 @@ enum Line {
 /// Any configuration of a version; the files are in `dir`. One in eight has a fault.
 pub fn configuration(table: &'static Table, dir: String) -> impl Strategy<Value = Configuration> {
     let lines = |table: &'static Table, most| prop::collection::vec(line(table), 0..most);
-    let included = prop::collection::vec(lines(&table, 8), INCLUDED.len());
-    let option = option(&table);
-    let fault = prop::option::weighted(0.125, (fault(&table), any::<prop::sample::Index>()));
+    let included = prop::collection::vec(lines(table, 8), INCLUDED.len());
+    let option = option(table);
+    let fault = prop::option::weighted(0.125, (fault(table), any::<prop::sample::Index>()));
     let ends = prop::collection::vec(any::<bool>(), INCLUDED.len());
     (
-        lines(&table, 40),
+        lines(table, 40),
         included,
         prop::collection::vec(option, 0..3),
         fault,
