@@ -1,5 +1,6 @@
 //! A setting is a place on the host that holds one value, or nothing. Each kind is read (`read`), written, saved and put back (`change`) once.
 
+mod above;
 pub mod account;
 pub mod acl_file;
 pub mod arguments;
@@ -16,6 +17,7 @@ mod memo;
 mod names;
 mod origin;
 pub mod package;
+mod planted;
 pub mod ports;
 mod processes;
 mod read;
@@ -26,7 +28,8 @@ pub mod secret;
 pub mod sentinel;
 pub mod server;
 pub mod service;
-pub mod strays;
+pub mod strangers;
+mod strays;
 pub mod sysctl_d;
 pub mod tls;
 pub mod traces;
@@ -162,6 +165,10 @@ pub enum Setting {
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.
     Strangers(PathBuf),
+    /// The dumps, and files of a service user's, where programs are started from. `Value::Words`, or nothing.
+    Planted(String),
+    /// The directories above a path that others than root may change. `Value::Words`, or nothing.
+    Above(PathBuf),
     /// The servers of this host that belong to no instance of the policy. `Value::Words`, or nothing.
     UnknownServers,
     /// The programs that have a Redis password in their command line. `Value::Words`, or nothing.

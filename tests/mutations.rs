@@ -76,7 +76,7 @@ const EXTRA: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "a world-readable dump",
-        &[("/var/lib/redis/dump.rdb 0644 redis:redis", "x")],
+        &[("/var/lib/redis/dump.rdb 0644 redis:redis", "REDIS0010")],
     ),
     (
         "an old kernel value at the next boot",

@@ -156,19 +156,68 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "compromise.planted",
+        title: "no dump, and no file of the service user's, lies where programs are started from",
+        severity: Severity::Critical,
+        why: "CONFIG SET dir and SAVE write a dump with the attacker's lines in it: cron and sshd read past the rest.",
+        references: &["redis issue 3594", "cron(8)", "sshd(8) authorized_keys"],
+        by_hand: "look at the files named, and at what they started",
+        wants: Wants::Instance(|p, _| {
+            vec![by_hand(Setting::Planted(p.user().to_owned()), Rule::Absent)]
+        }),
+        cases: &[
+            passes(&[("/etc/cron.d/e2scrub_all 0644 root:root", "# cron\n")]),
+            passes(&[("/etc/cron.d/ 0755 root:root", "")]),
+            fails(&[(
+                "/etc/cron.d/root 0644 root:root",
+                "REDIS0009\n* * * * * root x\n",
+            )]),
+            fails(&[(
+                "/root/.ssh/authorized_keys 0600 root:root",
+                "REDIS0009\nssh-rsa x\n",
+            )]),
+            fails(&[("/etc/cron.d/job 0644 redis:redis", "* * * * * root x\n")]),
+        ],
+    },
+    Control {
         id: "compromise.foreign-files",
         title: "nothing lies in the data directory that no Redis wrote",
         severity: Severity::High,
-        why: "Modules, scripts and key files are dropped where the server may write.",
-        references: &["HeadCrab", "P2PInfect"],
-        by_hand: "look at the files named, when they were written and by whom; do not run them",
+        why: "Modules, scripts and key files are dropped where the server may write, often under the name of a dump.",
+        references: &[
+            "HeadCrab",
+            "P2PInfect",
+            "redis rdb.h",
+            "redis cluster.c nodes.conf",
+        ],
+        by_hand: "look at the files named, when they were written and by whom; do not run them; keep backups of yours elsewhere",
         wants: Wants::Instance(|p, _| {
             vec![by_hand(Setting::Strangers(p.data_dir()), Rule::Absent)]
         }),
         cases: &[
-            passes(&[("/var/lib/redis/dump.rdb 0640 redis:redis", "REDIS0010")]),
+            passes(&[
+                ("/var/lib/redis/dump.rdb 0640 redis:redis", "REDIS0010"),
+                ("/var/lib/redis/temp-77.rdb 0640 redis:redis", ""),
+                ("/var/lib/redis/nodes.conf 0640 redis:redis", "x"),
+                (
+                    "/var/lib/redis/appendonlydir/appendonly.aof.1.base.rdb 0640 redis:redis",
+                    "REDIS0010",
+                ),
+                (
+                    "/var/lib/redis/appendonlydir/appendonly.aof.manifest 0640 redis:redis",
+                    "file",
+                ),
+            ]),
             fails(&[("/var/lib/redis/exp.so 0640 redis:redis", "x")]),
             fails(&[("/var/lib/redis/authorized_keys 0640 redis:redis", "x")]),
+            fails(&[(
+                "/var/lib/redis/dump.rdb 0640 redis:redis",
+                "\x7fELF\x02\x01",
+            )]),
+            fails(&[("/var/lib/redis/dump.rdb 0750 redis:redis", "REDIS0010")]),
+            fails(&[("/var/lib/redis/dump.rdb -> /etc/passwd", "")]),
+            fails(&[("/var/lib/redis/.x/ 0700 redis:redis", "")]),
+            fails(&[("/var/lib/redis/appendonlydir/kinsing 0640 redis:redis", "x")]),
         ],
     },
     Control {

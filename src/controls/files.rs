@@ -242,30 +242,45 @@ pub const CONTROLS: &[Control] = &[
         severity: Severity::High,
         why: "Who may write to a directory can put another in the place of the data, the log or the socket.",
         references: &["path_resolution(7)", "chmod(1)"],
-        by_hand: "chmod o-w the directory that is named",
+        by_hand: "chown root and chmod go-w each directory that is named",
         wants: Wants::Instance(|p, f| {
-            let log = p.log_file();
-            let log_dir = log.parent().map(Path::to_path_buf).unwrap_or_default();
             // What /run has is made when the service starts.
-            let run = (!f.offline).then(|| p.run_dir());
-            let mut above: Vec<PathBuf> = [p.data_dir(), log_dir]
-                .iter()
-                .flat_map(|dir| dir.ancestors().skip(1))
-                .chain(run.iter().flat_map(|dir| dir.ancestors()))
-                .filter(|dir| *dir != Path::new("/"))
-                .map(Path::to_path_buf)
+            let run = (!f.offline).then(|| p.run_dir().join("_"));
+            let places = [p.data_dir(), p.log_file(), p.config_file()];
+            // The directory of a file is checked by its own control; what stands above it, here.
+            let dirs = places.into_iter().zip([false, true, true]);
+            let mut above: Vec<PathBuf> = dirs
+                .filter_map(|(path, is_file)| match is_file {
+                    true => path.parent().map(Path::to_path_buf),
+                    false => Some(path),
+                })
+                .chain(
+                    run.iter()
+                        .filter_map(|path| path.parent().map(Path::to_path_buf)),
+                )
                 .collect();
             above.sort();
             above.dedup();
             let want = |dir: PathBuf| {
-                let what = format!("chmod o-w {}", dir.display());
-                Want::by_hand(Setting::Mode(dir), Rule::NoBits(0o002), what)
+                let what = format!(
+                    "chown root and chmod go-w the directories named, above {}",
+                    dir.display()
+                );
+                Want::by_hand(Setting::Above(dir), Rule::Absent, what)
             };
             above.into_iter().map(want).collect()
         }),
         cases: &[
             passes(&[("/var/lib/ 0755 root:root", "")]),
             fails(&[("/var/lib/ 0777 root:root", "")]),
+            fails(&[("/var/lib/ 0755 redis:root", "")]),
+            fails(&[("/var/lib/ 0775 root:redis", "")]),
+            passes(&[("/var/lib/ 0775 root:adm", "")]),
+            fails(&[
+                ("/srv/data/redis/ 0750 redis:redis", ""),
+                ("/srv/ 0777 root:root", ""),
+                ("/var/lib/redis -> /srv/data/redis", ""),
+            ]),
         ],
     },
     Control {

@@ -102,6 +102,28 @@ impl Host {
         self.read_opened(path, opened, most)
     }
 
+    /// The first bytes of a regular file, no link followed; `None` when there is none.
+    pub fn read_head(&self, path: &Path, most: u64) -> HostResult<Option<Vec<u8>>> {
+        let Some(place) = self.place(path)? else {
+            return Ok(None);
+        };
+        let flags = read_flags() | OFlag::O_NOFOLLOW;
+        let name = place.name.as_os_str();
+        let fd = match openat(place.parent.as_fd(), name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT | Errno::ELOOP) => return Ok(None),
+            Err(e) => return Err(HostError::errno(reading(path), e)),
+        };
+        let stat = fstat(fd.as_fd()).map_err(|e| HostError::errno(reading(path), e))?;
+        if Stat::from(stat).kind != Kind::File {
+            return Ok(None);
+        }
+        let mut head = Vec::new();
+        let read = File::from(fd).take(most).read_to_end(&mut head);
+        read.map_err(|e| HostError::new(reading(path), e))?;
+        Ok(Some(head))
+    }
+
     /// Attributes of the inode itself; `None` when it does not exist.
     pub fn stat(&self, path: &Path) -> HostResult<Option<Stat>> {
         if path == Path::new("/") {
@@ -149,11 +171,10 @@ impl Host {
         let mut names = Vec::new();
         for entry in dir.iter() {
             let entry = entry.map_err(|e| HostError::errno(doing(), e))?;
-            match entry.file_name().to_str() {
-                Ok("." | "..") => {}
-                Ok(name) => names.push(name.to_owned()),
-                // No file that we look for has such a name; a directory may still hold one.
-                Err(_) => continue,
+            // No file of ours has a name that is not UTF-8; a strange one is still to be seen.
+            match entry.file_name().to_string_lossy().as_ref() {
+                "." | ".." => {}
+                name => names.push(name.to_owned()),
             }
         }
         names.sort();

@@ -153,6 +153,16 @@ pub enum DirectiveValue {
     Lines(Vec<String>),
 }
 
+impl DirectiveValue {
+    /// Its argument, where it is a text.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            DirectiveValue::Line(line) => Some(line.trim_matches(['"', '\''])),
+            _ => None,
+        }
+    }
+}
+
 /// `[kernel]`: host-wide; over several instances the strictest holds.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

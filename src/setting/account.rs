@@ -128,6 +128,16 @@ impl Accounts {
         names
     }
 
+    /// The users that a group is given to, as their own or beside it.
+    pub fn members(&self, gid: u32) -> Vec<&UserEntry> {
+        let group = self.groups.iter().find(|group| group.gid == gid);
+        let named = |user: &&UserEntry| group.is_some_and(|g| g.members.contains(&user.name));
+        let users = self.users.iter();
+        users
+            .filter(|user| user.gid == gid || named(user))
+            .collect()
+    }
+
     /// Whether more than one name has this id.
     pub fn is_shared(&self, uid: u32) -> bool {
         self.users.iter().filter(|user| user.uid == uid).count() > 1

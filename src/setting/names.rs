@@ -59,6 +59,8 @@ impl fmt::Display for Setting {
             } => write!(f, "{role} of {instance}: {what}"),
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
+            Setting::Planted(user) => write!(f, "dumps and files of {user}'s among programs"),
+            Setting::Above(path) => write!(f, "directories above {}", path.display()),
             Setting::UnknownServers => write!(f, "servers that the policy does not know"),
             Setting::PasswordsInArguments => {
                 write!(f, "programs with a password in their arguments")

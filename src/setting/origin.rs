@@ -4,7 +4,7 @@ use super::measure::Measure;
 use super::server::ProcessFact;
 use super::tls::TlsFact;
 use super::tls::certificate::{CertificateFact, Role};
-use super::{Setting, Sight, kernel};
+use super::{Setting, Sight, kernel, planted};
 use crate::facts::{Init, View};
 
 impl Setting {
@@ -68,10 +68,17 @@ impl Setting {
             | Setting::Presence(path) => path.display().to_string(),
             Setting::Tls { what, .. } => tls(*what).to_owned(),
             Setting::Certificate { role, what, .. } => certificate(sight, *role, *what),
-            Setting::Strangers(dir) => format!("the names in {}", dir.display()),
-            Setting::UnknownServers => "/proc/*/comm, against the instances of the policy".to_owned(),
+            Setting::Strangers(dir) => {
+                format!("names, kinds and modes in {}, and how its dumps begin", dir.display())
+            }
+            Setting::Planted(_) => format!(
+                "owners and first bytes of the shells' and cron's own files, and of those in {}",
+                planted::PLACES.join(", ")
+            ),
+            Setting::Above(path) => format!("lstat of each directory on the way to {}", path.display()),
+            Setting::UnknownServers => "/proc/*/exe and comm, against the instances of the policy".to_owned(),
             Setting::PasswordsInArguments => {
-                "/proc/*/comm and cmdline of Redis's tools and exporters".to_owned()
+                "/proc/*/exe, comm and cmdline of Redis's tools and exporters".to_owned()
             }
             Setting::LentPorts(_) => {
                 "/proc/sys/net/ipv4/ip_local_port_range and ip_local_reserved_ports".to_owned()

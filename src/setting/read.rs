@@ -1,9 +1,9 @@
 //! Each kind of setting is read here.
 
 use super::{
-    Reading, Setting, Sight, account, acl_file, arguments, build, effective, file, firewall,
-    kernel, live, measure, package, ports, rotation, scripts, secret, sentinel, server, service,
-    strays, sysctl_d, tls, traces, unit, users,
+    Reading, Setting, Sight, above, account, acl_file, arguments, build, effective, file, firewall,
+    kernel, live, measure, package, planted, ports, rotation, scripts, secret, sentinel, server,
+    service, strangers, strays, sysctl_d, tls, traces, unit, users,
 };
 
 impl Setting {
@@ -46,6 +46,8 @@ impl Setting {
                 | Setting::Sentinel { .. }
                 | Setting::Presence(_)
                 | Setting::Strangers(_)
+                | Setting::Planted(_)
+                | Setting::Above(_)
                 | Setting::LogRotation(_)
         )
     }
@@ -133,7 +135,9 @@ impl Setting {
                 what,
             } => tls::certificate::read(sight, instance, *role, *what),
             Setting::Presence(path) => traces::read_presence(host, path),
-            Setting::Strangers(dir) => traces::read_strangers(host, dir),
+            Setting::Strangers(dir) => strangers::read(sight, dir),
+            Setting::Planted(user) => planted::read(sight, user),
+            Setting::Above(path) => above::read(sight, path),
             Setting::UnknownServers => strays::read(sight),
             Setting::PasswordsInArguments => arguments::read(sight),
             Setting::LentPorts(ports) => ports::read_lent(host, ports),

@@ -6,17 +6,8 @@ use crate::host::{Host, HostResult};
 use crate::value::Value;
 use std::path::Path;
 
-/// Names that Redis never gives a file, and attackers do: `CONFIG SET dir` and `dbfilename` with a `SAVE`, and modules dropped by a forged replication.
-const NEVER_REDIS: [&str; 5] = [
-    "authorized_keys",
-    "authorized_keys2",
-    "crontab",
-    "root",
-    "zzh",
-];
-
-/// Endings of what runs: it has no place beside a dump.
-const THAT_RUN: [&str; 4] = [".so", ".sh", ".elf", ".php"];
+/// Whoever may write to a directory must not be able to fill a report.
+const MOST_TOLD: usize = 12;
 
 /// The programs that run as the service user.
 const OURS: [&str; 10] = [
@@ -36,18 +27,6 @@ const OURS: [&str; 10] = [
 pub fn read_presence(host: &Host, path: &Path) -> Reading {
     let found = host.stat(path).map(|stat| stat.map(|_| Value::Present));
     found.into()
-}
-
-/// The names in a directory that an attacker would have put there.
-pub fn read_strangers(host: &Host, dir: &Path) -> Reading {
-    let names = match host.list(dir) {
-        Ok(names) => names,
-        Err(e) => return Reading::Unknown(e.to_string()),
-    };
-    let strange = names.into_iter().filter(|n| {
-        NEVER_REDIS.contains(&n.as_str()) || THAT_RUN.iter().any(|end| n.ends_with(end))
-    });
-    words(strange.collect())
 }
 
 /// The programs that run as a user and are not a Redis or ours, or that he could have put there himself: `FILE:PID`.
@@ -70,7 +49,13 @@ pub fn read_processes(sight: Sight, user: &str) -> Reading {
     }
 }
 
-fn words(found: Vec<String>) -> Reading {
+/// What was found, or that nothing was; of very many the first.
+pub(super) fn words(mut found: Vec<String>) -> Reading {
+    let more = found.len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        found.truncate(MOST_TOLD);
+        found.push(format!("and {more} more"));
+    }
     match found.is_empty() {
         true => Reading::Absent,
         false => Reading::Value(Value::Words(found), None),

@@ -258,6 +258,8 @@ impl Fake {
             self.remove(path);
         } else if let Some((path, target)) = place.split_once(" -> ") {
             let path = self.place_for(path);
+            // An empty directory of the fake host's own makes room.
+            let _ = std::fs::remove_dir(&path);
             symlink(target, &path).unwrap_or_else(|e| panic!("{place}: {e}"));
         } else {
             let mut words = place.split_whitespace();
