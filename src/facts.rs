@@ -70,6 +70,8 @@ pub struct Facts {
     pub digests: BTreeMap<PathBuf, String>,
     /// What dpkg has installed; an error where that cannot be read.
     pub dpkg: HostResult<Dpkg>,
+    /// Of each package of a server that is installed, the version whose directives are known here.
+    versions: BTreeMap<&'static str, Version>,
     /// Each instance's maxmemory in bytes; absent where it cannot be worked out here.
     pub maxmemory: BTreeMap<String, u64>,
     /// The sum of these.
@@ -112,6 +114,7 @@ impl Facts {
         let memory = if offline { 0 } else { machine::memory(host)? };
         let memory_limit = machine::memory_limit(host, memory)?;
         let (exe, running_exe) = binaries(host)?;
+        let dpkg = Dpkg::read(host);
         let mut facts = Facts {
             hostname: machine::hostname(host, uname.hostname)?,
             kernel: if offline { String::new() } else { uname.kernel },
@@ -132,7 +135,8 @@ impl Facts {
             exe,
             running_exe,
             digests: BTreeMap::new(),
-            dpkg: Dpkg::read(host),
+            versions: versions(&dpkg, policies),
+            dpkg,
             maxmemory: BTreeMap::new(),
             maxmemory_sum: 0,
             instances: BTreeMap::new(),
@@ -150,9 +154,7 @@ impl Facts {
 
     /// The version of an instance's server that its next start would run, as far as its directives are known here.
     pub fn version(&self, policy: &Policy) -> Option<Version> {
-        let dpkg = self.dpkg.as_ref().ok()?;
-        let installed = dpkg.installed(policy.package()).ok()??;
-        Version::of(policy.user(), &installed.version)
+        self.versions.get(policy.package()).copied()
     }
 
     /// Whether this process may change the host: root, or the owner of a fake one.
@@ -232,6 +234,17 @@ impl Facts {
         }
         i64::try_from(self.nofile.1).unwrap_or(i64::MAX)
     }
+}
+
+fn versions(dpkg: &HostResult<Dpkg>, policies: &Policies) -> BTreeMap<&'static str, Version> {
+    let version = |policy: &Policy| {
+        let found = dpkg.as_ref().ok()?.installed(policy.package()).ok()??;
+        Some((
+            policy.package(),
+            Version::of(policy.user(), &found.version)?,
+        ))
+    };
+    policies.instances.iter().filter_map(version).collect()
 }
 
 /// Root, or on a fake host the owner of its root directory.

@@ -33,7 +33,7 @@ pub use scalar::*;
 pub use schema::schema;
 pub use show::show;
 pub use starter::starter;
-pub use waiver::selection;
+pub use waiver::{Pattern, selection};
 
 /// The policy of the next boot, which must be this one.
 #[derive(Clone, Debug, PartialEq, Eq)]

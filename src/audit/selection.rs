@@ -2,14 +2,13 @@
 
 use super::ids;
 use crate::control::Control;
-use crate::policy::selection;
-use globset::GlobMatcher;
+use crate::policy::{Pattern, selection};
 
 /// Which controls are asked for.
 #[derive(Debug, Default)]
 pub struct Selection {
-    only: Vec<GlobMatcher>,
-    skip: Vec<GlobMatcher>,
+    only: Vec<Pattern>,
+    skip: Vec<Pattern>,
 }
 
 impl Selection {
@@ -20,7 +19,7 @@ impl Selection {
         controls: &[&'static Control],
     ) -> Result<Selection, String> {
         let ids = ids(controls);
-        let compile = |globs: &[String], flag: &str| -> Result<Vec<GlobMatcher>, String> {
+        let compile = |globs: &[String], flag: &str| -> Result<Vec<Pattern>, String> {
             globs
                 .iter()
                 .map(|glob| selection(glob, &ids).map_err(|e| format!("{flag}: {e}")))
@@ -47,7 +46,7 @@ impl Selection {
 
     /// Whether the control is asked for.
     pub fn has(&self, id: &str) -> bool {
-        let any = |globs: &[GlobMatcher]| globs.iter().any(|g| g.is_match(id));
+        let any = |globs: &[Pattern]| globs.iter().any(|g| g.fits(id));
         (self.only.is_empty() || any(&self.only)) && !any(&self.skip)
     }
 }

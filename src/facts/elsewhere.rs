@@ -51,6 +51,7 @@ impl Facts {
                 "reading what is installed",
                 "its host is elsewhere",
             )),
+            versions: BTreeMap::new(),
             maxmemory: BTreeMap::new(),
             maxmemory_sum: 0,
             instances: policies.instances.iter().map(of).collect(),

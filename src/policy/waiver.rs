@@ -8,7 +8,7 @@ use jiff::civil::Date;
 impl Waiver {
     /// Whether it is about a control.
     pub fn covers(&self, id: &str) -> bool {
-        matcher(&self.control).is_some_and(|glob| glob.is_match(id))
+        Pattern::new(&self.control).is_some_and(|own| own.fits(id))
     }
 
     /// Whether its last day has passed. One without a day never does.
@@ -41,11 +41,38 @@ impl Policies {
     }
 }
 
+/// Which controls a word means: the one of that id, or those of a glob.
+#[derive(Debug)]
+pub enum Pattern {
+    Id(String),
+    Glob(GlobMatcher),
+}
+
+impl Pattern {
+    /// `None` for what is no glob, which `check` has refused.
+    fn new(word: &str) -> Option<Pattern> {
+        // A matcher takes longer to make than a whole audit takes to ask an id.
+        if !word.contains(['*', '?', '[', '{', '\\', '!']) {
+            return Some(Pattern::Id(word.to_owned()));
+        }
+        let glob = globset::Glob::new(word).ok()?;
+        Some(Pattern::Glob(glob.compile_matcher()))
+    }
+
+    /// Whether it means this control.
+    pub fn fits(&self, id: &str) -> bool {
+        match self {
+            Pattern::Id(own) => own == id,
+            Pattern::Glob(glob) => glob.is_match(id),
+        }
+    }
+}
+
 /// A glob of `--only`, `--skip` or a waiver, which must fit a control.
-pub fn selection(glob: &str, ids: &[&str]) -> Result<GlobMatcher, PolicyError> {
+pub fn selection(glob: &str, ids: &[&str]) -> Result<Pattern, PolicyError> {
     super::check::glob(glob).map_err(|(what, step)| PolicyError::new(what).help(step))?;
-    match matcher(glob) {
-        Some(matcher) if ids.iter().any(|id| matcher.is_match(id)) => Ok(matcher),
+    match Pattern::new(glob) {
+        Some(pattern) if ids.iter().any(|id| pattern.fits(id)) => Ok(pattern),
         _ => {
             let error = PolicyError::new(format!("{glob:?} fits no control"));
             Err(match super::shape::nearest(glob, ids) {
@@ -54,11 +81,4 @@ pub fn selection(glob: &str, ids: &[&str]) -> Result<GlobMatcher, PolicyError> {
             })
         }
     }
-}
-
-/// `None` for what is no glob, which `check` has refused.
-fn matcher(glob: &str) -> Option<GlobMatcher> {
-    globset::Glob::new(glob)
-        .ok()
-        .map(|glob| glob.compile_matcher())
 }

@@ -5,10 +5,12 @@ use super::effective::Views;
 use super::processes::Seen;
 use super::sysctl_d::Assignments;
 use super::unit::Texts;
-use super::{Setting, firewall};
+use super::{Setting, config_file, firewall};
 use crate::host::{Begun, Host, HostResult};
+use procfs::process::Status;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// What has been read in this pass.
@@ -17,6 +19,8 @@ pub struct Memo {
     pub(super) sysctl_d: Slot<Assignments>,
     pub(super) effective: Slot<Views>,
     pub(super) processes: Slot<Vec<Seen>>,
+    pub(super) config_files: RefCell<BTreeMap<PathBuf, Rc<config_file::Lines>>>,
+    pub(super) statuses: RefCell<BTreeMap<i32, Rc<Status>>>,
     pub(super) builds: RefCell<BTreeMap<(String, Code), Found>>,
     pub(super) units: RefCell<BTreeMap<String, Rc<Texts>>>,
     /// nft takes longer to start than all else takes together: it was asked for the table before it is needed.

@@ -1,9 +1,9 @@
 //! Each kind of setting is read here.
 
 use super::{
-    Reading, Setting, Sight, above, account, acl_file, arguments, build, effective, file, firewall,
-    kernel, live, measure, package, planted, ports, rotation, scripts, secret, sentinel, server,
-    service, strangers, strays, sysctl_d, tls, traces, unit, users,
+    Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, effective,
+    file, firewall, kernel, live, measure, package, planted, ports, rotation, scripts, secret,
+    sentinel, server, service, strangers, strays, sysctl_d, tls, traces, unit, users,
 };
 
 impl Setting {
@@ -143,7 +143,7 @@ impl Setting {
             Setting::LentPorts(ports) => ports::read_lent(host, ports),
             Setting::LogRotation(log) => rotation::read(host, log),
             Setting::Processes(user) => traces::read_processes(sight, user),
-            Setting::ConfigFile { path, name } => server::read_config_file(host, path, name),
+            Setting::ConfigFile { path, name } => config_file::read(sight, path, name),
         }
     }
 }

@@ -6,17 +6,14 @@ mod mounted;
 use super::kernel::typed;
 use super::{Reading, Sight};
 use crate::facts::View;
-use crate::host::{Host, HostError, HostResult};
+use crate::redis::Told;
 use crate::redis::effective::is_secret;
-use crate::redis::{Told, config};
 use crate::value::Value;
-use procfs::process::Process;
+use procfs::process::{Process, Status};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
-
-/// Deeper nesting of includes than any honest configuration has.
-const MAX_INCLUDES: usize = 8;
+use std::rc::Rc;
 
 /// Something of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,29 +100,29 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
         procfs::process::LimitValue::Value(n) => i64::try_from(n).unwrap_or(i64::MAX),
     };
     Ok(Some(match what {
-        ProcessFact::User => Value::text(sight.facts.user_of(process.status()?.euid).name),
+        ProcessFact::User => Value::text(sight.facts.user_of(status(sight, &process)?.euid).name),
         ProcessFact::Nofile => Value::Int(limit(process.limits()?.max_open_files.soft_limit)),
         ProcessFact::Core => Value::Int(limit(process.limits()?.max_core_file_size.soft_limit)),
         ProcessFact::Replaced => {
             Value::Flag(process.exe()?.to_string_lossy().ends_with(" (deleted)"))
         }
         ProcessFact::Swapped => {
-            let kib = process.status()?.vmswap.unwrap_or(0);
+            let kib = status(sight, &process)?.vmswap.unwrap_or(0);
             Value::Int(i64::try_from(kib * 1024).unwrap_or(i64::MAX))
         }
         ProcessFact::Capabilities => {
-            Value::Int(i64::try_from(process.status()?.capeff).unwrap_or(i64::MAX))
+            Value::Int(i64::try_from(status(sight, &process)?.capeff).unwrap_or(i64::MAX))
         }
-        ProcessFact::NoNewPrivileges => match process.status()?.nonewprivs {
+        ProcessFact::NoNewPrivileges => match status(sight, &process)?.nonewprivs {
             Some(flag) => Value::Int(i64::try_from(flag).unwrap_or(0)),
             None => return Ok(None),
         },
-        ProcessFact::HugePages => match process.status()?.thp_enabled {
+        ProcessFact::HugePages => match status(sight, &process)?.thp_enabled {
             Some(flag) => Value::Flag(flag),
             None => return Ok(None),
         },
         ProcessFact::Executable => Value::text(process.exe()?.to_string_lossy()),
-        ProcessFact::Seccomp => match process.status()?.seccomp {
+        ProcessFact::Seccomp => match status(sight, &process)?.seccomp {
             Some(mode) => Value::Int(i64::from(mode)),
             None => return Ok(None),
         },
@@ -134,6 +131,23 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
         // Read with the policy at hand, above.
         ProcessFact::DataExecutable => return Ok(None),
     }))
+}
+
+/// A process's status; in a pass of judging it is read once.
+fn status(sight: Sight, process: &Process) -> procfs::ProcResult<Rc<Status>> {
+    let known = sight
+        .memo
+        .and_then(|memo| memo.statuses.borrow().get(&process.pid).cloned());
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let status = Rc::new(process.status()?);
+    if let Some(memo) = sight.memo {
+        memo.statuses
+            .borrow_mut()
+            .insert(process.pid, Rc::clone(&status));
+    }
+    Ok(status)
 }
 
 /// A directive as the running server has it.
@@ -208,63 +222,6 @@ pub fn read_anonymous(sight: Sight, instance: &str) -> Reading {
         (Err(_), View::NotRunning) => not_running(instance),
         (Err(why), _) => Reading::Unknown(why.clone()),
     }
-}
-
-/// Lines of a directive in a configuration file that is not ours, and in the files that it includes: how many, and where.
-/// Never what they say: `requirepass` and `rename-command` are secrets. The file may be the server's own to write, so no link is followed.
-pub fn read_config_file(host: &Host, path: &Path, name: &str) -> Reading {
-    let mut found = Vec::new();
-    match search(host, path, name, 0, &mut found) {
-        Ok(false) => Reading::NotApplicable(format!("there is no {}", path.display())),
-        Ok(true) if found.is_empty() => Reading::Absent,
-        Ok(true) => {
-            let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            Reading::Value(Value::Lines(count), Some(found.join(", ")))
-        }
-        Err(e) => Reading::Unknown(e.to_string()),
-    }
-}
-
-/// Debian's file is a manual of 2,000 lines around some eighty directives.
-fn without_comments(bytes: &[u8]) -> Vec<u8> {
-    let lines = bytes.split_inclusive(|b| *b == b'\n');
-    let kept = lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"));
-    kept.collect::<Vec<_>>().concat()
-}
-
-/// Adds `FILE` for each line of the directive; false when there is no such file.
-fn search(
-    host: &Host,
-    path: &Path,
-    name: &str,
-    depth: usize,
-    found: &mut Vec<String>,
-) -> HostResult<bool> {
-    let doing = || format!("reading {}", path.display());
-    if depth > MAX_INCLUDES {
-        return Err(HostError::refused(
-            doing(),
-            "its includes go too deep to be followed",
-        ));
-    }
-    let Some(bytes) = host.read_untrusted(path)? else {
-        return Ok(false);
-    };
-    for (directive, arguments) in config::parse(&String::from_utf8_lossy(&without_comments(&bytes)))
-    {
-        if directive == name {
-            found.push(path.display().to_string());
-        }
-        for included in arguments.iter().filter(|_| directive == "include") {
-            if included.contains(['*', '?', '[']) || !included.starts_with('/') {
-                let cause =
-                    format!("it includes {included}, which is not looked into: look at it by hand");
-                return Err(HostError::refused(doing(), cause));
-            }
-            search(host, Path::new(included), name, depth + 1, found)?;
-        }
-    }
-    Ok(true)
 }
 
 fn not_running(instance: &str) -> Reading {
