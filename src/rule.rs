@@ -29,8 +29,8 @@ pub enum Rule {
     LastWord(String),
     /// A limit that is not set, or not below this number.
     UnsetOrAtLeast(i64),
-    /// A list of what is allowed, rather than of what is taken away (`~`).
-    AllowList,
+    /// A list of what is allowed, rather than of what is taken away (`~`), that ends with none of these allowed.
+    AllowList(&'static [&'static str]),
     /// Permission bits that must all be there, as in a umask.
     AllBits(u32),
     /// A Debian version not below this one, by dpkg's ordering.
@@ -60,8 +60,14 @@ impl Rule {
                 let given = all.iter().rposition(|w| w == word);
                 given > taken
             }
-            (Rule::AllowList, Some(Value::Words(all))) => {
-                all.first().is_some_and(|first| !first.starts_with('~'))
+            (Rule::AllowList(never), Some(Value::Words(all))) => {
+                let is_given = |word: &&&str| {
+                    let given = all.iter().rposition(|w| w == **word);
+                    let taken = all.iter().rposition(|w| w.strip_prefix('~') == Some(word));
+                    given.is_some() && given > taken
+                };
+                let allows = all.first().is_some_and(|first| !first.starts_with('~'));
+                allows && !never.iter().any(|word| is_given(&word))
             }
             (Rule::AllBits(bits), Some(Value::Mode(m))) => m & bits == *bits,
             (Rule::VersionAtLeast(floor), Some(Value::Text(v))) => {
@@ -86,7 +92,7 @@ impl Rule {
             Rule::NoneOf(_)
             | Rule::NoWildcard
             | Rule::LastWord(_)
-            | Rule::AllowList
+            | Rule::AllowList(_)
             | Rule::UnsetOrAtLeast(_)
             | Rule::AllBits(_)
             | Rule::VersionAtLeast(_) => None,
@@ -127,7 +133,9 @@ impl fmt::Display for Rule {
             Rule::NoWildcard => f.write_str("addresses of this host, no wildcard"),
             Rule::LastWord(word) => write!(f, "{word}, not taken away again"),
             Rule::UnsetOrAtLeast(n) => write!(f, "none, or at least {n}"),
-            Rule::AllowList => f.write_str("a list of what is allowed"),
+            Rule::AllowList(never) => {
+                write!(f, "a list of what is allowed, without {}", never.join(", "))
+            }
             Rule::AllBits(bits) => write!(f, "all of the mode bits {bits:04o}"),
             Rule::VersionAtLeast(floor) => write!(f, "version {floor} or later"),
         }

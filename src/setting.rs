@@ -6,6 +6,7 @@ pub mod acl_file;
 pub mod arguments;
 pub mod build;
 mod change;
+mod conf_d;
 mod config_file;
 pub mod effective;
 pub mod file;
@@ -33,6 +34,7 @@ mod strangers;
 pub mod strays;
 pub mod sysctl_d;
 pub mod tls;
+mod tmpfiles;
 pub mod traces;
 pub mod unit;
 pub mod users;
@@ -162,6 +164,12 @@ pub enum Setting {
         role: tls::certificate::Role,
         what: tls::certificate::CertificateFact,
     },
+    /// The sizes of huge pages that are given to everybody, whatever the mode for all of them. `Value::Words`, or nothing.
+    HugePageSizes,
+    /// The lines of tmpfiles.d that write something else to a kernel file when the host boots. `Value::Words`, or nothing.
+    TmpfilesRivals { path: PathBuf, wanted: Vec<String> },
+    /// A user's id. `Value::Int`.
+    UserId(String),
     /// Whether anything is at a path. `Value::Present`, or nothing.
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.

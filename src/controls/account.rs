@@ -58,6 +58,29 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "account.not-root",
+        title: "the service user is not root by another name",
+        severity: Severity::Critical,
+        why: "A second name for id 0 is a server that runs as root, whatever its unit says.",
+        references: &["passwd(5)", "setuid(2)"],
+        by_hand: "give the user an id of its own (usermod --uid), and its files to it",
+        wants: Wants::Instance(|p, f| match f.accounts.uid(p.user()) {
+            None => Vec::new(),
+            Some(_) => vec![Want::by_hand(
+                Setting::UserId(p.user().to_owned()),
+                Rule::AtLeast(1),
+                "give the user an id of its own (usermod --uid), and its files to it",
+            )],
+        }),
+        cases: &[
+            passes(&[PASSWD]),
+            fails(&[(
+                "/etc/passwd",
+                "root:x:0:0::/root:/bin/bash\nredis:x:0:0::/var/lib/redis:/usr/sbin/nologin\n",
+            )]),
+        ],
+    },
+    Control {
         id: "account.no-extra-groups",
         title: "the service user is in no group that means power",
         severity: Severity::High,

@@ -13,6 +13,15 @@ const TMPFILES: &str = "/etc/tmpfiles.d/redis-harden.conf";
 /// Less swapped out than this is what the start of a process leaves behind.
 const SWAPPED_BYTES: i64 = 4 << 20;
 
+const SELECTED: (&str, &str) = (
+    "/sys/kernel/mm/transparent_hugepage/enabled",
+    "always [madvise] never\n",
+);
+const OUR_LINE: (&str, &str) = (
+    TMPFILES,
+    "# Written by redis-harden (memory.transparent-huge-pages).\nw- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise\n",
+);
+
 pub const CONTROLS: &[Control] = &[
     Control {
         id: "memory.transparent-huge-pages",
@@ -27,30 +36,52 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled, the same by tmpfiles.d, and restart Redis",
         wants: Wants::Host(huge_pages),
         cases: &[
-            passes(&[
-                (
-                    "/sys/kernel/mm/transparent_hugepage/enabled",
-                    "always [madvise] never\n",
-                ),
-                (
-                    "/etc/tmpfiles.d/redis-harden.conf",
-                    "# Written by redis-harden (memory.transparent-huge-pages).\nw- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise\n",
-                ),
-            ]),
+            passes(&[SELECTED, OUR_LINE]),
             passes(&[
                 (
                     "/sys/kernel/mm/transparent_hugepage/enabled",
                     "always madvise [never]\n",
                 ),
-                (
-                    "/etc/tmpfiles.d/redis-harden.conf",
-                    "# Written by redis-harden (memory.transparent-huge-pages).\nw- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise\n",
-                ),
+                OUR_LINE,
             ]),
             fails(&[(
                 "/sys/kernel/mm/transparent_hugepage/enabled",
                 "[always] madvise never\n",
             )]),
+            passes(&[
+                SELECTED,
+                OUR_LINE,
+                (
+                    "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
+                    "always [inherit] madvise never\n",
+                ),
+            ]),
+            fails(&[
+                SELECTED,
+                OUR_LINE,
+                (
+                    "/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/enabled",
+                    "[always] inherit madvise never\n",
+                ),
+            ]),
+            fails(&[
+                SELECTED,
+                OUR_LINE,
+                (
+                    "/usr/lib/tmpfiles.d/database.conf",
+                    "w /sys/kernel/mm/transparent_hugepage/* - - - - always\n",
+                ),
+            ]),
+            // The name that /etc has counts over that of /usr/lib.
+            passes(&[
+                SELECTED,
+                OUR_LINE,
+                ("/etc/tmpfiles.d/database.conf", "\n"),
+                (
+                    "/usr/lib/tmpfiles.d/database.conf",
+                    "w /sys/kernel/mm/transparent_hugepage/* - - - - always\n",
+                ),
+            ]),
         ],
     },
     Control {
@@ -340,7 +371,21 @@ fn huge_pages(policies: &Policies, facts: &Facts) -> Vec<Want> {
         content: content.into_bytes(),
         access,
     });
+    let wanted = match policies.huge_pages() {
+        HugePages::Never => vec!["never".to_owned()],
+        HugePages::Madvise => vec!["madvise".to_owned(), "never".to_owned()],
+    };
+    let rivals = Setting::TmpfilesRivals {
+        path: crate::setting::kernel::HUGE_PAGES.into(),
+        wanted,
+    };
     vec![
+        Want::by_hand(
+            Setting::HugePageSizes,
+            Rule::Absent,
+            "echo inherit > the file `enabled` of each size that is named, and wherever it is set at boot",
+        ),
+        Want::by_hand(rivals, Rule::Absent, "remove the lines that are named"),
         Want::write(Phase::Kernel, "huge-pages", Setting::HugePages, rule),
         Want::write(
             Phase::Kernel,

@@ -35,6 +35,20 @@ macro_rules! directive {
     };
 }
 
+/// Sets of calls that no server makes, and that a filter is there to keep away. Source: systemd-analyze syscall-filter.
+const ROOTS_CALLS: [&str; 10] = [
+    "@known",
+    "@clock",
+    "@cpu-emulation",
+    "@debug",
+    "@module",
+    "@mount",
+    "@obsolete",
+    "@raw-io",
+    "@reboot",
+    "@swap",
+];
+
 pub const CONTROLS: &[Control] = &[
     directive!(
         "sandbox.no-new-privileges",
@@ -384,10 +398,15 @@ pub const CONTROLS: &[Control] = &[
         why: "Most of the kernel's privileged bugs are in calls that Redis never makes.",
         references: &["systemd.exec(5) SystemCallFilter"],
         by_hand: "set SystemCallFilter=@system-service in a drop-in of the unit",
-        wants: Wants::Instance(|p, _| vec![list(p, "SystemCallFilter", Rule::AllowList)]),
+        wants: Wants::Instance(|p, _| vec![list(p, "SystemCallFilter", Rule::AllowList(&ROOTS_CALLS))]),
         cases: &[
             passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\n")]),
+            passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service @mount\nSystemCallFilter=~@mount @debug\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nUMask=027\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=~@clock\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service @mount\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@known\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\nSystemCallFilter=\n")]),
         ],
     },
     Control {

@@ -112,6 +112,16 @@ pub const CONTROLS: &[Control] = &[
                 "[Service]\nExecStart=/usr/bin/redis-server\nMemoryMax=64M\n",
             )])
             .under("[redis]\nmaxmemory = \"1gb\""),
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nExecStart=/usr/bin/redis-server\nMemoryMax=80%\n",
+            )])
+            .under("[redis]\nmaxmemory = \"100mb\""),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nExecStart=/usr/bin/redis-server\nMemoryMax=1%\n",
+            )])
+            .under("[redis]\nmaxmemory = \"100mb\""),
         ],
     },
 ];

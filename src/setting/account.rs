@@ -3,7 +3,7 @@
 
 mod reading;
 
-pub use reading::{read_group, read_groups_of, read_password, read_user};
+pub use reading::{read_group, read_groups_of, read_id, read_password, read_user};
 
 use super::{Obstacle, Sight};
 use crate::host::{Host, HostError, HostResult, Run};

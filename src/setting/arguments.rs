@@ -65,7 +65,16 @@ fn shows_password(line: &str) -> bool {
         let (option, value) = word.split_once('=').unwrap_or((word, ""));
         OPTIONS.contains(word) || OPTIONS.contains(&option) && !value.is_empty() || in_url(word)
     };
-    words.iter().any(has)
+    words.iter().any(has) || has_users_password(&words)
+}
+
+/// `--user NAME RULES`: a rule of an ACL that begins with `>`.
+fn has_users_password(words: &[&str]) -> bool {
+    let mut after = words.iter().skip_while(|word| **word != "--user").skip(1);
+    after.any(|word| {
+        word.split_whitespace()
+            .any(|rule| rule.len() > 1 && rule.starts_with('>'))
+    })
 }
 
 /// `redis://USER:PASSWORD@HOST`.
@@ -89,6 +98,9 @@ mod tests {
             ("/usr/bin/redis-server 127.0.0.1:6379\0", false),
             ("redis-cli\0--askpass\0", false),
             ("redis-cli\0--user\0app\0", false),
+            ("redis-server\0--user\0app\0on\0>s3\0~*\0", true),
+            ("redis-server\0--user\0app on >s3 ~*\0", true),
+            ("redis-server\0--user\0app\0on\0#9f86d0\0", false),
             ("redis-cli\0-u\0redis://app:s3@h:6379\0", true),
             ("redis-cli\0-u\0redis://app@h:6379\0", false),
             ("redis_exporter\0--redis.password=s3\0", true),

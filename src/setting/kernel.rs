@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Where the kernel says which mode of transparent huge pages is selected.
 pub const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
+/// Where it says so for each size, since Linux 6.8.
+pub const HUGE_PAGES_DIR: &str = "/sys/kernel/mm/transparent_hugepage";
+
 /// The file of a sysctl. A dotted name has its dots and slashes swapped (`net.ipv4.conf.eth0/200.rp_filter`), as sysctl.d(5).
 pub fn path(key: &str) -> PathBuf {
     let swapped: String = key
@@ -67,6 +70,27 @@ pub fn read_huge_pages(host: &Host) -> Reading {
     match huge_pages_mode(host) {
         Ok(Some(mode)) => Reading::Value(Value::Text(mode), None),
         Ok(None) => Reading::NotApplicable("this kernel has no transparent huge pages".into()),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+/// The sizes that are given to everybody: `always` there counts over the mode for all sizes, `inherit` is that mode.
+/// Source: admin-guide/mm/transhuge.rst.
+pub fn read_huge_page_sizes(host: &Host) -> Reading {
+    let always = || -> HostResult<Vec<String>> {
+        let dir = Path::new(HUGE_PAGES_DIR);
+        let names = host.list(dir)?.into_iter();
+        let mut found = Vec::new();
+        for name in names.filter(|name| name.starts_with("hugepages-")) {
+            let text = host.read_text(&dir.join(&name).join("enabled"))?;
+            if text.as_deref().and_then(selected) == Some("always") {
+                found.push(name);
+            }
+        }
+        Ok(found)
+    };
+    match always() {
+        Ok(found) => super::traces::words(found),
         Err(e) => Reading::Unknown(e.to_string()),
     }
 }

@@ -57,6 +57,11 @@ impl fmt::Display for Setting {
                 role,
                 what,
             } => write!(f, "{role} of {instance}: {what}"),
+            Setting::HugePageSizes => write!(f, "sizes of huge pages for everybody"),
+            Setting::TmpfilesRivals { path, .. } => {
+                write!(f, "other tmpfiles.d lines for {}", path.display())
+            }
+            Setting::UserId(name) => write!(f, "id of user {name}"),
             Setting::Presence(path) => write!(f, "{}", path.display()),
             Setting::Strangers(dir) => write!(f, "foreign files in {}", dir.display()),
             Setting::Planted(user) => write!(f, "dumps and files of {user}'s among programs"),

@@ -36,6 +36,9 @@ impl Setting {
             }
             Setting::User(_) => "/etc/passwd".to_owned(),
             Setting::Group(_) | Setting::UserGroups(_) => "/etc/group".to_owned(),
+            Setting::HugePageSizes => format!("{}/hugepages-*kB/enabled", kernel::HUGE_PAGES_DIR),
+            Setting::TmpfilesRivals { .. } => "the files of tmpfiles.d(5)".to_owned(),
+            Setting::UserId(_) => "/etc/passwd".to_owned(),
             Setting::UserPassword(_) => "/etc/shadow".to_owned(),
             Setting::Package(_) | Setting::PackageVersion(_) | Setting::PackageHeld(_) => {
                 "/var/lib/dpkg/status".to_owned()

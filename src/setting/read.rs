@@ -3,7 +3,7 @@
 use super::{
     Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, effective,
     file, firewall, kernel, live, measure, package, planted, ports, rotation, scripts, secret,
-    sentinel, server, service, strangers, strays, sysctl_d, tls, traces, unit, users,
+    sentinel, server, service, strangers, strays, sysctl_d, tls, tmpfiles, traces, unit, users,
 };
 
 impl Setting {
@@ -28,6 +28,8 @@ impl Setting {
                 | Setting::Group(_)
                 | Setting::UserGroups(_)
                 | Setting::UserPassword(_)
+                | Setting::UserId(_)
+                | Setting::TmpfilesRivals { .. }
                 | Setting::Package(_)
                 | Setting::PackageVersion(_)
                 | Setting::PackageHeld(_)
@@ -102,6 +104,9 @@ impl Setting {
             Setting::User(name) => account::read_user(sight, name),
             Setting::Group(name) => account::read_group(sight, name),
             Setting::UserGroups(name) => account::read_groups_of(sight, name),
+            Setting::UserId(name) => account::read_id(sight, name),
+            Setting::HugePageSizes => kernel::read_huge_page_sizes(host),
+            Setting::TmpfilesRivals { path, wanted } => tmpfiles::read_rivals(sight, path, wanted),
             Setting::UserPassword(name) => account::read_password(sight, name),
             Setting::Package(name) => package::read(sight, name).into(),
             Setting::PackageVersion(name) => package::read_version(sight, name),

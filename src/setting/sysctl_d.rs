@@ -2,9 +2,9 @@
 //! Source: sysctl.d(5), and sysctl(8) of procps for hosts without systemd.
 
 use super::memo::Slot;
-use super::{Obstacle, Reading, Sight, kernel};
+use super::{Obstacle, Reading, Sight, conf_d, kernel};
 use crate::facts::Init;
-use crate::host::{Host, HostError, HostResult, Image, Kind};
+use crate::host::{Host, HostError, HostResult, Image};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -175,18 +175,8 @@ fn matches(glob: &str, key: &str) -> bool {
 
 /// Reads the files in the order in which they are applied.
 fn read_all(host: &Host) -> HostResult<Assignments> {
-    let mut by_name: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for dir in DIRS.iter().rev() {
-        for name in host
-            .list(Path::new(dir))?
-            .into_iter()
-            .filter(|n| n.ends_with(".conf"))
-        {
-            by_name.insert(name.clone(), Path::new(dir).join(name));
-        }
-    }
     let mut sysctl_d = Vec::new();
-    for path in by_name.into_values() {
+    for path in conf_d::files(host, &DIRS)? {
         sysctl_d.extend(read_file(host, &path)?);
     }
     let sysctl_conf = read_file(host, Path::new(SYSCTL_CONF))?;
@@ -197,22 +187,8 @@ fn read_all(host: &Host) -> HostResult<Assignments> {
 }
 
 fn read_file(host: &Host, path: &Path) -> HostResult<Vec<(String, Assignment)>> {
-    if is_mask(host, path)? {
-        return Ok(Vec::new());
-    }
-    // A byte that is no text in somebody's comment is nothing to the appliers either.
-    let bytes = host.read(path)?;
-    let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = conf_d::text(host, path)?;
     Ok(text.map_or(Vec::new(), |text| assignments(path, &text).collect()))
-}
-
-/// A link to /dev/null masks the files of its name in later directories.
-fn is_mask(host: &Host, path: &Path) -> HostResult<bool> {
-    let link = host.stat(path)?.is_some_and(|s| s.kind == Kind::Link);
-    Ok(link
-        && host
-            .read_link(path)?
-            .is_some_and(|t| t == Path::new("/dev/null")))
 }
 
 /// `key = value` lines: comments and broken lines are skipped as the appliers do, names dotted.

@@ -34,9 +34,27 @@ pub fn read(sight: Sight, unit: &str, key: &str) -> Reading {
     match judged(sight, unit) {
         Ok(texts) => {
             let texts = texts.iter().map(|(_, text)| text.as_str());
-            directive::merged(texts, key).map_or(Reading::Absent, |v| Reading::Value(v, None))
+            let value = directive::merged(texts, key);
+            value.map_or(Reading::Absent, |v| {
+                Reading::Value(of_memory(sight, v), None)
+            })
         }
         Err(reading) => reading,
+    }
+}
+
+/// A percentage is one of this machine's memory. Source: systemd.resource-control(5).
+fn of_memory(sight: Sight, value: Value) -> Value {
+    let percent = match &value {
+        Value::Text(text) => text.strip_suffix('%').and_then(|n| n.parse::<f64>().ok()),
+        _ => None,
+    };
+    match percent {
+        // A size of memory fits a double's 53 bits.
+        Some(percent) if sight.facts.memory > 0 => {
+            Value::Int((sight.facts.memory as f64 * percent / 100.0) as i64)
+        }
+        _ => value,
     }
 }
 

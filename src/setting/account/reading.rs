@@ -31,6 +31,13 @@ pub fn read_user(sight: Sight, name: &str) -> Reading {
     user().into()
 }
 
+/// The id of a user.
+pub fn read_id(sight: Sight, name: &str) -> Reading {
+    let accounts = Accounts::read(sight.host);
+    let found = accounts.and_then(|all| all.user(name));
+    Reading::from(found.map(|user| user.map(|user| Value::Int(user.uid.into()))))
+}
+
 /// Whether the group exists.
 pub fn read_group(sight: Sight, name: &str) -> Reading {
     let found = Accounts::read(sight.host).map(|a| a.gid(name).map(|_| Value::Present));

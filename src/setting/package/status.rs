@@ -87,7 +87,7 @@ impl Dpkg {
         let mut databases = Vec::new();
         for path in std::iter::once(STATUS.to_owned()).chain(journal(host)?) {
             match host.read(Path::new(&path))? {
-                Some(content) => databases.push(Database::new(path, content)),
+                Some(content) => databases.push(Database::new(&path, content)?),
                 None if path == STATUS => {
                     return Err(HostError::refused(
                         format!("reading {STATUS}"),
@@ -140,15 +140,24 @@ fn journal(host: &Host) -> HostResult<Vec<String>> {
 
 impl Database {
     /// One pass over what may be megabytes; each question after it looks at the records' names only.
-    fn new(path: String, content: Vec<u8>) -> Database {
+    fn new(path: &str, content: Vec<u8>) -> HostResult<Database> {
         let starts = memmem::find_iter(&content, PACKAGE);
         let begins_a_line = |at: &usize| content.split_at(*at).0.last().is_none_or(|b| *b == b'\n');
-        let records = starts.filter(begins_a_line).collect();
-        Database {
-            path,
+        let records: Vec<usize> = starts.filter(begins_a_line).collect();
+        let states = memmem::find_iter(&content, b"\nStatus: ").count();
+        // Each record tells its status, and an empty database is one of no packages.
+        if states != records.len() || records.is_empty() && !content.trim_ascii().is_empty() {
+            let cause = format!(
+                "it is damaged: {} packages and {states} states (dpkg --audit)",
+                records.len()
+            );
+            return Err(HostError::refused(format!("reading {path}"), cause));
+        }
+        Ok(Database {
+            path: path.to_owned(),
             content,
             records,
-        }
+        })
     }
 
     /// The package's record: `None` when there is none, `Some(None)` when it says that the package is not installed.
@@ -274,7 +283,7 @@ Version: 2.30
 ";
 
     fn database(text: &str) -> Database {
-        Database::new(STATUS.to_owned(), text.into())
+        Database::new(STATUS, text.into()).expect("it is whole")
     }
 
     fn state_of(package: &str) -> Option<Installed> {
@@ -311,10 +320,23 @@ Version: 2.30
 
     #[test]
     fn a_status_that_dpkg_does_not_have_is_an_error() {
-        for record in ["Status: install ok half-baked\n", "Version: 1\n"] {
-            let text = format!("Package: a\n{record}");
-            assert!(database(&text).find("a").is_err(), "{record}");
+        let text = "Package: a\nStatus: install ok half-baked\n";
+        assert!(database(text).find("a").is_err());
+    }
+
+    #[test]
+    fn a_damaged_database_is_not_one_without_packages() {
+        for damaged in [
+            "\0\0\0\0",
+            "Package: a\nVersion: 1\n",
+            "Package: a\nStatus: x\n\nPackage: b\n",
+        ] {
+            assert!(
+                Database::new(STATUS, damaged.into()).is_err(),
+                "{damaged:?}"
+            );
         }
+        assert!(Database::new(STATUS, Vec::new()).is_ok(), "a new root");
     }
 
     #[test]

@@ -52,6 +52,13 @@ const SETS: [&str; 4] = [
     "SupplementaryGroups",
 ];
 
+/// Lists whose assignment may begin with `~`, which then goes for all of its words.
+const INVERTIBLE: [&str; 3] = [
+    "CapabilityBoundingSet",
+    "RestrictAddressFamilies",
+    "SystemCallFilter",
+];
+
 /// Names, which an empty assignment takes back.
 const NAMES: [&str; 2] = ["User", "Group"];
 
@@ -104,12 +111,24 @@ pub fn merged<'a>(texts: impl Iterator<Item = &'a str>, key: &str) -> Option<Val
 /// What one assignment says. Booleans read `yes` and `no`.
 pub fn value_of(key: &str, value: &str) -> Value {
     match key {
+        _ if INVERTIBLE.contains(&key) => inverted(value),
         _ if LISTS.contains(&key) => Value::words(value),
         "UMask" => u32::from_str_radix(value, 8).map_or_else(|_| Value::text(value), Value::Mode),
         "MemoryMax" => limit(value),
         _ if key.starts_with("Limit") => limit(value),
         _ if key.starts_with("Timeout") => timeout(value),
         _ => Value::Text(normal(value)),
+    }
+}
+
+/// The words of one assignment, each with the `~` that stands before the first.
+fn inverted(value: &str) -> Value {
+    match value.strip_prefix('~') {
+        None => Value::words(value),
+        Some(rest) => {
+            let words = rest.split_whitespace().map(|word| format!("~{word}"));
+            Value::Words(words.collect())
+        }
     }
 }
 
@@ -215,6 +234,40 @@ mod tests {
     fn continued_lines_are_one_over_comments() {
         let text = "[Service]\n# no\nExecPaths=/usr/lib \\\n# nor this\n /lib\n";
         assert_eq!(of(text, "ExecPaths").as_deref(), Some("/usr/lib /lib"));
+    }
+
+    #[test]
+    fn what_takes_away_takes_each_of_its_words() {
+        let text = "[Service]\nSystemCallFilter=@system-service\nSystemCallFilter=~@clock @debug\n";
+        let filter = of(text, "SystemCallFilter");
+        assert_eq!(filter.as_deref(), Some("@system-service ~@clock ~@debug"));
+        let emptied = format!("{text}SystemCallFilter=\n");
+        assert_eq!(of(&emptied, "SystemCallFilter"), None);
+    }
+
+    /// Source: systemd.exec(5), systemd.syntax(7), systemd.time(7).
+    #[test]
+    fn values_are_read_in_every_spelling() {
+        for (line, key, value) in [
+            ("LimitNOFILE=64K", "LimitNOFILE", "65536"),
+            ("LimitNOFILE=1024:65536", "LimitNOFILE", "1024"),
+            ("TimeoutSec=90", "TimeoutStopSec", "90"),
+            ("TimeoutSec=90", "TimeoutStartSec", "90"),
+            ("TimeoutStopSec=1min 30s", "TimeoutStopSec", "90"),
+            (
+                "TimeoutStopSec=infinity",
+                "TimeoutStopSec",
+                "9223372036854775807",
+            ),
+            ("UMask=0037", "UMask", "0037"),
+            ("PrivateTmp=y", "PrivateTmp", "yes"),
+            ("PrivateTmp=t", "PrivateTmp", "yes"),
+            ("PrivateTmp=n", "PrivateTmp", "no"),
+            ("PrivateTmp=f", "PrivateTmp", "no"),
+        ] {
+            let found = of(&format!("[Service]\n{line}\n"), key);
+            assert_eq!(found.as_deref(), Some(value), "{line}");
+        }
     }
 
     #[test]

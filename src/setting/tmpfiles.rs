@@ -1,0 +1,92 @@
+//! Lines of tmpfiles.d that write to a file of the kernel's when the host boots. Of two lines for one path the first counts, and those
+//! with a wildcard or a `+` come over it: measured with systemd-tmpfiles 252. So each line is named that says something else.
+
+use super::{Reading, Sight, conf_d, traces};
+use crate::host::HostResult;
+use std::path::Path;
+
+/// Where tmpfiles.d is; of files with one name, the first directory's counts.
+const DIRS: [&str; 5] = [
+    "/etc/tmpfiles.d",
+    "/run/tmpfiles.d",
+    "/usr/local/lib/tmpfiles.d",
+    "/usr/lib/tmpfiles.d",
+    "/lib/tmpfiles.d",
+];
+
+/// The lines that write to `path` what is none of `wanted`: `FILE:LINE writes VALUE`.
+pub fn read_rivals(sight: Sight, path: &Path, wanted: &[String]) -> Reading {
+    match rivals(sight, path, wanted) {
+        Ok(found) => traces::words(found),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
+fn rivals(sight: Sight, path: &Path, wanted: &[String]) -> HostResult<Vec<String>> {
+    let mut found = Vec::new();
+    for file in conf_d::files(sight.host, &DIRS)? {
+        let text = conf_d::text(sight.host, &file)?.unwrap_or_default();
+        let lines = text.lines().enumerate();
+        let written = lines.filter_map(|(n, line)| Some((n, written(line, path)?)));
+        let others = written.filter(|(_, value)| !wanted.contains(value));
+        found.extend(others.map(|(n, v)| format!("{}:{} writes {v}", file.display(), n + 1)));
+    }
+    Ok(found)
+}
+
+/// What a line writes to `path`. Source: tmpfiles.d(5): type, path, mode, user, group, age, argument.
+fn written(line: &str, path: &Path) -> Option<String> {
+    let mut words = line.split_whitespace();
+    let kind = words
+        .next()
+        .filter(|kind| kind.starts_with(['w', 'f', 'F']))?;
+    let target = words.next()?.trim_matches(['"', '\'']);
+    let is_it = Path::new(target) == path
+        || target.contains(['*', '?', '['])
+            && globset::Glob::new(target).is_ok_and(|g| g.compile_matcher().is_match(path));
+    let value: Vec<&str> = words.skip(4).collect();
+    let value = value.join(" ");
+    let value = value.trim_matches(['"', '\'']).trim_end_matches("\\n");
+    // What makes a file that is there already writes nothing into it.
+    let writes = kind.starts_with('w') || kind.starts_with('F') || kind.contains('+');
+    (is_it && writes).then(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_writes_what_its_seventh_word_says() {
+        let path = Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
+        for (line, value) in [
+            (
+                "w- /sys/kernel/mm/transparent_hugepage/enabled - - - - madvise",
+                Some("madvise"),
+            ),
+            (
+                "w! /sys/kernel/mm/transparent_hugepage/enabled - - - - always",
+                Some("always"),
+            ),
+            (
+                "w+ /sys/kernel/mm/*/enabled - - - - \"always\\n\"",
+                Some("always"),
+            ),
+            (
+                "w /sys/kernel/mm/transparent_hugepage/defrag - - - - always",
+                None,
+            ),
+            (
+                "f /sys/kernel/mm/transparent_hugepage/enabled - - - - always",
+                None,
+            ),
+            (
+                "# w /sys/kernel/mm/transparent_hugepage/enabled - - - - always",
+                None,
+            ),
+            ("d /sys/kernel/mm/transparent_hugepage/enabled", None),
+        ] {
+            assert_eq!(written(line, path).as_deref(), value, "{line}");
+        }
+    }
+}
