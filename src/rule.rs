@@ -166,6 +166,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_filter_that_only_takes_away_is_no_list_of_what_is_allowed() {
+        let rule = Rule::AllowList(&["@mount"]);
+        for (filter, holds) in [
+            ("@system-service", true),
+            ("@system-service ~@clock", true),
+            ("~@clock", false),
+            ("~@clock @system-service", false),
+            ("@system-service @mount", false),
+            ("@system-service @mount ~@mount", true),
+            ("@system-service ~@mount @mount", false),
+            ("", false),
+        ] {
+            assert_eq!(rule.holds(Some(&Value::words(filter))), holds, "{filter}");
+        }
+        assert!(!rule.holds(None));
+    }
+
+    #[test]
     fn at_least_never_asks_to_lower() {
         let rule = Rule::AtLeast(511);
         assert!(rule.holds(Some(&Value::Int(4096))));
