@@ -8,6 +8,7 @@
 mod files;
 mod lock;
 mod locks;
+mod namespaces;
 mod path;
 mod programs;
 mod sockets;

@@ -6,6 +6,7 @@ pub mod effective;
 mod line;
 pub mod live;
 pub mod rdb;
+pub mod refusals;
 pub mod rehearsal;
 pub mod remote;
 pub mod sentinel;
@@ -17,6 +18,7 @@ pub mod users;
 use effective::words;
 use line::{Line, Stream};
 use redis::{ConnectionLike, RedisResult, Value};
+use refusals::Refusal;
 use remote::Handshake;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -59,6 +61,8 @@ pub struct Told {
     pub users: Answer<Vec<User>>,
     /// `MODULE LIST`: the name of each module, and its file; one that is built in has none.
     pub modules: Answer<Vec<(String, String)>>,
+    /// `ACL LOG`, the newest entries.
+    pub refusals: Answer<Vec<Refusal>>,
     /// `CLUSTER INFO`; nothing where the server is no part of a cluster.
     pub cluster: Answer<BTreeMap<String, String>>,
     /// How it spoke TLS, where it is elsewhere and was asked by TLS.
@@ -107,12 +111,13 @@ type Pairs = Vec<(String, Vec<u8>)>;
 
 /// Asks any server: what it refuses to tell is missing, with the reason.
 fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
-    type Modules = Vec<BTreeMap<String, Value>>;
+    type Tables = Vec<BTreeMap<String, Value>>;
     type Replies = (
         RedisResult<Pairs>,
         RedisResult<String>,
         RedisResult<Vec<String>>,
-        RedisResult<Modules>,
+        RedisResult<Tables>,
+        RedisResult<Tables>,
         RedisResult<String>,
     );
     let mut questions = redis::pipe();
@@ -121,6 +126,7 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         &["INFO", "everything"],
         &["ACL", "LIST"],
         &["MODULE", "LIST"],
+        &["ACL", "LOG", refusals::MOST],
         &["CLUSTER", "INFO"],
     ] {
         let (command, arguments) = question.split_first().unwrap_or((&"PING", &[]));
@@ -130,7 +136,7 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         .ignore_errors()
         .query(connection)
         .map_err(silence)?;
-    let (directives, info, users, modules, cluster) = replies;
+    let (directives, info, users, modules, refusals, cluster) = replies;
     let info = fields(&info.map_err(silence)?);
     let (directives, unconfigured) = match directives {
         Ok(directives) if !is_whole(&directives) => (directives, Some(Silence::in_part())),
@@ -145,6 +151,7 @@ fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         uninformed: (!is_whole_info(&info)).then(Silence::in_part),
         users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
         modules: answer(modules.map(|all| all.iter().map(module).collect())),
+        refusals: answer(refusals.map(|all| all.iter().map(Refusal::of).collect())),
         cluster: match info.get("cluster_enabled").map(String::as_str) {
             Some("1") => answer(cluster.map(|text| fields(&text))),
             _ => Answer::default(),

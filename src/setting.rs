@@ -170,6 +170,10 @@ pub enum Setting {
     TmpfilesRivals { path: PathBuf, wanted: Vec<String> },
     /// A user's id. `Value::Int`.
     UserId(String),
+    /// A sysctl as the running server has it, where its network namespace is not this host's. A number.
+    ServerSysctl { instance: String, key: String },
+    /// The clients that the running server refused in the last day. `Value::Words`, or nothing.
+    Refusals(String),
     /// Whether anything is at a path. `Value::Present`, or nothing.
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.

@@ -140,6 +140,8 @@ fn compliant() -> Fake {
         ("INFO maxmemory", "536870912"),
         ("/proc/77/ 0555 redis:redis", ""),
         ("/proc/77/comm", "redis-server\n"),
+        ("/proc/77/ns/net -> net:[4026531840]", ""),
+        ("/proc/self/ns/net -> net:[4026531840]", ""),
         ("/proc/77/limits", "@proc/limits-65535"),
         ("/proc/77/oom_score_adj", "0\n"),
         ("/proc/77/cgroup", "0::/system.slice/redis-server.service\n"),

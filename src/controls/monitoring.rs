@@ -52,6 +52,26 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "monitoring.refused-clients",
+        title: "no client was refused in the last day",
+        severity: Severity::Low,
+        why: "A refused password or command is somebody who tries, or an application that does not work; nobody else tells you.",
+        references: &["https://redis.io/docs/latest/commands/acl-log/"],
+        by_hand: "ACL LOG names user, client and command of each; ACL LOG RESET once they are explained",
+        wants: Wants::Told(|p, _| {
+            vec![Want::by_hand(
+                Setting::Refusals(p.redis.name.to_string()),
+                Rule::Absent,
+                "ACL LOG names user, client and command of each; ACL LOG RESET once they are explained",
+            )]
+        }),
+        cases: &[
+            passes(&[("INFO role", "master")]),
+            passes(&[("REFUSED auth", "90000")]),
+            fails(&[("REFUSED auth", "12.5")]),
+        ],
+    },
+    Control {
         id: "monitoring.log-rotation",
         title: "the log is rotated",
         severity: Severity::Low,

@@ -13,6 +13,33 @@ use std::path::PathBuf;
 
 pub const CONTROLS: &[Control] = &[
     Control {
+        id: "network.server-namespace",
+        title: "a server with a network namespace of its own has its backlog there too",
+        severity: Severity::Medium,
+        why: "somaxconn and tcp_max_syn_backlog belong to a network namespace: what the host has says nothing about a container's.",
+        references: &["network_namespaces(7)", "docker run --sysctl"],
+        by_hand: "nsenter -t PID -n sysctl -w net.core.somaxconn=4096, and in what starts it: docker run --sysctl, or the pod's securityContext.sysctls",
+        wants: Wants::Instance(|p, f| {
+            if f.offline {
+                return Vec::new();
+            }
+            let floors = [
+                ("net.core.somaxconn", p.kernel.somaxconn),
+                ("net.ipv4.tcp_max_syn_backlog", p.kernel.tcp_max_syn_backlog),
+            ];
+            let want = |(key, floor): (&str, u32)| {
+                let setting = Setting::ServerSysctl {
+                    instance: p.redis.name.to_string(),
+                    key: key.into(),
+                };
+                let what = format!("sysctl {key}={floor} in what gives the server its network");
+                Want::by_hand(setting, Rule::AtLeast(floor.into()), what)
+            };
+            floors.into_iter().map(want).collect()
+        }),
+        cases: &[],
+    },
+    Control {
         id: "network.bind",
         title: "the running server listens on the policy's addresses only",
         severity: Severity::Critical,

@@ -57,6 +57,10 @@ impl fmt::Display for Setting {
                 role,
                 what,
             } => write!(f, "{role} of {instance}: {what}"),
+            Setting::ServerSysctl { instance, key } => {
+                write!(f, "running {instance}: sysctl {key}")
+            }
+            Setting::Refusals(instance) => write!(f, "running {instance}: refused clients"),
             Setting::HugePageSizes => write!(f, "sizes of huge pages for everybody"),
             Setting::TmpfilesRivals { path, .. } => {
                 write!(f, "other tmpfiles.d lines for {}", path.display())

@@ -36,6 +36,10 @@ impl Setting {
             }
             Setting::User(_) => "/etc/passwd".to_owned(),
             Setting::Group(_) | Setting::UserGroups(_) => "/etc/group".to_owned(),
+            Setting::ServerSysctl { key, .. } => {
+                format!("{}, in the server's network namespace", kernel::path(key).display())
+            }
+            Setting::Refusals(_) => "ACL LOG".to_owned(),
             Setting::HugePageSizes => format!("{}/hugepages-*kB/enabled", kernel::HUGE_PAGES_DIR),
             Setting::TmpfilesRivals { .. } => "the files of tmpfiles.d(5)".to_owned(),
             Setting::UserId(_) => "/etc/passwd".to_owned(),

@@ -66,6 +66,7 @@ impl Setting {
             Setting::Info { field, .. } => !matches!(field.as_str(), "config_file" | "executable"),
             Setting::Users { .. }
             | Setting::Modules(_)
+            | Setting::Refusals(_)
             | Setting::Cluster { .. }
             | Setting::Anonymous(_) => true,
             _ => false,
@@ -129,6 +130,8 @@ impl Setting {
                 effective::read(sight, instance, *question)
             }
             Setting::Users { instance, what } => users::read(sight, instance, *what),
+            Setting::ServerSysctl { instance, key } => server::read_sysctl(sight, instance, key),
+            Setting::Refusals(instance) => server::read_refusals(sight, instance),
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
             Setting::Sentinel { path, what } => sentinel::read(sight, path, *what),

@@ -3,14 +3,16 @@
 mod control_group;
 mod mounted;
 
-use super::kernel::typed;
+use super::kernel::{self, typed};
 use super::{Reading, Sight};
 use crate::facts::View;
+use crate::host::Host;
 use crate::redis::Told;
 use crate::redis::effective::is_secret;
 use crate::value::Value;
 use procfs::process::{Process, Status};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
@@ -133,6 +135,24 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
     }))
 }
 
+/// A sysctl of the server's own network namespace, where it has one: a container's, or its unit's.
+pub fn read_sysctl(sight: Sight, instance: &str, key: &str) -> Reading {
+    let known = sight.facts.instances.get(instance);
+    let Some(pid) = known.and_then(|known| known.pid()) else {
+        return not_running(instance);
+    };
+    match sight.host.has_other_network(pid) {
+        Some(true) => {}
+        Some(false) => return Reading::NotApplicable("it is on this host's network".into()),
+        None => return Reading::Unknown(format!("/proc/{pid}/ns/net cannot be looked at")),
+    }
+    let look = |host: &Host| kernel::read(host, key);
+    match sight.host.in_network_of(pid, look) {
+        Ok(found) => found.into(),
+        Err(e) => Reading::Unknown(e.to_string()),
+    }
+}
+
 /// A process's status; in a pass of judging it is read once.
 fn status(sight: Sight, process: &Process) -> procfs::ProcResult<Rc<Status>> {
     let known = sight
@@ -171,6 +191,25 @@ pub fn read_modules(sight: Sight, instance: &str) -> Reading {
         let loaded = modules.iter().filter(|(_, file)| !file.is_empty());
         let names: Vec<String> = loaded.map(|(n, file)| format!("{n}:{file}")).collect();
         Ok((!names.is_empty()).then_some(Value::Words(names)))
+    })
+}
+
+/// Refusals of the last day, by their reason: a deployment that goes wrong, or somebody who tries.
+pub fn read_refusals(sight: Sight, instance: &str) -> Reading {
+    const DAY: f64 = 86_400.0;
+    optional(sight, instance, "ACL LOG", |told| {
+        let all = told.refusals.0.as_ref().map_err(Clone::clone)?;
+        let mut counts: BTreeMap<&str, (u64, f64)> = BTreeMap::new();
+        for refusal in all.iter().filter(|refusal| refusal.age < DAY) {
+            let (count, age) = counts.entry(&refusal.reason).or_insert((0, f64::INFINITY));
+            *count += refusal.count;
+            *age = age.min(refusal.age);
+        }
+        let told = counts.iter().map(|(reason, (count, age))| {
+            format!("{reason} refused {count} times, last {age:.0} s ago")
+        });
+        let told: Vec<String> = told.collect();
+        Ok((!told.is_empty()).then_some(Value::Words(told)))
     })
 }
 

@@ -53,6 +53,10 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
         "the kernel's table: tests/firewall/, in network namespaces",
     ),
     (
+        "network.server-namespace",
+        "another network namespace: tests/running.rs",
+    ),
+    (
         "kernel.clock-cost",
         "measured on the machine that runs: no fake host can make its clock slow",
     ),
@@ -75,6 +79,10 @@ const NO_FAILING_CASE: &[(&str, &str)] = &[
     (
         "service.binary",
         "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
+    ),
+    (
+        "network.server-namespace",
+        "another network namespace: tests/running.rs",
     ),
     (
         "network.firewall",

@@ -13,6 +13,7 @@
 //! ("CLUSTER field", "value")
 //! ("ACL user", "on nopass ~* +@all")
 //! ("MODULE name", "/path/of.so")
+//! ("REFUSED auth", "12.5"): seconds ago
 //! ("ANONYMOUS", "open" | "refused")       how it answers a client without password
 //! ```
 //!
@@ -32,6 +33,7 @@ use redis_harden::journal::{self, Applied, Conflict, Run, Story};
 use redis_harden::plan::{Change, plan};
 use redis_harden::policy::Policies;
 use redis_harden::redis::Told;
+use redis_harden::redis::refusals::Refusal;
 use redis_harden::redis::users::User;
 use redis_harden::setting::Sight;
 use std::collections::BTreeMap;
@@ -252,6 +254,14 @@ impl Fake {
                 .as_mut()
                 .expect("a fake server tells all");
             modules.push((name.to_owned(), content.to_owned()));
+        } else if let Some(reason) = place.strip_prefix("REFUSED ") {
+            self.runs = true;
+            let refusals = self.told.refusals.0.as_mut();
+            refusals.expect("a fake server tells all").push(Refusal {
+                reason: reason.to_owned(),
+                count: 1,
+                age: content.parse().expect("seconds"),
+            });
         } else if place == "ANONYMOUS" {
             self.anonymous = Some(content == "open");
         } else if let Some(path) = place.strip_suffix(" absent") {
