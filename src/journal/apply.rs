@@ -69,6 +69,7 @@ pub fn apply(
         run,
         applied: Applied::default(),
         broken: BTreeSet::new(),
+        whole: BTreeSet::new(),
         entries: Vec::new(),
         pending: None,
         preflight: Preflight::default(),
@@ -103,6 +104,8 @@ struct Work<'a, 'b> {
     applied: Applied,
     /// Groups that failed: what belongs to them is left alone for the rest of the run.
     broken: BTreeSet<String>,
+    /// Groups that the journal calls whole.
+    whole: BTreeSet<String>,
     entries: Vec<Entry>,
     /// The changes that are called for; `None` when something has changed since they were worked out.
     pending: Option<Vec<Change>>,
@@ -130,6 +133,7 @@ impl Work<'_, '_> {
             self.pending = Some(pending);
             return Ok(false);
         }
+        self.tell_whole(&pending)?;
         let facts = Facts::gather(self.host, self.policies)?;
         let sight = Sight::new(self.host, &facts);
         let mut changed = false;
@@ -152,6 +156,19 @@ impl Work<'_, '_> {
             }
         }
         Ok(changed)
+    }
+
+    /// Journals the groups that this run has changed and of which nothing is called for any more.
+    fn tell_whole(&mut self, pending: &[Change]) -> HostResult<()> {
+        let touched: BTreeSet<&str> = self.entries.iter().map(|e| e.group.as_str()).collect();
+        for group in touched {
+            let is_open = pending.iter().any(|change| change.group.name == group);
+            if !is_open && !self.broken.contains(group) && !self.whole.contains(group) {
+                self.run.whole(group)?;
+                self.whole.insert(group.to_owned());
+            }
+        }
+        Ok(())
     }
 
     fn judge(&self) -> HostResult<Vec<Change>> {
@@ -217,6 +234,7 @@ impl Work<'_, '_> {
         make: impl FnOnce(&mut Self) -> HostResult<()>,
     ) -> HostResult<()> {
         let before = setting.save(sight)?;
+        self.whole.remove(group);
         let n = self
             .run
             .intent(group, &setting, before.clone(), text.clone())?;

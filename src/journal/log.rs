@@ -5,6 +5,7 @@ use super::{RUNS, seconds};
 use crate::host::{Host, HostError, HostResult, Image};
 use crate::setting::{Saved, Setting};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Who ran what, when and why.
@@ -54,6 +55,10 @@ pub enum Record {
     Undone {
         n: u32,
     },
+    /// Nothing of a group is left to be done: what a crash leaves after it stays.
+    Whole {
+        group: String,
+    },
     End {
         outcome: Outcome,
         at: String,
@@ -91,6 +96,8 @@ pub struct Story {
     pub header: Header,
     pub entries: Vec<Entry>,
     pub outcome: Option<Outcome>,
+    /// The groups of which nothing was left to be done.
+    whole: BTreeSet<String>,
     dir: PathBuf,
 }
 
@@ -176,6 +183,13 @@ impl<'a> Run<'a> {
     /// Records that a change has been put back.
     pub fn undone(&mut self, n: u32) -> HostResult<()> {
         self.write(&Record::Undone { n })
+    }
+
+    /// Records that all of a group has been done.
+    pub fn whole(&mut self, group: &str) -> HostResult<()> {
+        self.write(&Record::Whole {
+            group: group.to_owned(),
+        })
     }
 
     /// Records the end.
@@ -284,6 +298,7 @@ fn tell(host: &Host, dir: PathBuf) -> HostResult<Option<Story>> {
                     header,
                     entries: Vec::new(),
                     outcome: None,
+                    whole: BTreeSet::new(),
                     dir: dir.clone(),
                 });
             }
@@ -311,6 +326,8 @@ impl Story {
                 text,
             } => {
                 let before = with_content(host, &self.dir, n, before)?;
+                // It has been taken up again.
+                self.whole.remove(&group);
                 self.entries.push(Entry {
                     n,
                     group,
@@ -327,6 +344,9 @@ impl Story {
                 e.after = after.clone();
             }),
             Record::Undone { n } => self.mark(n, |e| e.undone = true),
+            Record::Whole { group } => {
+                self.whole.insert(group);
+            }
             Record::End { outcome, .. } => self.outcome = Some(outcome),
         }
         Ok(())
@@ -334,6 +354,15 @@ impl Story {
 
     fn mark(&mut self, n: u32, mark: impl Fn(&mut Entry)) {
         self.entries.iter_mut().filter(|e| e.n == n).for_each(mark);
+    }
+
+    /// The changes in force of groups that may have been done in part. A group is more than its records tell: what was to come after
+    /// them, such as the restart after a file, was never begun.
+    pub fn half_done(&self) -> Vec<&Entry> {
+        let in_force = self.in_force().into_iter();
+        in_force
+            .filter(|entry| !self.whole.contains(&entry.group))
+            .collect()
     }
 
     /// The changes that are in force: done or perhaps done, and not put back.

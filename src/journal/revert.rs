@@ -122,18 +122,8 @@ fn recover_runs(sight: Sight, stories: Vec<Story>, say: &mut dyn FnMut(&str)) ->
         if story.outcome.is_some() {
             continue;
         }
-        let half: BTreeSet<&str> = story
-            .in_force()
-            .iter()
-            .filter(|e| !e.done)
-            .map(|e| e.group.as_str())
-            .collect();
-        let entries: Vec<Entry> = story
-            .in_force()
-            .into_iter()
-            .filter(|e| half.contains(e.group.as_str()))
-            .cloned()
-            .collect();
+        let entries: Vec<Entry> = story.half_done().into_iter().cloned().collect();
+        let half: BTreeSet<&str> = entries.iter().map(|e| e.group.as_str()).collect();
         let runs_here = |e: &Entry| sight.host.is_running() || !e.setting.is_of_a_running_system();
         if !entries.iter().all(runs_here) {
             say(&format!(
@@ -146,7 +136,7 @@ fn recover_runs(sight: Sight, stories: Vec<Story>, say: &mut dyn FnMut(&str)) ->
         let groups: Vec<&str> = half.into_iter().collect();
         if groups.is_empty() {
             say(&format!(
-                "run {} was interrupted between two changes; what it did is kept",
+                "run {} was interrupted between two groups; what it did is kept",
                 story.header.run
             ));
         } else {

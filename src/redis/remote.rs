@@ -10,7 +10,7 @@ use super::timed::Timed;
 use super::{Endpoint, Login, Silence, Told, interview, lets_in, log_in, ping_on};
 use rustls::Error;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tls::Refusal;
 pub use tls::{Client, Handshake, Takes};
 pub use witness::Shown;
@@ -18,6 +18,9 @@ pub use words::of_io;
 
 /// For a connection and its handshake, and for each answer: another continent needs a second.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// For all that is asked of one server, however many connections that takes.
+const WHOLE: Duration = Duration::from_secs(15);
 
 /// For a look at what else may be there.
 const CURIOSITY: Duration = Duration::from_secs(1);
@@ -29,6 +32,8 @@ pub struct Server {
     pub login: Option<Login>,
     /// None where it is asked in clear text.
     pub tls: Option<Client>,
+    /// When it has been asked enough.
+    until: Instant,
 }
 
 /// Whether its CONFIG says how TLS is spoken: it does not where it is refused, nor where something else speaks TLS before it.
@@ -38,6 +43,23 @@ fn tells_of_tls(told: &Told) -> bool {
 }
 
 impl Server {
+    /// Who is to be asked from now on.
+    pub fn new(host: String, port: u16, login: Option<Login>, tls: Option<Client>) -> Server {
+        Server {
+            host,
+            port,
+            login,
+            tls,
+            until: Instant::now() + WHOLE,
+        }
+    }
+
+    /// For the next connection, or the next answer; a connection without time left ends at once.
+    fn patience(&self) -> Duration {
+        let left = self.until.saturating_duration_since(Instant::now());
+        PATIENCE.min(left).max(Duration::from_millis(1))
+    }
+
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::Tcp(self.host.clone(), self.port)
     }
@@ -57,7 +79,7 @@ impl Server {
 
     /// Two connections more, of which a server may log that no agreement was found.
     fn takes(&self, name: &str) -> Takes {
-        let stream = || Timed::connect(&self.host, self.port, PATIENCE);
+        let stream = || Timed::connect(&self.host, self.port, self.patience());
         let words = |e: io::Error| e.to_string();
         Takes {
             version: stream()
@@ -77,7 +99,7 @@ impl Server {
 
     fn open(&self) -> Result<Line, String> {
         let stream =
-            Timed::connect(&self.host, self.port, PATIENCE).map_err(|e| match e.kind() {
+            Timed::connect(&self.host, self.port, self.patience()).map_err(|e| match e.kind() {
                 ErrorKind::ConnectionRefused => Silence::Nobody.to_string(),
                 ErrorKind::TimedOut => format!("connecting to it: {e}"),
                 _ => e.to_string(),
@@ -90,7 +112,7 @@ impl Server {
                 Stream::Tls(Box::new(tls), Box::new(handshake))
             }
         };
-        Ok(Line::new(stream, PATIENCE))
+        Ok(Line::new(stream, self.patience()))
     }
 
     /// Why a connection that was there told nothing.

@@ -4,6 +4,7 @@
 use super::{Reading, Sight, traces};
 use crate::host::{Host, HostResult, Kind, Stat};
 use crate::policy::Policy;
+use crate::supervise::lock;
 use std::path::Path;
 
 /// Where a mount or a system puts something beside the data.
@@ -71,7 +72,8 @@ fn is_dump(host: &Host, path: &Path) -> HostResult<bool> {
 fn is_redis(policy: Option<&Policy>, name: &str) -> bool {
     let configured = ["dbfilename", "appendfilename", "cluster-config-file"];
     let ends = [".rdb", ".aof", ".manifest"];
-    configured.iter().any(|key| is_given(policy, key, name))
+    name == lock::NAME
+        || configured.iter().any(|key| is_given(policy, key, name))
         || ends.iter().any(|end| name.ends_with(end))
         // cluster.c writes nodes.conf.tmp-PID-MS beside nodes.conf.
         || name.starts_with("nodes") && name.contains(".conf")

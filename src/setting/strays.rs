@@ -32,7 +32,7 @@ fn strays(sight: Sight) -> HostResult<Vec<String>> {
     let here = namespace(sight.host, "self");
     let mut strays = Vec::new();
     for process in seen(sight)?.iter() {
-        if !is_server(process) || ours.contains(&process.pid) {
+        if !is_server(process) || is_sentinel(sight, process) || ours.contains(&process.pid) {
             continue;
         }
         // A save is a child of its server.
@@ -51,6 +51,12 @@ fn is_server(process: &Seen) -> bool {
     SERVERS
         .iter()
         .any(|server| process.is_called(server) || process.calls_itself(server))
+}
+
+/// A Sentinel is the same program by another name; where none is configured, nothing may hide behind it.
+fn is_sentinel(sight: Sight, process: &Seen) -> bool {
+    let names = ["redis-sentinel", "valkey-sentinel"];
+    !sight.facts.sentinels.is_empty() && names.iter().any(|name| process.calls_itself(name))
 }
 
 /// The PID namespace of a process, as far as it may be looked at.

@@ -14,7 +14,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const NAME: &str = ".redis-harden.lock";
+/// The lock's name, in the data directory.
+pub const NAME: &str = ".redis-harden.lock";
 
 /// Takes the lock, or refuses because of another supervisor. A server that has lost its supervisor is saving
 /// its data on the way out: it is waited for.

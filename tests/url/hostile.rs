@@ -2,7 +2,7 @@
 
 use crate::issued::certificates;
 use crate::server::free_port;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -123,4 +123,29 @@ fn what_it_says_is_shown_and_not_obeyed() {
         said.contains("authentication failed: ERR \\u{1b}[2Jgone"),
         "{said}"
     );
+}
+
+/// Each answer comes within its own time, and they never end.
+#[test]
+fn one_that_is_slow_with_everything_is_given_up_as_a_whole() {
+    let port = port_where(|mut stream| {
+        let mut asked = [0; 4096];
+        while stream.read(&mut asked).is_ok_and(|n| n > 0) {
+            std::thread::sleep(Duration::from_secs(4));
+            let _ = stream.write_all(b"+OK\r\n-ERR no\r\n+OK\r\n-ERR no\r\n-ERR no\r\n-ERR no\r\n");
+        }
+    });
+    let start = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_redis-harden"))
+        .args(["check", "--url", &format!("redis://127.0.0.1:{port}")])
+        .env("REDISCLI_AUTH", "pw")
+        .output()
+        .expect("it runs");
+    // 15 s for all of it, and a last look.
+    assert!(
+        start.elapsed() < Duration::from_secs(19),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(output.status.code(), Some(2));
 }

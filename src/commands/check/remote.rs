@@ -70,12 +70,7 @@ impl Target {
                 )));
             }
         };
-        Ok(Some(Target(Server {
-            host,
-            port,
-            login,
-            tls,
-        })))
+        Ok(Some(Target(Server::new(host, port, login, tls))))
     }
 
     /// The server, under this machine's policy for its first instance. Nothing of this machine is read for the host elsewhere.
