@@ -5,10 +5,12 @@ mod line;
 mod log;
 mod preflight;
 mod revert;
+mod story;
 
 pub use apply::{Applied, Failure, apply};
-pub use log::{Entry, Header, Outcome, Record, Run, Story, open, runs};
+pub use log::{Header, Outcome, Record, Run};
 pub use revert::{Conflict, recover, rollback};
+pub use story::{Entry, Story, open, runs};
 
 use crate::host::{Host, HostResult, Lock};
 use crate::setting::Saved;

@@ -139,7 +139,7 @@ fn managed(mut stream: std::net::TcpStream) {
         let answer = match text {
             all if all.contains("CONFIG") => {
                 "*2\r\n$9\r\nmaxmemory\r\n$7\r\n1000000\r\n$20\r\nredis_version:7.0.15\r\n\
-                 -ERR no\r\n-ERR no\r\n-ERR no\r\n"
+                 -ERR no\r\n-ERR no\r\n-ERR no\r\n-ERR no\r\n"
             }
             ping if ping.contains("PING") => "-NOAUTH no\r\n",
             _ => "+OK\r\n",

@@ -1,9 +1,10 @@
 //! Writes a plan: phase by phase, each judged anew on what the earlier ones left; group by group, a failed one undone in reverse.
 
 use super::digest;
-use super::log::{Entry, Outcome, Run};
+use super::log::{Outcome, Run};
 use super::preflight::Preflight;
 use super::revert::undo;
+use super::story::Entry;
 use crate::audit::{Selection, audit};
 use crate::control::{Control, Phase};
 use crate::facts::{Facts, View};

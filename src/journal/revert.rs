@@ -1,7 +1,8 @@
 //! Puts back: a group that failed, a run that was interrupted, a run that somebody rolls back.
 
 use super::apply::is_unit;
-use super::log::{Entry, Outcome, Run, Story, runs};
+use super::log::{Outcome, Run};
+use super::story::{Entry, Story, runs};
 use super::{RUNS, digest};
 use crate::facts::{Facts, Instance, View};
 use crate::host::{Host, HostError, HostResult, Image};
