@@ -122,6 +122,11 @@ pub enum Command {
         after_help = "Example:\n  sudo redis-harden rollback\n  sudo redis-harden rollback 3 --force"
     )]
     Rollback(Rollback),
+    /// Keep what an `apply --confirm-within` did: you can still reach this host.
+    #[command(
+        after_help = "Example:\n  sudo redis-harden apply --confirm-within 60s\n  sudo redis-harden confirm"
+    )]
+    Confirm(Confirm),
     /// List the runs of apply: who, when, why, and what they changed (-v).
     #[command(after_help = "Example:\n  sudo redis-harden history -v")]
     History,
@@ -247,6 +252,13 @@ pub struct Apply {
     /// Exit with 1 also for what only the machine's owner or a person can fix.
     #[arg(long)]
     pub strict: bool,
+    /// Roll everything back unless `confirm` is run in this time after the apply has ended, such as 60s: for changes that may shut
+    /// you out.
+    #[arg(long, value_name = "TIME", conflicts_with = "dry_run")]
+    pub confirm_within: Option<crate::policy::scalar::Duration>,
+    /// All or nothing: where one group fails, undo the others too.
+    #[arg(long)]
+    pub atomic: bool,
     /// As the boot unit runs it: kernel values and files, no package and no restart.
     #[arg(long, hide = true)]
     pub boot: bool,
@@ -263,12 +275,24 @@ pub enum Restart {
 pub struct Rollback {
     /// The run's number, as history lists it; by default the newest that is in force.
     pub run: Option<u32>,
-    /// Put back also what somebody has changed since.
-    #[arg(long)]
-    pub force: bool,
+    /// Put back also what somebody has changed since: all of it, or only the settings named.
+    #[arg(long, value_name = "SETTING", num_args = 0..=1, require_equals = true, default_missing_value = "", action = clap::ArgAction::Append)]
+    pub force: Vec<String>,
     /// How long to wait for another apply.
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub lock_timeout: crate::policy::scalar::Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Confirm {
+    /// The run's number, as history lists it; by default the one that waits.
+    pub run: Option<u32>,
+    /// How long to wait for an apply that is at work.
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_timeout: crate::policy::scalar::Duration,
+    /// As `apply` starts it: wait so long for the word of somebody else, then roll the run back.
+    #[arg(long, hide = true, value_name = "TIME", requires = "run")]
+    pub or_roll_back_in: Option<crate::policy::scalar::Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -342,6 +366,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(&context, args),
         Command::Plan(args) => commands::plan::run(&context, args),
         Command::Apply(args) => commands::apply::run(&context, args),
+        Command::Confirm(args) => commands::confirm::run(&context, args),
         Command::Rollback(args) => commands::rollback::run(&context, args),
         Command::History => commands::history::run(&context),
         Command::Supervise(args) => commands::supervise::run(&context, args),

@@ -1,6 +1,7 @@
 //! What was done and how to undo it: a write-ahead log a run, with the before-images beside it, in a directory that only root can read.
 
 mod apply;
+mod confirm;
 mod line;
 mod log;
 mod preflight;
@@ -8,8 +9,9 @@ mod revert;
 mod story;
 
 pub use apply::{Applied, Failure, apply};
-pub use log::{Header, Outcome, Record, Run};
-pub use revert::{Conflict, recover, rollback};
+pub use confirm::{confirm, stand_by, waiting};
+pub use log::{Header, Outcome, Record, Run, Terms};
+pub use revert::{Conflict, Force, recover, rollback};
 pub use story::{Entry, Story, open, runs};
 
 use crate::host::{Host, HostResult, Lock};

@@ -907,6 +907,76 @@ fn a_full_or_read_only_disk_leaves_the_old_state() {
 
 // What the tests above share.
 
+/// Waits until the clients' limit is this; the switch needs its time and a rollback.
+fn becomes(plain: &Plain, maxclients: &str) {
+    for _ in 0..200 {
+        let now = redis(plain, "admin", &["CONFIG", "GET", "maxclients"]);
+        if now.stdout.trim_end().ends_with(maxclients) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("maxclients never is {maxclients}: {}", history(plain));
+}
+
+#[test]
+fn what_nobody_confirms_is_rolled_back_and_what_somebody_does_is_kept() {
+    let plain = bare();
+    policy(&plain, "[redis]\nmaxclients = 5000\n");
+    apply(&plain).ok();
+    let within = |time: &str| plain.exec(&[BINARY, "apply", "--confirm-within", time]);
+    let confirm = || plain.exec(&[BINARY, "confirm"]);
+    assert_eq!(confirm().exits(1), "no run waits to be confirmed");
+    assert!(within("1s").ok().contains("nothing to change"));
+    assert_eq!(confirm().exits(1), "no run waits to be confirmed");
+
+    // Nobody says a word.
+    policy(&plain, "[redis]\nmaxclients = 5001\n");
+    let applied = within("2s");
+    assert!(
+        applied
+            .stderr
+            .contains("unless you run: redis-harden confirm"),
+        "{applied}"
+    );
+    becomes(&plain, "5001");
+    let refused = apply(&plain);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(
+        refused.stderr.contains("waits to be confirmed"),
+        "{refused}"
+    );
+    becomes(&plain, "5000");
+    std::thread::sleep(Duration::from_millis(500));
+    let told = history(&plain);
+    assert!(
+        told.contains("not confirmed in time, rolled back"),
+        "{told}"
+    );
+    assert!(confirm().exits(1).contains("was not confirmed in time"));
+
+    // Somebody does.
+    within("4s").ok();
+    assert!(confirm().ok().contains("is confirmed"));
+    std::thread::sleep(Duration::from_secs(6));
+    becomes(&plain, "5001");
+    assert!(apply(&plain).ok().contains("nothing to change"));
+
+    // The connection breaks in the middle, and takes the apply with it.
+    policy(&plain, "[redis]\nmaxclients = 5002\n");
+    let cut = "setsid /usr/local/sbin/redis-harden apply --confirm-within 2s >/tmp/out 2>&1 </dev/null & pid=$!
+        for i in $(seq 400); do grep -q change /tmp/out && break; sleep 0.005; done
+        kill -HUP -$pid; kill -KILL -$pid; wait $pid; cat /tmp/out";
+    println!("{}", plain.sh(cut));
+    std::thread::sleep(Duration::from_secs(4));
+    becomes(&plain, "5001");
+    assert!(
+        !history(&plain).contains("waits to be confirmed"),
+        "{}",
+        history(&plain)
+    );
+}
+
 fn bare() -> Plain {
     let plain = Plain::start();
     plain.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);

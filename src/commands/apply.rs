@@ -6,7 +6,7 @@ use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;
 use crate::host::{Host, HostResult, Run as Command};
-use crate::journal::{self, Applied, Run};
+use crate::journal::{self, Applied, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
 use crate::setting::Sight;
 
@@ -31,6 +31,25 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         say(&format!("files only: {why}"));
     }
     let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
+    let unconfirmed = journal::waiting(&host)?;
+    match (&unconfirmed, args.boot) {
+        (None, _) => {}
+        // Whoever waited is gone with the boot before.
+        (Some(story), true) => {
+            context.stand_by(
+                &host,
+                &policies,
+                story.header.run,
+                std::time::Duration::ZERO,
+            )?;
+        }
+        (Some(story), false) => {
+            return Err(Trouble(format!(
+                "run {} waits to be confirmed: redis-harden confirm, or redis-harden rollback",
+                story.header.run
+            )));
+        }
+    }
     // At boot services are not ours to start, before which we run: the next apply recovers.
     if !args.boot {
         journal::recover(&host, &policies, &mut say)?;
@@ -38,8 +57,15 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     let mut run = Run::prepare(
         &host,
         (&policies.name, &policies.sha256),
-        args.message.clone(),
+        Terms {
+            message: args.message.clone(),
+            confirm_within: args.confirm_within.map(|within| within.std()),
+            atomic: args.atomic,
+        },
     )?;
+    if let Some(within) = args.confirm_within {
+        context.stand_by(&host, &policies, run.number, within.std())?;
+    }
     let reachable = reachable(&host, args, &policies, &mut say)?;
     let applied = journal::apply(
         &host,
@@ -53,6 +79,12 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
 
     let facts = Facts::gather(&host, &policies)?;
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
+    if let (Some(within), true) = (args.confirm_within, run.has_begun()) {
+        say(&format!(
+            "run {} is rolled back in {within} unless you run: redis-harden confirm",
+            run.number
+        ));
+    }
     print(&summary(&applied, &judged, &policies, &facts, &host))?;
     match failures(&applied) {
         Some(text) => Err(Trouble(text)),

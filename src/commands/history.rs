@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome, count, print};
 use crate::host::Host;
-use crate::journal::{Outcome as Ended, Story, open, runs};
+use crate::journal::{Outcome as Ended, Story, open, runs, waiting};
 
 /// Lists the runs; with -v what each changed.
 pub fn run(context: &Context) -> Outcome {
@@ -25,6 +25,12 @@ pub fn run(context: &Context) -> Outcome {
 
 /// What whoever reads verdicts should know of the journal: a run that has not ended, or that it cannot be read.
 pub fn remark(host: &Host) -> Option<String> {
+    if let Ok(Some(story)) = waiting(host) {
+        return Some(format!(
+            "run {} waits to be confirmed, and is rolled back otherwise: redis-harden confirm",
+            story.header.run
+        ));
+    }
     match open(host) {
         Ok(run) => run.map(|run| {
             format!("run {run} is at work, or it or its rollback was interrupted: the next apply or rollback puts that right")
@@ -41,7 +47,9 @@ fn line(story: &Story) -> String {
         Some(Ended::Complete) => "complete",
         Some(Ended::Failed) => "partly failed",
         Some(Ended::Recovered) => "interrupted, recovered",
+        _ if story.is_unconfirmed() => "waits to be confirmed",
         Some(Ended::RolledBack) => "rolled back",
+        Some(Ended::Unconfirmed) => "not confirmed in time, rolled back",
         None => "interrupted",
     };
     let who = match header.login_uid {

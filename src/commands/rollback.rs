@@ -3,7 +3,7 @@
 use super::{Context, Outcome, Trouble, print};
 use crate::cli::Rollback;
 use crate::facts::Facts;
-use crate::journal::{self, Outcome as Ended, Story, runs};
+use crate::journal::{self, Force, Outcome as Ended, Story, runs};
 use crate::setting::Sight;
 
 /// Undoes the newest run in force, or the one named. 1 when somebody has changed something since: nothing is touched then.
@@ -20,7 +20,7 @@ pub fn run(context: &Context, args: &Rollback) -> Outcome {
         print("nothing to roll back\n")?;
         return Ok(0);
     };
-    match journal::rollback(sight, &story, args.force, &mut say)? {
+    match journal::rollback(sight, &story, &force(args), Ended::RolledBack, &mut say)? {
         Ok(()) => {
             print(&format!("run {} is rolled back\n", story.header.run))?;
             Ok(0)
@@ -33,16 +33,27 @@ pub fn run(context: &Context, args: &Rollback) -> Outcome {
             for conflict in conflicts {
                 text.push_str(&format!("  {}: {}\n", conflict.setting, conflict.why));
             }
-            text.push_str("next: look at what changed, then redis-harden rollback --force to put it back all the same\n");
+            text.push_str("next: look at what changed, then redis-harden rollback --force to put it back all the same, or --force=SETTING for one of them\n");
             print(&text)?;
             Ok(1)
         }
     }
 }
 
+/// `--force` alone means everything.
+fn force(args: &Rollback) -> Force {
+    match args.force.iter().any(String::is_empty) {
+        true => Force::Everything,
+        false => Force::Named(args.force.clone()),
+    }
+}
+
 /// The run named, or the newest that is in force.
 fn choose(stories: Vec<Story>, wanted: Option<u32>) -> Result<Option<Story>, Trouble> {
-    let in_force = |s: &Story| s.outcome != Some(Ended::RolledBack) && !s.in_force().is_empty();
+    let in_force = |s: &Story| {
+        !matches!(s.outcome, Some(Ended::RolledBack | Ended::Unconfirmed))
+            && !s.in_force().is_empty()
+    };
     match wanted {
         None => Ok(stories.into_iter().rev().find(in_force)),
         Some(n) => match stories.into_iter().find(|s| s.header.run == n) {

@@ -79,6 +79,9 @@ pub fn apply(
     for _ in 0..ROUNDS {
         let mut changed = false;
         for phase in phases {
+            if work.run.atomic && !work.applied.failed.is_empty() {
+                break;
+            }
             // Judged anew only where something has changed since: a converged host is looked at once.
             changed |= work.phase(*phase, say)?;
         }
@@ -154,6 +157,10 @@ impl Work<'_, '_> {
             };
             if let Err(error) = written {
                 self.give_up(sight, group.name, error, say);
+                if self.run.atomic {
+                    self.undo_all(sight, say);
+                    return Ok(false);
+                }
             }
         }
         Ok(changed)
@@ -284,6 +291,20 @@ impl Work<'_, '_> {
             self.run.undone(n)?;
         }
         written
+    }
+
+    /// Undoes all that this run did, since its groups stand and fall together.
+    fn undo_all(&mut self, sight: Sight, say: &mut dyn FnMut(&str)) {
+        let mine: Vec<Entry> = self.entries.iter().filter(|e| !e.undone).cloned().collect();
+        if !mine.is_empty() {
+            say("undoing the rest of the run with it (--atomic)");
+        }
+        let left = undo(sight, self.run, &mine, say);
+        self.entries.iter_mut().for_each(|e| e.undone = true);
+        self.applied.changed.clear();
+        if let Some(failure) = self.applied.failed.last_mut() {
+            failure.left.extend(left);
+        }
     }
 
     /// Undoes what this run did in the group, in reverse, and remembers why.

@@ -21,6 +21,23 @@ pub struct Header {
     pub policy: String,
     pub policy_sha256: String,
     pub message: Option<String>,
+    /// Seconds in which it is to be confirmed; rolled back otherwise.
+    #[serde(default)]
+    pub confirm_within: Option<u64>,
+    /// Whether its groups stand and fall together.
+    #[serde(default)]
+    pub atomic: bool,
+}
+
+/// What a run is asked to be.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Why; history shows it.
+    pub message: Option<String>,
+    /// How long its author has to confirm it.
+    pub confirm_within: Option<std::time::Duration>,
+    /// Whether its groups stand and fall together.
+    pub atomic: bool,
 }
 
 /// How a run ended.
@@ -33,6 +50,8 @@ pub enum Outcome {
     /// It was interrupted, and a later run undid the group in which it was.
     Recovered,
     RolledBack,
+    /// Rolled back, since nobody confirmed it in time.
+    Unconfirmed,
 }
 
 /// One line of the log.
@@ -55,6 +74,10 @@ pub enum Record {
     Undone {
         n: u32,
     },
+    /// Its author still has his host.
+    Confirmed {
+        at: String,
+    },
     /// Nothing of a group is left to be done: what a crash leaves after it stays.
     Whole {
         group: String,
@@ -71,6 +94,10 @@ pub struct Run<'a> {
     host: &'a Host,
     dir: PathBuf,
     next: u32,
+    /// Its own, in the journal.
+    pub number: u32,
+    /// Whether its groups stand and fall together.
+    pub atomic: bool,
     /// Its header; written with the first intent, so that a run that changes nothing leaves nothing.
     header: Option<Header>,
     /// The last line may be cut short: by a crash before this run was resumed, or by a record that could not be written.
@@ -79,11 +106,7 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Prepares the next run; nothing is written before its first intent.
-    pub fn prepare(
-        host: &'a Host,
-        policy: (&str, &str),
-        message: Option<String>,
-    ) -> HostResult<Run<'a>> {
+    pub fn prepare(host: &'a Host, policy: (&str, &str), terms: Terms) -> HostResult<Run<'a>> {
         let number = 1 + numbers(host)?.last().copied().unwrap_or(0);
         let header = Header {
             run: number,
@@ -93,12 +116,16 @@ impl<'a> Run<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy: policy.0.to_owned(),
             policy_sha256: policy.1.to_owned(),
-            message,
+            message: terms.message,
+            confirm_within: terms.confirm_within.map(|within| within.as_secs()),
+            atomic: terms.atomic,
         };
         Ok(Run {
             host,
             dir: directory(number),
             next: 1,
+            number,
+            atomic: terms.atomic,
             header: Some(header),
             torn: false,
         })
@@ -109,6 +136,8 @@ impl<'a> Run<'a> {
         Run {
             host,
             dir: story.dir.clone(),
+            number: story.header.run,
+            atomic: story.header.atomic,
             next: 1 + story.entries.iter().map(|e| e.n).max().unwrap_or(0),
             header: None,
             torn: true,
@@ -165,6 +194,13 @@ impl<'a> Run<'a> {
     pub fn whole(&mut self, group: &str) -> HostResult<()> {
         self.write(&Record::Whole {
             group: group.to_owned(),
+        })
+    }
+
+    /// Records that its author still has his host.
+    pub fn confirmed(&mut self) -> HostResult<()> {
+        self.write(&Record::Confirmed {
+            at: seconds(self.host.now()),
         })
     }
 

@@ -26,6 +26,26 @@ pub struct Conflict {
     pub why: String,
 }
 
+/// What a rollback puts back although somebody has changed it since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// Only what is named: words of settings, as a conflict shows them.
+    Named(Vec<String>),
+    Everything,
+}
+
+impl Force {
+    fn covers(&self, conflict: &Conflict) -> bool {
+        match self {
+            Force::Everything => true,
+            // `file /etc/x` is meant by `/etc/x` too.
+            Force::Named(names) => names.iter().any(|name| {
+                conflict.setting == *name || conflict.setting.split(' ').next_back() == Some(name)
+            }),
+        }
+    }
+}
+
 /// Puts the entries back in reverse. A server that was not running is stopped first, and one that was is started last,
 /// when its own files are there again. What fails does not keep the rest from being put back.
 pub fn undo(
@@ -188,16 +208,19 @@ fn temporary(name: &str) -> Option<&str> {
 pub fn rollback(
     sight: Sight,
     story: &Story,
-    force: bool,
+    force: &Force,
+    ended: Outcome,
     say: &mut dyn FnMut(&str),
 ) -> HostResult<Result<(), Vec<Conflict>>> {
     let entries: Vec<Entry> = story.in_force().into_iter().cloned().collect();
     can_be_undone(sight, &entries)?;
-    let conflicts = conflicts(sight, &entries)?;
-    if !conflicts.is_empty() && !force {
+    let mut conflicts = conflicts(sight, &entries)?;
+    conflicts.retain(|conflict| !force.covers(conflict));
+    if !conflicts.is_empty() {
         return Ok(Err(conflicts));
     }
-    let unread = save_data(sight, &entries, force, say)?;
+    let everything = matches!(force, Force::Everything);
+    let unread = save_data(sight, &entries, everything, say)?;
     let mut run = Run::resume(sight.host, story);
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
@@ -205,7 +228,7 @@ pub fn rollback(
     for layout in unread {
         layout.set_aside(sight.host, say)?;
     }
-    run.end(Outcome::RolledBack)?;
+    run.end(ended)?;
     Ok(Ok(()))
 }
 

@@ -27,6 +27,8 @@ pub struct Story {
     pub header: Header,
     pub entries: Vec<Entry>,
     pub outcome: Option<Outcome>,
+    /// Whether its author has said that he still has his host.
+    confirmed: bool,
     /// The groups of which nothing was left to be done.
     whole: BTreeSet<String>,
     pub(super) dir: PathBuf,
@@ -79,6 +81,7 @@ fn tell(host: &Host, dir: PathBuf) -> HostResult<Option<Story>> {
                     header,
                     entries: Vec::new(),
                     outcome: None,
+                    confirmed: false,
                     whole: BTreeSet::new(),
                     dir: dir.clone(),
                 });
@@ -125,6 +128,7 @@ impl Story {
                 e.after = after.clone();
             }),
             Record::Undone { n } => self.mark(n, |e| e.undone = true),
+            Record::Confirmed { .. } => self.confirmed = true,
             Record::Whole { group } => {
                 self.whole.insert(group);
             }
@@ -137,12 +141,17 @@ impl Story {
         self.entries.iter_mut().filter(|e| e.n == n).for_each(mark);
     }
 
+    /// Whether it still waits for its author's word.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.header.confirm_within.is_some() && !self.confirmed && !self.in_force().is_empty()
+    }
+
     /// The changes in force of groups that may have been done in part. A group is more than its records tell: what was to come after
     /// them, such as the restart after a file, was never begun.
     pub fn half_done(&self) -> Vec<&Entry> {
         let in_force = self.in_force().into_iter();
         in_force
-            .filter(|entry| !self.whole.contains(&entry.group))
+            .filter(|entry| self.header.atomic || !self.whole.contains(&entry.group))
             .collect()
     }
 
@@ -203,9 +212,12 @@ mod tests {
                 policy: String::new(),
                 policy_sha256: String::new(),
                 message: None,
+                confirm_within: None,
+                atomic: false,
             },
             entries: vec![entry(1, "kernel"), entry(2, "default"), entry(3, "default")],
             outcome: None,
+            confirmed: false,
             whole,
             dir: PathBuf::new(),
         };

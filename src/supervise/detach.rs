@@ -28,7 +28,12 @@ pub fn start_detached(host: &Host, exe: &Path, name: &str) -> HostResult<Detache
 
 /// The same, with other arguments and the log elsewhere.
 pub fn start_with(host: &Host, exe: &Path, args: &[&str], places: &Places) -> HostResult<Detached> {
-    let log = open_log(host, &places.log)?;
+    start_logged(host, exe, args, &places.log)
+}
+
+/// Starts a program of ours in a session of its own, its output appended to a log.
+pub fn start_logged(host: &Host, exe: &Path, args: &[&str], log: &Path) -> HostResult<Detached> {
+    let log = open_log(host, log)?;
     let started = process::spawn_detached(exe, args, &log);
     let doing = || format!("starting {} {}", exe.display(), args.join(" "));
     Ok(Detached {

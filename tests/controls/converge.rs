@@ -6,7 +6,7 @@ use redis_harden::audit::{Status, Where};
 use redis_harden::control::{Control, Expect, Remedy, Want, Wants};
 use redis_harden::controls::all;
 use redis_harden::facts::Facts;
-use redis_harden::journal::Outcome;
+use redis_harden::journal::{Force, Outcome, Terms};
 use redis_harden::policy::Policies;
 use std::collections::BTreeSet;
 use std::fs;
@@ -170,6 +170,46 @@ fn a_host_without_systemd_converges_too() {
         "",
         "after the rollback"
     );
+}
+
+#[test]
+fn a_forced_setting_is_put_back_and_another_is_not() {
+    let (mut fake, policies) = (bare(), production());
+    let before = fake.tree();
+    fake.apply(&policies, &controls());
+    let edited = "/etc/redis-harden/redis/default.conf";
+    let other = "/etc/tmpfiles.d/redis-harden.conf";
+    fake.lay(&format!("{edited} 0640 root:redis"), "port 7000\n");
+    fake.lay(&format!("{other} 0644 root:root"), "# mine\n");
+    let only = Force::Named(vec![edited.to_owned()]);
+    let conflicts = fake.rollback_with(&policies, &only).expect_err("the other");
+    let named: Vec<&str> = conflicts.iter().map(|c| c.setting.as_str()).collect();
+    assert_eq!(named, [format!("file {other}")]);
+    let both = Force::Named(vec![format!("file {other}"), edited.to_owned()]);
+    fake.rollback_with(&policies, &both)
+        .expect("both are named");
+    assert_eq!(differences(&before, &fake.tree()).join("\n"), "");
+}
+
+/// Where one group cannot be written, `--atomic` leaves nothing of the others.
+#[test]
+fn an_atomic_run_is_done_whole_or_not_at_all() {
+    for (atomic, is_left) in [(true, false), (false, true)] {
+        let (mut fake, policies) = (bare(), production());
+        // A directory where a file is to be: its group fails.
+        fake.lay("/etc/redis-harden/redis/default.conf/ 0755 root:root", "");
+        fake.lay("/etc/redis-harden/redis/default.conf/x", "x");
+        let before = fake.tree();
+        let terms = Terms {
+            atomic,
+            ..Terms::default()
+        };
+        let applied = fake.apply_as(&policies, &controls(), terms);
+        assert!(!applied.failed.is_empty(), "{:?}", applied.changed);
+        let left = differences(&before, &fake.tree());
+        assert_eq!(!left.is_empty(), is_left, "atomic {atomic}: {left:?}");
+        assert_eq!(!applied.changed.is_empty(), is_left, "atomic {atomic}");
+    }
 }
 
 #[test]

@@ -59,7 +59,11 @@ fn act(root: &Path, command: &str) -> HostResult<i32> {
 }
 
 fn apply(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> HostResult<i32> {
-    let mut run = Run::prepare(host, (&policies.name, &policies.sha256), None)?;
+    let mut run = Run::prepare(
+        host,
+        (&policies.name, &policies.sha256),
+        journal::Terms::default(),
+    )?;
     let every = Selection::default();
     let applied = journal::apply(host, policies, &controls(), &every, &PHASES, &mut run, say)?;
     let failed = applied.failed.iter().map(ToString::to_string);
@@ -88,7 +92,13 @@ fn rollback(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> Host
         println!("nothing to roll back");
         return Ok(0);
     };
-    match journal::rollback(Sight::new(host, &facts), &story, false, say)? {
+    match journal::rollback(
+        Sight::new(host, &facts),
+        &story,
+        &journal::Force::Named(Vec::new()),
+        journal::Outcome::RolledBack,
+        say,
+    )? {
         Ok(()) => Ok(0),
         Err(conflicts) => {
             println!("{conflicts:#?}");

@@ -29,7 +29,7 @@ use redis_harden::audit::{Judged, Selection, audit};
 use redis_harden::control::{Control, Phase};
 use redis_harden::facts::{Facts, View};
 use redis_harden::host::{Host, Reach};
-use redis_harden::journal::{self, Applied, Conflict, Run, Story};
+use redis_harden::journal::{self, Applied, Conflict, Force, Outcome, Run, Story, Terms};
 use redis_harden::plan::{Change, plan};
 use redis_harden::policy::Policies;
 use redis_harden::redis::Told;
@@ -392,10 +392,20 @@ impl Fake {
 
     /// Applies these controls, in the phases of a fake host.
     pub fn apply(&self, policies: &Policies, controls: &[&'static Control]) -> Applied {
+        self.apply_as(policies, controls, Terms::default())
+    }
+
+    /// The same on other terms.
+    pub fn apply_as(
+        &self,
+        policies: &Policies,
+        controls: &[&'static Control],
+        terms: Terms,
+    ) -> Applied {
         let _lock =
             journal::lock(&self.host, "apply", std::time::Duration::ZERO).expect("the lock");
         let mut run =
-            Run::prepare(&self.host, (&policies.name, &policies.sha256), None).expect("a run");
+            Run::prepare(&self.host, (&policies.name, &policies.sha256), terms).expect("a run");
         let every = Selection::default();
         let applied = journal::apply(
             &self.host,
@@ -416,11 +426,20 @@ impl Fake {
 
     /// Rolls the last run back.
     pub fn rollback(&self, policies: &Policies, force: bool) -> Result<(), Vec<Conflict>> {
+        let force = match force {
+            true => Force::Everything,
+            false => Force::Named(Vec::new()),
+        };
+        self.rollback_with(policies, &force)
+    }
+
+    /// The same over what is named.
+    pub fn rollback_with(&self, policies: &Policies, force: &Force) -> Result<(), Vec<Conflict>> {
         let runs = self.runs();
         let last = runs.last().expect("a run");
         let facts = self.facts(policies);
         let sight = Sight::new(&self.host, &facts);
-        journal::rollback(sight, last, force, &mut |_| {}).expect("a rollback")
+        journal::rollback(sight, last, force, Outcome::RolledBack, &mut |_| {}).expect("a rollback")
     }
 
     /// All that is on the host, but what a rollback leaves on purpose.

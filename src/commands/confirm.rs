@@ -1,0 +1,105 @@
+//! `confirm`: say that the host can still be reached after an `apply --confirm-within`, and keep what it did.
+
+use super::{Context, Outcome, Trouble, print};
+use crate::cli::Confirm;
+use crate::facts::Facts;
+use crate::host::Host;
+use crate::journal::{self, Outcome as Ended, Story, runs};
+use crate::setting::Sight;
+use std::time::{Duration, Instant};
+
+/// An apply may take as long as its packages.
+const LONGEST_APPLY: Duration = Duration::from_secs(24 * 3600);
+
+/// How often the one who waits looks for the word.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Confirms the run that waits for it. 1 when there is none, or it has been rolled back.
+pub fn run(context: &Context, args: &Confirm) -> Outcome {
+    if let (Some(number), Some(within)) = (args.run, &args.or_roll_back_in) {
+        return stand_by(context, number, within.std());
+    }
+    let host = context.host()?;
+    super::must_be_root(&host, "confirm")?;
+    let _lock = journal::lock(&host, "confirm", args.lock_timeout.std())?;
+    match journal::waiting(&host)? {
+        Some(story) if args.run.is_none_or(|run| run == story.header.run) => {
+            journal::confirm(&host, &story)?;
+            print(&format!("run {} is confirmed\n", story.header.run))?;
+            Ok(0)
+        }
+        _ => {
+            print(&nothing_waits(&host)?)?;
+            Ok(1)
+        }
+    }
+}
+
+fn nothing_waits(host: &Host) -> Result<String, Trouble> {
+    let last = runs(host)?
+        .into_iter()
+        .rev()
+        .find(|s| s.header.confirm_within.is_some());
+    Ok(match last {
+        Some(story) if story.outcome == Some(Ended::Unconfirmed) => format!(
+            "run {} was not confirmed in time, and has been rolled back: apply it again\n",
+            story.header.run
+        ),
+        _ => "no run waits to be confirmed\n".to_owned(),
+    })
+}
+
+/// Waits until the apply has ended, then for the word; without it the run is rolled back, also over what somebody has changed since.
+fn stand_by(context: &Context, number: u32, within: Duration) -> Outcome {
+    let host = context.host()?;
+    super::must_be_root(&host, "confirm")?;
+    let of_run = |host: &Host| -> Result<Option<Story>, Trouble> {
+        let story = journal::waiting(host)?;
+        Ok(story.filter(|story| story.header.run == number))
+    };
+    // The apply holds it until it has ended, however it ends.
+    drop(journal::lock(
+        &host,
+        "waiting for a confirmation",
+        LONGEST_APPLY,
+    )?);
+    let deadline = Instant::now() + within;
+    while Instant::now() < deadline {
+        if of_run(&host)?.is_none() {
+            return Ok(0);
+        }
+        std::thread::sleep(LOOK);
+    }
+    let _lock = journal::lock(&host, "rolling back what nobody confirmed", LONGEST_APPLY)?;
+    if of_run(&host)?.is_none() {
+        return Ok(0);
+    }
+    roll_back(context, host, number)
+}
+
+fn roll_back(context: &Context, host: Host, number: u32) -> Outcome {
+    let mut say = |text: &str| eprintln(text);
+    say(&format!(
+        "run {number} was not confirmed in time: rolling it back"
+    ));
+    let policies = context.policies(&host, crate::policy::Trust::Root)?;
+    journal::recover(&host, &policies, &mut say)?;
+    let facts = Facts::gather(&host, &policies)?;
+    let sight = Sight::new(&host, &facts);
+    let story = runs(&host)?.into_iter().find(|s| s.header.run == number);
+    let Some(story) = story.filter(|story| !story.in_force().is_empty()) else {
+        return Ok(0);
+    };
+    let ended = Ended::Unconfirmed;
+    match journal::rollback(sight, &story, &journal::Force::Everything, ended, &mut say)? {
+        Ok(()) => Ok(0),
+        Err(_) => Ok(1),
+    }
+}
+
+/// Into systemd's journal, or the log.
+fn eprintln(text: &str) {
+    use std::io::Write;
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,62 @@
+//! The dead man's switch: a run that its author must confirm, since it may have shut him out. Somebody outside of his session waits,
+//! and rolls the run back where no word comes.
+
+use super::log::Run;
+use super::story::{Story, runs};
+use crate::facts::{Facts, Init};
+use crate::host::{Host, HostResult, Run as Command};
+use crate::supervise::detach;
+use std::path::Path;
+use std::time::Duration;
+
+/// What the one who waits says, on a host without systemd; elsewhere systemd's journal has it.
+pub const LOG: &str = "/var/lib/redis-harden/confirm.log";
+
+/// The name of its transient unit.
+const UNIT: &str = "redis-harden-confirm";
+
+/// The newest run in force that waits for its confirmation.
+pub fn waiting(host: &Host) -> HostResult<Option<Story>> {
+    let stories = runs(host)?.into_iter().rev();
+    Ok(stories.into_iter().find(Story::is_unconfirmed))
+}
+
+/// Records that the author of a run still has his host.
+pub fn confirm(host: &Host, story: &Story) -> HostResult<()> {
+    Run::resume(host, story).confirmed()
+}
+
+/// Starts the one who waits for run `number`: under systemd as a unit of its own, elsewhere as a process in a session of its own.
+/// What ends the session, the apply or the connection does not end it.
+pub fn stand_by(
+    host: &Host,
+    facts: &Facts,
+    policy: Option<&Path>,
+    number: u32,
+    within: Duration,
+) -> HostResult<()> {
+    let exe = facts.running_exe.display().to_string();
+    let is_overdue = within.is_zero();
+    let (number, within) = (number.to_string(), format!("{}s", within.as_secs()));
+    let policy = policy.map(|path| path.display().to_string());
+    let mut args: Vec<&str> = Vec::new();
+    if let Some(policy) = &policy {
+        args.extend(["--policy", policy]);
+    }
+    args.extend(["confirm", &number, "--or-roll-back-in", &within]);
+    if facts.init == Init::Systemd {
+        let unit = format!("--unit={UNIT}-{number}");
+        // While the host boots, who waits comes when his turn is.
+        let when = match is_overdue {
+            true => "--no-block",
+            false => "--service-type=exec",
+        };
+        let run = Command::new("systemd-run")
+            .args(&["--quiet", "--collect", &unit, when])
+            .arg("--description=Rolls an apply back that nobody confirms")
+            .args(&["--", &exe])
+            .args(&args);
+        return host.run_ok(&run).map(drop);
+    }
+    detach::start_logged(host, Path::new(&exe), &args, Path::new(LOG)).map(drop)
+}
