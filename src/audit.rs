@@ -274,6 +274,10 @@ impl Finding {
                         self.fix = exactly;
                     }
                 }
+                Some(Obstacle::Restart(why)) => {
+                    self.place = Where::Restart;
+                    self.explain(&why);
+                }
                 Some(Obstacle::Hand(why)) => {
                     self.place = Where::Hand;
                     self.explain(&why);

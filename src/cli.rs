@@ -246,8 +246,8 @@ pub struct Apply {
     /// How long to wait for another apply, such as 30s.
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub lock_timeout: crate::policy::scalar::Duration,
-    /// Whether Redis may be restarted.
-    #[arg(long, value_enum, default_value_t = Restart::Auto, value_name = "WHEN")]
+    /// Whether Redis may be restarted: `auto`, `never`, or the name of an instance that may be although it has replicas.
+    #[arg(long, default_value = "auto", value_name = "WHEN")]
     pub restart: Restart,
     /// Exit with 1 also for what only the machine's owner or a person can fix.
     #[arg(long)]
@@ -265,10 +265,27 @@ pub struct Apply {
 }
 
 /// Whether Redis may be restarted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restart {
     Auto,
     Never,
+    /// This instance, also where replicas depend on it.
+    Named(crate::policy::scalar::Name),
+}
+
+impl FromStr for Restart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Restart, String> {
+        match text {
+            "auto" => Ok(Restart::Auto),
+            "never" => Ok(Restart::Never),
+            name => name
+                .parse()
+                .map(Restart::Named)
+                .map_err(|e| format!("it is auto, never, or an instance: {e}")),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

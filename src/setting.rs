@@ -237,6 +237,8 @@ pub enum Obstacle {
     Machine(String),
     /// Only by a person's decision.
     Hand(String),
+    /// Only by a restart of Redis that nobody has asked for.
+    Restart(String),
     /// Only as root.
     Root,
 }

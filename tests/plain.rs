@@ -977,6 +977,69 @@ fn what_nobody_confirms_is_rolled_back_and_what_somebody_does_is_kept() {
     );
 }
 
+#[test]
+fn a_cache_that_keeps_nothing_on_disk_is_not_emptied_by_a_restart() {
+    let plain = bare();
+    let cache = |more: &str| {
+        policy(
+            &plain,
+            &format!("[redis]\n{more}\n[persistence]\nappendonly = false\nsave = []\n"),
+        );
+    };
+    cache("tcp-backlog = 600");
+    apply(&plain).ok();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+
+    cache("tcp-backlog = 601");
+    let put_off = apply(&plain);
+    assert!(put_off.exits(1).contains("restart pending"), "{put_off}");
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    // What needs no restart reaches it all the same.
+    cache("tcp-backlog = 601\nmaxclients = 5003");
+    apply(&plain).exits(1);
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    let now = redis(&plain, "admin", &["CONFIG", "GET", "maxclients"]);
+    assert!(now.ok().ends_with("5003"), "{now}");
+
+    cache("tcp-backlog = 601\nmaxclients = 5003\ndisposable = true");
+    apply(&plain).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "");
+}
+
+#[test]
+fn a_primary_with_replicas_is_restarted_only_where_it_is_named() {
+    let plain = bare();
+    policy(&plain, "[redis]\ntcp-backlog = 600\n");
+    apply(&plain).ok();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    let password = plain.read(&secret("admin"));
+    let replica = format!(
+        "mkdir -p /tmp/replica && redis-server --port 7399 --bind 127.0.0.1 --dir /tmp/replica --save '' --daemonize yes \
+         --replicaof 127.0.0.1 6379 --masteruser admin --masterauth '{}' --pidfile /tmp/replica/pid >/dev/null
+         for i in $(seq 100); do redis-cli -p 7399 INFO replication | grep -q master_link_status:up && break; sleep 0.1; done
+         redis-cli -p 7399 INFO replication | grep master_link_status",
+        password.trim()
+    );
+    assert!(plain.sh(&replica).ok().contains("up"));
+
+    policy(&plain, "[redis]\ntcp-backlog = 601\n");
+    let put_off = apply(&plain);
+    let said = put_off.exits(1);
+    assert!(
+        said.contains("restart pending") && said.contains("--restart default"),
+        "{put_off}"
+    );
+    let wrong = plain.exec(&[BINARY, "apply", "--restart", "another"]);
+    assert!(
+        wrong.exits(2).is_empty() && wrong.stderr.contains("no such instance"),
+        "{wrong}"
+    );
+    plain.exec(&[BINARY, "apply", "--restart", "default"]).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    assert!(apply(&plain).ok().contains("nothing to change"));
+    plain.sh("kill $(cat /tmp/replica/pid)").ok();
+}
+
 fn bare() -> Plain {
     let plain = Plain::start();
     plain.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);

@@ -24,7 +24,10 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     }
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
-    let (host, policies, _) = context.look_as_root("apply")?;
+    let (host, mut policies, _) = context.look_as_root("apply")?;
+    if let Restart::Named(name) = &args.restart {
+        name_for_restart(&mut policies, name)?;
+    }
     policies.waivers_fit(&ids(&controls))?;
     let mut say = context.progress();
     if let Some(why) = super::check::files_only(&host) {
@@ -89,6 +92,20 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     match failures(&applied) {
         Some(text) => Err(Trouble(text)),
         None => Ok(exit_code(&judged, &reachable, args.strict)),
+    }
+}
+
+/// One that the policy does not have would be restarted by nobody, in silence.
+fn name_for_restart(policies: &mut Policies, name: &Name) -> Result<(), Trouble> {
+    let mut instances = policies.instances.iter_mut();
+    match instances.find(|policy| policy.redis.name == *name) {
+        Some(policy) => {
+            policy.service.restart_is_named = true;
+            Ok(())
+        }
+        None => Err(Trouble(format!(
+            "--restart {name}: the policy has no such instance (auto and never are the other words)"
+        ))),
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Redis {
     pub log_file: Auto<PathBuf>,
     /// `auto` is `/var/lib/redis` (`/var/lib/redis-NAME`).
     pub data_dir: Auto<PathBuf>,
+    /// Whether a restart may lose all keys: of a cache that keeps nothing on disk. Without it such a server is not restarted.
+    pub disposable: bool,
     /// Any other redis.conf directive, verbatim.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(example = serde_json::json!({"lazyfree-lazy-user-del": "yes", "client-output-buffer-limit": ["replica 256mb 64mb 60"]}))]
@@ -104,6 +106,7 @@ impl Default for Redis {
             log_level: LogLevel::Notice,
             log_file: Auto::Auto,
             data_dir: Auto::Auto,
+            disposable: false,
             directives: BTreeMap::new(),
         }
     }
@@ -342,6 +345,9 @@ pub struct Service {
     pub backoff_max: Duration,
     /// Time ready after which the back-off starts over.
     pub backoff_reset: Duration,
+    /// Whether `apply --restart NAME` was said: a primary with replicas is not restarted otherwise.
+    #[serde(skip)]
+    pub restart_is_named: bool,
 }
 
 impl Default for Service {
@@ -352,6 +358,7 @@ impl Default for Service {
             backoff: Duration::millis(100),
             backoff_max: Duration::seconds(30),
             backoff_reset: Duration::seconds(60),
+            restart_is_named: false,
         }
     }
 }

@@ -40,6 +40,17 @@ pub fn directives(
     lines
 }
 
+/// Whether a server with this configuration writes its data to disk by itself.
+pub fn persists(policy: &Policy) -> bool {
+    directives(policy, 0, None)
+        .iter()
+        .any(|(name, value)| match name.as_str() {
+            "appendonly" => value == "yes",
+            "save" => !matches!(value.as_str(), "" | "\"\"" | "''"),
+            _ => false,
+        })
+}
+
 fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
     let redis = &policy.redis;
     let mut lines: Vec<(&str, String)> = Vec::new();

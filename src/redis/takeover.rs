@@ -6,9 +6,10 @@ mod base;
 pub(crate) use base::{layout, take_back};
 
 use super::line::Line;
-use super::{Login, Silence, Told, connect, fields, silence};
+use super::{Login, Silence, Told, config, connect, fields, silence};
 use crate::facts::{Init, Instance, View};
 use crate::host::{HostError, HostResult};
+use crate::policy::Policy;
 use crate::setting::Sight;
 use crate::supervise::gate::Layout;
 use std::path::Path;
@@ -49,7 +50,7 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
             say("saving the data, since the append-only file is not read any more");
             save(sight, known)?;
         }
-        (false, true) => {}
+        (false, true) => keep_snapshot(sight, known, told)?,
     }
     if let Some(why) = &known.report_error {
         return refuse(format!(
@@ -63,6 +64,59 @@ pub fn prepare(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> Hos
         ));
     }
     Ok(())
+}
+
+/// A server with a snapshot alone writes it when it stops, unless it has no save points; what failed before fails then too.
+fn keep_snapshot(sight: Sight, known: &Instance, told: &Told) -> HostResult<()> {
+    if told
+        .info
+        .get("rdb_last_bgsave_status")
+        .is_some_and(|status| status == "err")
+    {
+        return Err(HostError::refused(
+            format!("preparing to restart {}", known.policy.redis.name),
+            "its last save failed, and so would the one at its end: INFO persistence and its log say why",
+        ));
+    }
+    match (saves(told), known.policy.redis.disposable) {
+        (true, _) | (_, true) => Ok(()),
+        (false, false) => save(sight, known),
+    }
+}
+
+/// Whether a running server writes its data to disk by itself, in one way or the other.
+fn saves(told: &Told) -> bool {
+    told.directives
+        .get("save")
+        .is_some_and(|points| !points.is_empty())
+}
+
+/// Why a running server is not to be restarted unasked: its data would be gone, or others depend on it.
+pub fn why_not_restart(policy: &Policy, told: &Told) -> Option<String> {
+    let field = |name: &str| told.info.get(name).map(String::as_str);
+    let name = &policy.redis.name;
+    let holds = told.info.keys().any(|key| is_database(key));
+    let kept = field("aof_enabled") == Some("1") || saves(told) || config::persists(policy);
+    if holds && !kept && !policy.redis.disposable {
+        return Some(format!(
+            "restart pending: {name} keeps nothing on disk, and a restart would empty it; `disposable = true` under [redis] allows that"
+        ));
+    }
+    let replicas: u32 = field("connected_slaves")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    if field("role") == Some("master") && replicas > 0 && !policy.service.restart_is_named {
+        return Some(format!(
+            "restart pending: {name} is a primary, and {replicas} connected replicas would copy its data anew; fail over first, or redis-harden apply --restart {name}"
+        ));
+    }
+    None
+}
+
+/// `dbN` of INFO keyspace.
+fn is_database(key: &str) -> bool {
+    key.strip_prefix("db")
+        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Why the files that the running server uses are not those that our configuration names; a server too old to know one has none there.

@@ -120,6 +120,7 @@ impl Setting {
             Setting::Package(name) => package::obstacle(sight, name),
             Setting::UnitEnabled(unit) => unit::obstacle(sight, unit),
             Setting::Dir(path) => file::obstacle_dir(sight, path),
+            Setting::Service(name) => service::obstacle(sight, name),
             _ => None,
         }
         .or_else(|| (!sight.facts.is_root()).then_some(Obstacle::Root))

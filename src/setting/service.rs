@@ -2,11 +2,11 @@
 
 mod systemd;
 
-use super::{Reading, Sight, unit};
+use super::{Obstacle, Reading, Sight, unit};
 use crate::facts::{Facts, Init, Instance, View};
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policy;
-use crate::redis::{Endpoint, Silence, ping};
+use crate::redis::{Endpoint, Silence, ping, takeover};
 use crate::supervise::settings::generation;
 use crate::supervise::{Places, detach, state};
 use crate::value::Value;
@@ -72,6 +72,15 @@ pub fn save(sight: Sight, name: &str) -> HostResult<String> {
         None => STOPPED,
     };
     Ok(state.to_owned())
+}
+
+/// A running server that nobody asked to restart, and whose restart costs more than a moment.
+pub fn obstacle(sight: Sight, name: &str) -> Option<Obstacle> {
+    let known = sight.facts.instances.get(name)?;
+    match &known.view {
+        View::Told(told) => takeover::why_not_restart(&known.policy, told).map(Obstacle::Restart),
+        _ => None,
+    }
 }
 
 /// Makes the instance serve this generation of its files. One that was started from them and is still loading is waited for:
