@@ -7,6 +7,7 @@ mod log;
 mod preflight;
 mod revert;
 mod story;
+mod units;
 
 pub use apply::{Applied, Failure, apply};
 pub use confirm::{confirm, stand_by, waiting};

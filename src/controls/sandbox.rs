@@ -36,8 +36,9 @@ macro_rules! directive {
 }
 
 /// Sets of calls that no server makes, and that a filter is there to keep away. Source: systemd-analyze syscall-filter.
-const ROOTS_CALLS: [&str; 10] = [
+const ROOTS_CALLS: [&str; 22] = [
     "@known",
+    "@privileged",
     "@clock",
     "@cpu-emulation",
     "@debug",
@@ -47,6 +48,17 @@ const ROOTS_CALLS: [&str; 10] = [
     "@raw-io",
     "@reboot",
     "@swap",
+    "bpf",
+    "finit_module",
+    "init_module",
+    "kexec_load",
+    "mount",
+    "open_by_handle_at",
+    "perf_event_open",
+    "pivot_root",
+    "ptrace",
+    "setns",
+    "unshare",
 ];
 
 pub const CONTROLS: &[Control] = &[
@@ -405,6 +417,8 @@ pub const CONTROLS: &[Control] = &[
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nUMask=027\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service @mount\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@known\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service @privileged\n")]),
+            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service init_module\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\nSystemCallFilter=\n")]),
         ],
     },

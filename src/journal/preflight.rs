@@ -1,6 +1,7 @@
 //! What is about to be written is tried first, where it can be: a configuration by a server that starts on it, a table by nft's own check.
 //! What fails here has changed nothing.
 
+use super::units;
 use crate::facts::View;
 use crate::host::{HostError, HostResult};
 use crate::plan::{Change, is_ready};
@@ -30,6 +31,7 @@ impl Preflight {
                 self.configuration(sight, &known.policy, &ready)?;
             }
         }
+        units::verify(sight, &ready)?;
         for change in ready {
             if let (Setting::Firewall, Value::Firewall(table)) = (&change.setting, &change.target)
                 && self.tried.insert(table.render())

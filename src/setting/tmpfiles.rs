@@ -41,15 +41,22 @@ fn written(line: &str, path: &Path) -> Option<String> {
         .next()
         .filter(|kind| kind.starts_with(['w', 'f', 'F']))?;
     let target = words.next()?.trim_matches(['"', '\'']);
-    let is_it = Path::new(target) == path
-        || target.contains(['*', '?', '['])
-            && globset::Glob::new(target).is_ok_and(|g| g.compile_matcher().is_match(path));
+    let is_it =
+        Path::new(target) == path || target.contains(['*', '?', '[']) && matches(target, path);
     let value: Vec<&str> = words.skip(4).collect();
     let value = value.join(" ");
     let value = value.trim_matches(['"', '\'']).trim_end_matches("\\n");
     // What makes a file that is there already writes nothing into it.
     let writes = kind.starts_with('w') || kind.starts_with('F') || kind.contains('+');
     (is_it && writes).then(|| value.to_owned())
+}
+
+/// As glob(3): a star does not match a slash.
+fn matches(glob: &str, path: &Path) -> bool {
+    globset::GlobBuilder::new(glob)
+        .literal_separator(true)
+        .build()
+        .is_ok_and(|glob| glob.compile_matcher().is_match(path))
 }
 
 #[cfg(test)]
@@ -85,6 +92,7 @@ mod tests {
                 None,
             ),
             ("d /sys/kernel/mm/transparent_hugepage/enabled", None),
+            ("w /sys/* - - - - always", None),
         ] {
             assert_eq!(written(line, path).as_deref(), value, "{line}");
         }
