@@ -5,6 +5,7 @@
     reason = "this module is the door that the others are kept behind"
 )]
 
+mod attributes;
 mod files;
 mod lock;
 mod locks;
@@ -15,6 +16,7 @@ mod sockets;
 mod trust;
 mod write;
 
+pub use attributes::Attributes;
 pub use files::{Kind, Stat};
 pub use lock::Lock;
 pub use locks::Holder;

@@ -74,7 +74,14 @@ fn digest(saved: &Saved) -> Option<String> {
 fn without_content(image: &crate::host::Image) -> crate::host::Image {
     use crate::host::Image;
     match image {
-        Image::File { mode, uid, gid, .. } => Image::File {
+        Image::File {
+            mode,
+            uid,
+            gid,
+            attributes,
+            ..
+        } => Image::File {
+            attributes: attributes.clone(),
             content: Vec::new(),
             mode: *mode,
             uid: *uid,

@@ -1,6 +1,7 @@
 //! Writing: regular files by temporary file, fsync, rename and fsync of the directory; kernel files by one write.
 //! Modes and owners go through descriptors, so that nobody can swap what is being changed.
 
+use super::attributes::{self, Attributes};
 use super::path::Place;
 use super::{Host, HostError, HostResult, Kind, Stat};
 use nix::errno::Errno;
@@ -23,6 +24,8 @@ pub enum Image {
         mode: u32,
         uid: u32,
         gid: u32,
+        #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+        attributes: Attributes,
     },
     Dir {
         mode: u32,
@@ -54,6 +57,7 @@ impl Host {
                     mode,
                     uid,
                     gid,
+                    attributes: self.attributes(path)?,
                 },
                 None => Image::Absent,
             }),
@@ -73,10 +77,20 @@ impl Host {
                 mode,
                 uid,
                 gid,
-            } => self.write_file(path, content, *mode, *uid, *gid),
+                attributes,
+            } => self.write_whole(path, content, (*mode, *uid, *gid), attributes),
             Image::Dir { mode, uid, gid } => self.make_dir(path, *mode, *uid, *gid),
             Image::Link(target) => self.make_link(path, target),
         }
+    }
+
+    /// A file's extended attributes, as far as they can be put back.
+    fn attributes(&self, path: &Path) -> HostResult<Attributes> {
+        let found = self.place(path)?.map(|place| attributes::read(&place));
+        let doing = || format!("reading the attributes of {}", path.display());
+        found
+            .unwrap_or_else(|| Ok(Attributes::new()))
+            .map_err(|e| HostError::errno(doing(), e))
     }
 
     /// Writes a regular file whole: either the old content or the new is there, whatever happens.
@@ -87,6 +101,16 @@ impl Host {
         mode: u32,
         uid: u32,
         gid: u32,
+    ) -> HostResult<()> {
+        self.write_whole(path, content, (mode, uid, gid), &Attributes::new())
+    }
+
+    fn write_whole(
+        &self,
+        path: &Path,
+        content: &[u8],
+        access: (u32, u32, u32),
+        attributes: &Attributes,
     ) -> HostResult<()> {
         let fail = |e: Errno| HostError::errno(writing(path), e);
         let place = self.place_for_writing(path)?;
@@ -107,7 +131,7 @@ impl Host {
             Mode::from_bits_truncate(0o600),
         )
         .map_err(fail)?;
-        if let Err(e) = fill(fd, content, mode, uid, gid) {
+        if let Err(e) = fill(fd, content, access, attributes) {
             take_away(&place, &temporary);
             return Err(HostError::new(writing(path), e));
         }
@@ -355,10 +379,16 @@ fn take_away(place: &Place, temporary: &OsStr) {
     let _ = unlinkat(place.parent.as_fd(), temporary, UnlinkatFlags::NoRemoveDir);
 }
 
-fn fill(fd: OwnedFd, content: &[u8], mode: u32, uid: u32, gid: u32) -> std::io::Result<()> {
+fn fill(
+    fd: OwnedFd,
+    content: &[u8],
+    (mode, uid, gid): (u32, u32, u32),
+    attributes: &Attributes,
+) -> std::io::Result<()> {
     let mut file = File::from(fd);
     file.write_all(content)?;
     set_access(&file, mode, uid, gid)?;
+    attributes::write(&file, attributes)?;
     file.sync_all()
 }
 

@@ -163,7 +163,13 @@ impl Story {
 
 fn with_content(host: &Host, dir: &Path, n: u32, before: Saved) -> HostResult<Saved> {
     match before {
-        Saved::Inode(Image::File { mode, uid, gid, .. }) => {
+        Saved::Inode(Image::File {
+            mode,
+            uid,
+            gid,
+            attributes,
+            ..
+        }) => {
             let path = image_path(dir, n);
             let content = host.read_untrusted(&path)?.ok_or_else(|| {
                 HostError::refused(
@@ -172,6 +178,7 @@ fn with_content(host: &Host, dir: &Path, n: u32, before: Saved) -> HostResult<Sa
                 )
             })?;
             Ok(Saved::Inode(Image::File {
+                attributes,
                 content,
                 mode,
                 uid,

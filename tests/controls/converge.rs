@@ -414,3 +414,44 @@ fn each_control_mends_its_failing_cases_and_rolls_them_back() {
         );
     }
 }
+
+/// A file's ACL, label and notes belong to its inode, which a write replaces.
+#[test]
+fn a_rollback_brings_extended_attributes_back() {
+    use redis_harden::host::Image;
+    let (mut fake, policies) = (bare(), production());
+    let path = "/etc/tmpfiles.d/redis-harden.conf";
+    fake.lay(&format!("{path} 0644 root:root"), "# somebody's\n");
+    let real = fake.real(path);
+    let set = |name: &str, value: &[u8]| {
+        let none = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&real, name, value, none).expect("this file system has attributes");
+    };
+    set("user.origin", b"by hand");
+    // Version 2: the owner rw, user 12 r, the group r, the mask r, others r. Source: acl(5), linux/posix_acl_xattr.h.
+    let entries: [(u16, u16, u32); 5] = [
+        (1, 6, u32::MAX),
+        (2, 4, 12),
+        (4, 4, u32::MAX),
+        (16, 4, u32::MAX),
+        (32, 4, u32::MAX),
+    ];
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, perm, id) in entries {
+        acl.extend(tag.to_le_bytes());
+        acl.extend(perm.to_le_bytes());
+        acl.extend(id.to_le_bytes());
+    }
+    set("system.posix_acl_access", &acl);
+    let before = fake.host().image(path.as_ref()).expect("read");
+    let Image::File { attributes, .. } = &before else {
+        panic!("{before:?}");
+    };
+    assert_eq!(attributes.len(), 2, "{attributes:?}");
+
+    fake.apply(&policies, &controls());
+    assert_ne!(fake.host().image(path.as_ref()).expect("read"), before);
+    fake.rollback(&policies, false)
+        .expect("nobody changed anything");
+    assert_eq!(fake.host().image(path.as_ref()).expect("read"), before);
+}

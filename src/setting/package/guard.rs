@@ -175,6 +175,7 @@ fn script(host: &Host) -> HostResult<Image> {
         ));
     };
     Ok(Image::File {
+        attributes: Default::default(),
         content: format!("{SCRIPT}{SEAL}{}\n", digest(SCRIPT.as_bytes())).into_bytes(),
         mode: 0o755,
         // Root's; on a fake host, its owner's.

@@ -28,6 +28,7 @@ fn originals() -> Vec<Image> {
     let host = Host::at(root.path(), Reach::Running).expect("a host");
     let (uid, gid) = owner(&host);
     let file = |content: &str, mode| Image::File {
+        attributes: Default::default(),
         content: content.into(),
         mode,
         uid,
@@ -161,12 +162,14 @@ fn a_guard_that_was_edited_is_not_ours() {
         mode,
         uid,
         gid,
+        ..
     } = script(&host).expect("a script")
     else {
         panic!("it is a file");
     };
     content.insert(11, b'#');
     assert!(!is_ours(&Image::File {
+        attributes: Default::default(),
         content,
         mode,
         uid,
@@ -191,6 +194,7 @@ fn the_script_denies_starts_of_redis_and_asks_the_original_for_the_rest() {
     ];
     let root = tempfile::tempdir().expect("a directory");
     let original = Image::File {
+        attributes: Default::default(),
         content: b"#!/bin/sh\nexit 42\n".to_vec(),
         mode: 0o755,
         uid: 0,
