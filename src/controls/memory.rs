@@ -72,6 +72,14 @@ pub const CONTROLS: &[Control] = &[
                     "w /sys/kernel/mm/transparent_hugepage/* - - - - always\n",
                 ),
             ]),
+            fails(&[
+                SELECTED,
+                OUR_LINE,
+                (
+                    "/etc/tmpfiles.d/database.conf",
+                    "w /sys/kernel/mm/transparent_hugepage/hugepages-2048kB/enabled - - - - always\n",
+                ),
+            ]),
             // The name that /etc has counts over that of /usr/lib.
             passes(&[
                 SELECTED,
@@ -379,6 +387,14 @@ fn huge_pages(policies: &Policies, facts: &Facts) -> Vec<Want> {
         path: crate::setting::kernel::HUGE_PAGES.into(),
         wanted,
     };
+    let rivals_by_size = Setting::TmpfilesRivals {
+        path: format!(
+            "{}/hugepages-*kB/enabled",
+            crate::setting::kernel::HUGE_PAGES_DIR
+        )
+        .into(),
+        wanted: ["inherit", "madvise", "never"].map(str::to_owned).to_vec(),
+    };
     vec![
         Want::by_hand(
             Setting::HugePageSizes,
@@ -386,6 +402,11 @@ fn huge_pages(policies: &Policies, facts: &Facts) -> Vec<Want> {
             "echo inherit > the file `enabled` of each size that is named, and wherever it is set at boot",
         ),
         Want::by_hand(rivals, Rule::Absent, "remove the lines that are named"),
+        Want::by_hand(
+            rivals_by_size,
+            Rule::Absent,
+            "remove the lines that are named",
+        ),
         Want::write(Phase::Kernel, "huge-pages", Setting::HugePages, rule),
         Want::write(
             Phase::Kernel,

@@ -41,14 +41,20 @@ fn written(line: &str, path: &Path) -> Option<String> {
         .next()
         .filter(|kind| kind.starts_with(['w', 'f', 'F']))?;
     let target = words.next()?.trim_matches(['"', '\'']);
-    let is_it =
-        Path::new(target) == path || target.contains(['*', '?', '[']) && matches(target, path);
+    let is_it = Path::new(target) == path || matches(target, path) || meet(path, target);
     let value: Vec<&str> = words.skip(4).collect();
     let value = value.join(" ");
     let value = value.trim_matches(['"', '\'']).trim_end_matches("\\n");
     // What makes a file that is there already writes nothing into it.
     let writes = kind.starts_with('w') || kind.starts_with('F') || kind.contains('+');
     (is_it && writes).then(|| value.to_owned())
+}
+
+/// Whether a path of ours that is a glob itself, such as one for each size of pages, is about what a line names.
+fn meet(path: &Path, target: &str) -> bool {
+    let glob = path.to_string_lossy();
+    let one = glob.replace('*', "2048");
+    *glob != *one && (matches(&glob, Path::new(target)) || matches(target, Path::new(&one)))
 }
 
 /// As glob(3): a star does not match a slash.
@@ -95,6 +101,22 @@ mod tests {
             ("w /sys/* - - - - always", None),
         ] {
             assert_eq!(written(line, path).as_deref(), value, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_for_one_size_of_pages_is_about_them_all() {
+        let sizes = Path::new("/sys/kernel/mm/transparent_hugepage/hugepages-*kB/enabled");
+        for (target, is_it) in [
+            (
+                "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled",
+                true,
+            ),
+            ("/sys/kernel/mm/transparent_hugepage/*/enabled", true),
+            ("/sys/kernel/mm/transparent_hugepage/enabled", false),
+        ] {
+            let line = format!("w {target} - - - - always");
+            assert_eq!(written(&line, sizes).is_some(), is_it, "{target}");
         }
     }
 }
