@@ -378,6 +378,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return commands::usage(&error),
     };
+    crate::host::usual_umask();
     let context = Context::new(&cli);
     let code = match &cli.command {
         Command::Check(args) => commands::check::run(&context, args),

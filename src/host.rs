@@ -63,6 +63,11 @@ pub struct HostError {
 /// The result of anything asked of a host.
 pub type HostResult<T> = Result<T, HostError>;
 
+/// Takes root's usual umask, whatever the caller's was: package scripts and other programs inherit it.
+pub fn usual_umask() {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+}
+
 impl Host {
     /// The running system.
     pub fn live() -> HostResult<Host> {

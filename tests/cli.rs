@@ -15,6 +15,7 @@ mod cli {
     mod bad_input;
     mod baseline;
     mod browser;
+    mod caller;
     mod chroot;
     mod consumers;
     mod container;
