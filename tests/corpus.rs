@@ -73,14 +73,19 @@ fn edited(mut bytes: Vec<u8>, edit: &Edit, files: &[Vec<u8>]) -> Vec<u8> {
             bytes.splice(at..bytes.len().min(at + 1), [*byte]);
         }
         Edit::Repeat(from, to, at) => {
-            let piece = bytes[span(&bytes, from, to)].to_vec();
+            let piece: Vec<u8> = bytes
+                .get(span(&bytes, from, to))
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect();
             let at = place(&bytes, at);
             bytes.splice(at..at, piece);
         }
         Edit::Join(at, file, from) => {
             let other = file.get(files);
             bytes.truncate(place(&bytes, at));
-            bytes.extend(&other[place(other, from)..]);
+            bytes.extend(other.iter().skip(place(other, from)));
         }
     }
     bytes

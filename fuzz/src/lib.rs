@@ -1,10 +1,16 @@
 //! What must hold of whatever is read: a function each, which takes any bytes and panics where it does not hold.
 //! `fuzz_targets` gives them to libFuzzer; `tests/corpus.rs` runs them on what is committed.
 
+pub mod acl;
 pub mod policy;
+pub mod redis_conf;
 
 /// What a property is asked with.
 pub type Property = fn(&[u8]);
 
 /// By the names of `fuzz_targets`, `corpus` and `regressions`.
-pub const PROPERTIES: [(&str, Property); 1] = [("policy", policy::holds)];
+pub const PROPERTIES: [(&str, Property); 3] = [
+    ("acl", acl::holds),
+    ("policy", policy::holds),
+    ("redis_conf", redis_conf::holds),
+];

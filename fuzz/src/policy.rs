@@ -52,6 +52,9 @@ fn acl_file(policy: &Policy) {
     let wanted = wanted.iter().map(|(name, _)| name.as_str());
     let wanted: Vec<&str> = std::iter::once("default").chain(wanted).collect();
     assert_eq!(names, wanted, "{text}");
-    let on: Vec<bool> = users.iter().map(|user| user.on).collect();
-    assert!(!on[0] && !users.iter().any(|user| user.nopass), "{text}");
+    let default_is_off = users.first().is_some_and(|user| !user.on);
+    assert!(
+        default_is_off && !users.iter().any(|user| user.nopass),
+        "{text}"
+    );
 }
