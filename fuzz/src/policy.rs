@@ -49,7 +49,7 @@ fn acl_file(policy: &Policy) {
     assert_eq!(text.lines().count(), users.len(), "{text}");
     let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
     let wanted = policy.acl_users();
-    let wanted = wanted.iter().map(|(name, _)| name.as_str());
+    let wanted = wanted.keys().map(|name| name.as_str());
     let wanted: Vec<&str> = std::iter::once("default").chain(wanted).collect();
     assert_eq!(names, wanted, "{text}");
     let default_is_off = users.first().is_some_and(|user| !user.on);

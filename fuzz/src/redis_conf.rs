@@ -23,7 +23,7 @@ pub fn holds(input: &[u8]) {
     let directives = config::parse(text);
     assert!(directives.len() <= text.split('\n').count());
     for version in Version::ALL {
-        if let Ok(effective) = load_text(&BARE, &Table::of(version), text, "fuzz.conf") {
+        if let Ok(effective) = load_text(&BARE, Table::of(version), text, "fuzz.conf") {
             judged(&effective, &directives);
         }
     }
