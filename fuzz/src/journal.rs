@@ -23,7 +23,7 @@ pub fn holds(input: &[u8]) {
 }
 
 /// `seed` chooses where the log is cut.
-fn written(records: &[Record], seed: usize) {
+pub fn written(records: &[Record], seed: usize) {
     let line = |record: &Record| line(record).expect("what was read can be written");
     let log: String = records.iter().map(line).collect();
     let (again, length) = parse(log.as_bytes()).expect("what we wrote");
