@@ -2,7 +2,7 @@
 
 mod apply;
 mod confirm;
-mod line;
+pub mod line;
 mod log;
 mod preflight;
 mod revert;

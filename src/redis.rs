@@ -110,7 +110,7 @@ pub fn ask(endpoint: &Endpoint, login: Option<&Login>) -> Result<Told, Silence> 
 type Pairs = Vec<(String, Vec<u8>)>;
 
 /// Asks any server: what it refuses to tell is missing, with the reason.
-fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
+pub fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
     type Tables = Vec<BTreeMap<String, Value>>;
     type Replies = (
         RedisResult<Pairs>,

@@ -1,18 +1,16 @@
 //! What a sysctl will be after a reboot: the last assignment over all of sysctl.d, as the applier of this host reads it.
 //! Source: sysctl.d(5), and sysctl(8) of procps for hosts without systemd.
 
+pub mod text;
+
 use super::memo::Slot;
 use super::{Obstacle, Reading, Sight, conf_d, kernel};
 use crate::facts::Init;
 use crate::host::{Host, HostError, HostResult, Image};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Our file; its name sorts after Debian's `99-sysctl.conf` link.
 pub const OURS: &str = "/etc/sysctl.d/99-zz-redis-harden.conf";
-
-const HEADER: &str =
-    "# Written by redis-harden; `redis-harden explain kernel.somaxconn` and its like say why.\n";
 
 /// Where sysctl.d is; of files with one name, the first directory's counts.
 const DIRS: [&str; 5] = [
@@ -110,7 +108,7 @@ pub fn obstacle(sight: Sight, key: &str) -> Option<Obstacle> {
 /// Sets a key in our file, keeping the others.
 pub fn write(host: &Host, key: &str, value: &str) -> HostResult<()> {
     let path = Path::new(OURS);
-    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    let mut text = String::new();
     let (mut uid, mut gid) = (0, 0);
     if let Image::File {
         content,
@@ -120,20 +118,15 @@ pub fn write(host: &Host, key: &str, value: &str) -> HostResult<()> {
     } = host.image(path)?
     {
         (uid, gid) = (u, g);
-        let text = String::from_utf8(content)
+        text = String::from_utf8(content)
             .map_err(|_| HostError::refused(format!("reading {OURS}"), "it is not text"))?;
-        lines.extend(assignments(path, &text).map(|(key, a)| (key, a.value)));
     } else if !host.is_live_root() {
         (uid, gid) = host
             .stat(Path::new("/"))?
             .map_or((0, 0), |s| (s.uid, s.gid));
     }
-    lines.insert(key.to_owned(), value.to_owned());
-    let body: String = lines
-        .iter()
-        .map(|(key, value)| format!("{key} = {value}\n"))
-        .collect();
-    host.write_file(path, format!("{HEADER}{body}").as_bytes(), 0o644, uid, gid)
+    let text = text::with(&text, key, value);
+    host.write_file(path, text.as_bytes(), 0o644, uid, gid)
 }
 
 /// Files are applied by their names, whichever directory they are in, and `/etc/sysctl.conf` last.
@@ -144,33 +137,12 @@ fn comes_after_ours(path: &Path) -> bool {
 fn winner(sight: Sight, key: &str, applier: Applier) -> HostResult<Option<Assignment>> {
     let slot = sight.memo.map(|memo| &memo.sysctl_d);
     let all = Slot::read(slot, || read_all(sight.host))?;
-    let last = last_assignment(&all.sysctl_d, key);
+    let last = text::last(&all.sysctl_d, key);
     let after = match applier {
         Applier::Systemd => None,
-        Applier::Procps => last_assignment(&all.sysctl_conf, key),
+        Applier::Procps => text::last(&all.sysctl_conf, key),
     };
     Ok(after.or(last).cloned())
-}
-
-/// The last exact assignment, else the last glob that matches: an exact key is exempt from globs.
-fn last_assignment<'a>(all: &'a [(String, Assignment)], key: &str) -> Option<&'a Assignment> {
-    let (mut exact, mut glob) = (None, None);
-    for (name, assignment) in all {
-        if name == key {
-            exact = Some(assignment);
-        } else if name.contains(['*', '?', '[']) && matches(name, key) {
-            glob = Some(assignment);
-        }
-    }
-    exact.or(glob)
-}
-
-fn matches(glob: &str, key: &str) -> bool {
-    let path = |name: &str| name.replace('.', "/");
-    globset::GlobBuilder::new(&path(glob))
-        .literal_separator(true)
-        .build()
-        .is_ok_and(|g| g.compile_matcher().is_match(path(key)))
 }
 
 /// Reads the files in the order in which they are applied.
@@ -188,93 +160,10 @@ fn read_all(host: &Host) -> HostResult<Assignments> {
 
 fn read_file(host: &Host, path: &Path) -> HostResult<Vec<(String, Assignment)>> {
     let text = conf_d::text(host, path)?;
-    Ok(text.map_or(Vec::new(), |text| assignments(path, &text).collect()))
-}
-
-/// `key = value` lines: comments and broken lines are skipped as the appliers do, names dotted.
-fn assignments<'a>(
-    path: &'a Path,
-    text: &'a str,
-) -> impl Iterator<Item = (String, Assignment)> + 'a {
-    text.lines().enumerate().filter_map(move |(n, line)| {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            return None;
-        }
-        let (key, value) = line.split_once('=')?;
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        let assignment = Assignment {
-            file: path.to_path_buf(),
-            line: n + 1,
-            value,
-        };
-        Some((
-            dotted(key.trim().trim_start_matches('-').trim()),
-            assignment,
-        ))
-    })
-}
-
-/// The first separator decides: `net/ipv4/…` has slashes for separators, and its dots are slashes of the dotted form.
-fn dotted(key: &str) -> String {
-    match key.find(['.', '/']).and_then(|i| key.get(i..=i)) {
-        Some("/") => key
-            .chars()
-            .map(|c| match c {
-                '/' => '.',
-                '.' => '/',
-                other => other,
-            })
-            .collect(),
-        _ => key.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn last(files: &[(&str, &str)], key: &str) -> Option<String> {
-        let all: Vec<_> = files
-            .iter()
-            .flat_map(|(path, text)| assignments(Path::new(path), text).collect::<Vec<_>>())
-            .collect();
-        last_assignment(&all, key).map(|a| format!("{}:{} {}", a.file.display(), a.line, a.value))
-    }
-
-    #[test]
-    fn the_last_assignment_wins() {
-        let files = [
-            ("60-a.conf", "# x\nvm.swappiness = 60\n"),
-            ("99-z.conf", "vm/swappiness=1\n"),
-        ];
-        assert_eq!(
-            last(&files, "vm.swappiness").as_deref(),
-            Some("99-z.conf:1 1")
-        );
-    }
-
-    #[test]
-    fn an_exact_key_is_exempt_from_a_later_glob() {
-        let files = [
-            ("50.conf", "net.ipv4.conf.all.rp_filter = 2"),
-            ("90.conf", "net.ipv4.conf.*.rp_filter = 0"),
-        ];
-        assert_eq!(
-            last(&files, "net.ipv4.conf.all.rp_filter").as_deref(),
-            Some("50.conf:1 2")
-        );
-        assert_eq!(
-            last(&files, "net.ipv4.conf.eth0.rp_filter").as_deref(),
-            Some("90.conf:1 0")
-        );
-    }
-
-    #[test]
-    fn a_dash_tolerates_failure_and_is_no_part_of_the_key() {
-        assert_eq!(
-            last(&[("a.conf", "-vm.swappiness = 5")], "vm.swappiness").as_deref(),
-            Some("a.conf:1 5")
-        );
-    }
+    let assigned = |(line, key, value)| {
+        let file = path.to_path_buf();
+        (key, Assignment { file, line, value })
+    };
+    let text = text.unwrap_or_default();
+    Ok(text::assignments(&text).map(assigned).collect())
 }
