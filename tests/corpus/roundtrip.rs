@@ -63,7 +63,7 @@ fn policy_text() -> impl Strategy<Value = String> {
     let waivers = vec(
         (
             select(vec!["kernel.*", "memory.swap", "tls.?"]),
-            "[^\\p{Cc}]{1,12}",
+            "[a-z][^\\p{Cc}]{0,11}",
         ),
         0..3,
     );
@@ -106,6 +106,7 @@ fn record() -> impl Strategy<Value = Record> {
         Just(Image::Absent),
         (vec(any::<u8>(), 0..20), any::<[u32; 3]>()).prop_map(|(content, [mode, uid, gid])| {
             Image::File {
+                attributes: Default::default(),
                 content,
                 mode,
                 uid,
