@@ -13,10 +13,17 @@ pub fn assignments(text: &str) -> impl Iterator<Item = (usize, String, String)> 
             return None;
         }
         let (key, value) = line.split_once('=')?;
-        let key = dotted(key.trim().trim_start_matches('-').trim());
+        let key = dotted(sysctl(key)?);
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         Some((n + 1, key, value))
     })
+}
+
+/// A name without the dash that tolerates failure. No sysctl's begins as a comment does, or with one more dash.
+fn sysctl(key: &str) -> Option<&str> {
+    let key = key.trim();
+    let key = key.strip_prefix('-').unwrap_or(key).trim();
+    (!key.is_empty() && !key.starts_with(['#', ';', '-'])).then_some(key)
 }
 
 /// Our file with a key set, and what else the one that was there assigns.
