@@ -26,14 +26,22 @@ fn sysctl(key: &str) -> Option<&str> {
     (!key.is_empty() && !key.starts_with(['#', ';', '-'])).then_some(key)
 }
 
-/// Our file with a key set, and what else the one that was there assigns.
+/// Our file with a key set, and what else the one that was there assigns: globs in their order, since the last one counts.
 pub fn with(text: &str, key: &str, value: &str) -> String {
-    let mut lines: BTreeMap<String, String> = assignments(text)
-        .map(|(_, key, value)| (key, value))
-        .collect();
+    let mut globs: Vec<(String, String)> = Vec::new();
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    for (_, name, value) in assignments(text) {
+        if is_glob(&name) {
+            globs.retain(|(other, _)| *other != name);
+            globs.push((name, value));
+        } else {
+            lines.insert(name, value);
+        }
+    }
     lines.insert(key.to_owned(), value.to_owned());
-    let body: String = lines
-        .iter()
+    let body: String = globs
+        .into_iter()
+        .chain(lines)
         .map(|(key, value)| format!("{key} = {value}\n"))
         .collect();
     format!("{HEADER}{body}")
@@ -45,11 +53,15 @@ pub fn last<'a, T>(all: &'a [(String, T)], key: &str) -> Option<&'a T> {
     for (name, assignment) in all {
         if name == key {
             exact = Some(assignment);
-        } else if name.contains(['*', '?', '[']) && matches(name, key) {
+        } else if is_glob(name) && matches(name, key) {
             glob = Some(assignment);
         }
     }
     exact.or(glob)
+}
+
+fn is_glob(name: &str) -> bool {
+    name.contains(['*', '?', '['])
 }
 
 fn matches(glob: &str, key: &str) -> bool {
