@@ -13,20 +13,35 @@ pub fn assignments(text: &str) -> impl Iterator<Item = (usize, String, String)> 
             return None;
         }
         let (key, value) = line.split_once('=')?;
-        let key = dotted(key.trim().trim_start_matches('-').trim());
+        let key = dotted(sysctl(key)?);
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         Some((n + 1, key, value))
     })
 }
 
-/// Our file with a key set, and what else the one that was there assigns.
+/// A name without the dash that tolerates failure. No sysctl's begins as a comment does, or with one more dash.
+fn sysctl(key: &str) -> Option<&str> {
+    let key = key.trim();
+    let key = key.strip_prefix('-').unwrap_or(key).trim();
+    (!key.is_empty() && !key.starts_with(['#', ';', '-'])).then_some(key)
+}
+
+/// Our file with a key set, and what else the one that was there assigns: globs in their order, since the last one counts.
 pub fn with(text: &str, key: &str, value: &str) -> String {
-    let mut lines: BTreeMap<String, String> = assignments(text)
-        .map(|(_, key, value)| (key, value))
-        .collect();
+    let mut globs: Vec<(String, String)> = Vec::new();
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    for (_, name, value) in assignments(text) {
+        if is_glob(&name) {
+            globs.retain(|(other, _)| *other != name);
+            globs.push((name, value));
+        } else {
+            lines.insert(name, value);
+        }
+    }
     lines.insert(key.to_owned(), value.to_owned());
-    let body: String = lines
-        .iter()
+    let body: String = globs
+        .into_iter()
+        .chain(lines)
         .map(|(key, value)| format!("{key} = {value}\n"))
         .collect();
     format!("{HEADER}{body}")
@@ -38,11 +53,15 @@ pub fn last<'a, T>(all: &'a [(String, T)], key: &str) -> Option<&'a T> {
     for (name, assignment) in all {
         if name == key {
             exact = Some(assignment);
-        } else if name.contains(['*', '?', '[']) && matches(name, key) {
+        } else if is_glob(name) && matches(name, key) {
             glob = Some(assignment);
         }
     }
     exact.or(glob)
+}
+
+fn is_glob(name: &str) -> bool {
+    name.contains(['*', '?', '['])
 }
 
 fn matches(glob: &str, key: &str) -> bool {
