@@ -20,7 +20,7 @@ use support::plain::Plain;
 const BINARY: &str = "/usr/local/sbin/redis-harden";
 /// A number that no file says.
 const UNTOUCHED: &str = "777";
-const LAYOUTS: u64 = 40;
+const LAYOUTS: u64 = 60;
 
 /// What a layout is made of: files of one name in several directories, both spellings, globs, exclusions, masks, links.
 const NAMES: [&str; 6] = [
@@ -75,11 +75,19 @@ fn layout(dice: &mut Dice) -> String {
             1 => format!(
                 "rm -f {file}; printf '# net.core.somaxconn = 1\\n; x\\n\\n{line}\\n' >{file}\n"
             ),
+            2 => format!("rm -f {file}; printf '%s\\n' '{line}' -net.core.somaxconn >{file}\n"),
+            3 => format!("rm -f {file}; printf '%s\\n' -net/core/somaxconn '{line}' >{file}\n"),
+            4 => format!("rm -f {file}; echo '-net.core.somaxconn' >{file}\n"),
             _ => format!("rm -f {file}; echo '{line}' >{file}\n"),
         });
     }
     if dice.below(3) == 0 {
-        script.push_str("echo 'net.core.somaxconn = 2001' >/etc/sysctl.conf\n");
+        let line = dice.one(&[
+            "net.core.somaxconn = 2001",
+            "net.core.somaxcon? = 2002",
+            "-net.core.somaxconn",
+        ]);
+        script.push_str(&format!("echo '{line}' >/etc/sysctl.conf\n"));
     }
     if dice.below(2) == 0 {
         script.push_str("ln -sf ../sysctl.conf /etc/sysctl.d/99-sysctl.conf\n");

@@ -1,8 +1,18 @@
 //! A file in sysctl.d. Our key is set in it whatever it says; a second time changes nothing, and every other key keeps its value.
 
-use redis_harden::setting::sysctl_d::text::{assignments, last, with};
+use redis_harden::setting::sysctl_d::text::{Says, by_procps, by_systemd, lines, with};
 
 const KEY: &str = "vm.overcommit_memory";
+
+/// What a line assigns, or nothing if it excludes.
+#[derive(Clone, Debug, PartialEq)]
+struct Said(Option<String>);
+
+impl Says for Said {
+    fn value(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
 
 pub fn holds(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
@@ -11,16 +21,21 @@ pub fn holds(input: &[u8]) {
     let set = with(&text, KEY, "1");
     let after = read(&set);
     assert_eq!(with(&set, KEY, "1"), set, "the second time");
-    assert_eq!(last(&after, KEY).map(String::as_str), Some("1"));
+    assert_eq!(left(&after, KEY), [Some("1"); 2]);
     for key in keys(&before) {
         if key != KEY {
-            assert_eq!(last(&after, &key), last(&before, &key), "{key:?}\n{set}");
+            assert_eq!(left(&after, &key), left(&before, &key), "{key:?}\n{set}");
         }
     }
 }
 
+/// What each applier leaves.
+fn left<'a>(lines: &'a [(String, Said)], key: &str) -> [Option<&'a str>; 2] {
+    [by_systemd(lines, key), by_procps(lines, key)].map(|line| line.and_then(Says::value))
+}
+
 /// Some keys of which a file speaks: what stands there, and what two of its globs both stand for.
-fn keys(lines: &[(String, String)]) -> Vec<String> {
+fn keys(lines: &[(String, Said)]) -> Vec<String> {
     // Each glob is compiled for each key.
     let names: Vec<&str> = lines
         .iter()
@@ -45,7 +60,8 @@ fn meant(one: &str, other: &str) -> String {
     key.replace(['*', '?'], "a")
 }
 
-fn read(text: &str) -> Vec<(String, String)> {
-    let lines = assignments(text);
-    lines.map(|(_, key, value)| (key, value)).collect()
+fn read(text: &str) -> Vec<(String, Said)> {
+    lines(text)
+        .map(|line| (line.name, Said(line.value)))
+        .collect()
 }

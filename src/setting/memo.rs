@@ -3,7 +3,7 @@
 use super::build::{Code, Found};
 use super::effective::Views;
 use super::processes::Seen;
-use super::sysctl_d::Assignments;
+use super::sysctl_d;
 use super::unit::Texts;
 use super::{Setting, config_file, firewall};
 use crate::host::{Begun, Host, HostResult};
@@ -16,7 +16,7 @@ use std::rc::Rc;
 /// What has been read in this pass.
 #[derive(Debug, Default)]
 pub struct Memo {
-    pub(super) sysctl_d: Slot<Assignments>,
+    pub(super) sysctl_d: Slot<sysctl_d::Lines>,
     pub(super) effective: Slot<Views>,
     pub(super) processes: Slot<Vec<Seen>>,
     pub(super) config_files: RefCell<BTreeMap<PathBuf, Rc<config_file::Lines>>>,

@@ -8,6 +8,7 @@ use super::{Obstacle, Reading, Sight, conf_d, kernel};
 use crate::facts::Init;
 use crate::host::{Host, HostError, HostResult, Image};
 use std::path::{Path, PathBuf};
+use text::Says;
 
 /// Our file; its name sorts after Debian's `99-sysctl.conf` link.
 pub const OURS: &str = "/etc/sysctl.d/99-zz-redis-harden.conf";
@@ -24,21 +25,27 @@ const DIRS: [&str; 5] = [
 /// procps reads this after all of sysctl.d; systemd only through the link that Debian 12 ships.
 const SYSCTL_CONF: &str = "/etc/sysctl.conf";
 
-/// One assignment: where it stands and what it says.
+/// What one line says of a sysctl, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Assignment {
+struct Said {
     file: PathBuf,
     line: usize,
-    value: String,
+    /// None where the line excludes the sysctl.
+    value: Option<String>,
 }
 
-/// All assignments of a host, in the order in which its appliers make them.
+impl Says for Said {
+    fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}
+
+/// All that a host says of sysctls by name, in the order in which its appliers read it.
 #[derive(Debug)]
-pub struct Assignments {
-    /// Those of sysctl.d, which both make.
-    sysctl_d: Vec<(String, Assignment)>,
-    /// Those of `/etc/sysctl.conf`, which procps makes last.
-    sysctl_conf: Vec<(String, Assignment)>,
+pub struct Lines {
+    all: Vec<(String, Said)>,
+    /// How many of them are of sysctl.d, which both read; procps reads `/etc/sysctl.conf` besides.
+    of_sysctl_d: usize,
 }
 
 /// The two programs that apply sysctl.d.
@@ -52,7 +59,7 @@ enum Applier {
 
 /// The value that the host's applier will leave, and the line that says so.
 pub fn read(sight: Sight, key: &str) -> Reading {
-    reading(winner(sight, key, at_boot(sight)))
+    reading(assignment(sight, key, at_boot(sight)))
 }
 
 /// The value that the other applier would leave, where that is another line: `sysctl --system` by hand on a host with systemd.
@@ -62,8 +69,8 @@ pub fn read_by_other(sight: Sight, key: &str) -> Reading {
         Applier::Procps => Applier::Systemd,
     };
     let winners = (
-        winner(sight, key, at_boot(sight)),
-        winner(sight, key, other),
+        assignment(sight, key, at_boot(sight)),
+        assignment(sight, key, other),
     );
     match winners {
         (Ok(one), Ok(two)) if one == two => {
@@ -81,26 +88,34 @@ fn at_boot(sight: Sight) -> Applier {
     }
 }
 
-fn reading(winner: HostResult<Option<Assignment>>) -> Reading {
-    match winner {
-        Ok(Some(a)) => {
-            let source = format!("{}:{}", a.file.display(), a.line);
-            Reading::Value(kernel::typed(&a.value), Some(source))
+fn reading(assignment: HostResult<Option<Said>>) -> Reading {
+    match assignment {
+        Ok(Some(said)) => {
+            let source = format!("{}:{}", said.file.display(), said.line);
+            let value = said.value.unwrap_or_default();
+            Reading::Value(kernel::typed(&value), Some(source))
         }
         Ok(None) => Reading::Absent,
         Err(e) => Reading::Unknown(e.to_string()),
     }
 }
 
-/// A later file that would win over ours, which only its owner can decide about.
+fn assignment(sight: Sight, key: &str, applier: Applier) -> HostResult<Option<Said>> {
+    Ok(winner(sight, key, applier)?.filter(|said| said.value.is_some()))
+}
+
+/// A later line that would win over ours, which only its owner can decide about.
 pub fn obstacle(sight: Sight, key: &str) -> Option<Obstacle> {
     let winner = winner(sight, key, at_boot(sight)).ok()??;
     comes_after_ours(&winner.file).then(|| {
+        let says = match winner.value {
+            Some(value) => format!("says {value}"),
+            None => "takes it back".to_owned(),
+        };
         Obstacle::Hand(format!(
-            "{}:{} is read after {OURS} and says {}; change or remove that line",
+            "{}:{} is read after {OURS} and {says}; change or remove that line",
             winner.file.display(),
             winner.line,
-            winner.value
         ))
     })
 }
@@ -134,36 +149,39 @@ fn comes_after_ours(path: &Path) -> bool {
     path == Path::new(SYSCTL_CONF) || path.file_name() > Path::new(OURS).file_name()
 }
 
-fn winner(sight: Sight, key: &str, applier: Applier) -> HostResult<Option<Assignment>> {
+fn winner(sight: Sight, key: &str, applier: Applier) -> HostResult<Option<Said>> {
     let slot = sight.memo.map(|memo| &memo.sysctl_d);
-    let all = Slot::read(slot, || read_all(sight.host))?;
-    let last = text::last(&all.sysctl_d, key);
-    let after = match applier {
-        Applier::Systemd => None,
-        Applier::Procps => text::last(&all.sysctl_conf, key),
+    let lines = Slot::read(slot, || read_all(sight.host))?;
+    let winner = match applier {
+        Applier::Procps => text::by_procps(&lines.all, key),
+        Applier::Systemd => {
+            let (sysctl_d, _) = lines.all.split_at(lines.of_sysctl_d);
+            text::by_systemd(sysctl_d, key)
+        }
     };
-    Ok(after.or(last).cloned())
+    Ok(winner.cloned())
 }
 
 /// Reads the files in the order in which they are applied.
-fn read_all(host: &Host) -> HostResult<Assignments> {
-    let mut sysctl_d = Vec::new();
+fn read_all(host: &Host) -> HostResult<Lines> {
+    let mut all = Vec::new();
     for path in conf_d::files(host, &DIRS)? {
-        sysctl_d.extend(read_file(host, &path)?);
+        all.extend(read_file(host, &path)?);
     }
-    let sysctl_conf = read_file(host, Path::new(SYSCTL_CONF))?;
-    Ok(Assignments {
-        sysctl_d,
-        sysctl_conf,
-    })
+    let of_sysctl_d = all.len();
+    all.extend(read_file(host, Path::new(SYSCTL_CONF))?);
+    Ok(Lines { all, of_sysctl_d })
 }
 
-fn read_file(host: &Host, path: &Path) -> HostResult<Vec<(String, Assignment)>> {
-    let text = conf_d::text(host, path)?;
-    let assigned = |(line, key, value)| {
-        let file = path.to_path_buf();
-        (key, Assignment { file, line, value })
+fn read_file(host: &Host, path: &Path) -> HostResult<Vec<(String, Said)>> {
+    let text = conf_d::text(host, path)?.unwrap_or_default();
+    let said = |line: text::Line| {
+        let said = Said {
+            file: path.to_path_buf(),
+            line: line.number,
+            value: line.value,
+        };
+        (line.name, said)
     };
-    let text = text.unwrap_or_default();
-    Ok(text::assignments(&text).map(assigned).collect())
+    Ok(text::lines(&text).map(said).collect())
 }

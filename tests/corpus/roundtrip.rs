@@ -10,7 +10,7 @@ use redis_harden::journal::{Outcome, Record};
 use redis_harden::policy::Policies;
 use redis_harden::redis::config;
 use redis_harden::redis::effective::words;
-use redis_harden::setting::sysctl_d::text::{assignments, with};
+use redis_harden::setting::sysctl_d::text::{lines, with};
 use redis_harden::setting::{Saved, Setting};
 use std::collections::BTreeMap;
 
@@ -181,7 +181,7 @@ proptest! {
     #[test]
     fn a_file_of_sysctl_d_reads_back(wanted in btree_map("[a-z]{1,5}\\.[a-z_/]{1,6}", "[^\\s\\p{Cc}]{1,5}( [^\\s\\p{Cc}]{1,5}){0,2}", 0..6)) {
         let text = wanted.iter().fold(String::new(), |text, (key, value)| with(&text, key, value));
-        let read: BTreeMap<String, String> = assignments(&text).map(|(_, key, value)| (key, value)).collect();
+        let read: BTreeMap<String, String> = lines(&text).filter_map(|line| Some((line.name, line.value?))).collect();
         prop_assert_eq!(read, wanted);
     }
 }

@@ -1,21 +1,39 @@
 //! The text of a file in sysctl.d: what it assigns, which of many assignments counts, and ours as it is written. Touches no file.
 
-use std::collections::BTreeMap;
-
 const HEADER: &str =
     "# Written by redis-harden; `redis-harden explain kernel.somaxconn` and its like say why.\n";
 
-/// `key = value` lines, with their numbers: comments and broken lines are skipped as the appliers do, names dotted.
-pub fn assignments(text: &str) -> impl Iterator<Item = (usize, String, String)> + '_ {
+/// A line that says something of a sysctl.
+#[derive(Debug)]
+pub struct Line {
+    pub number: usize,
+    /// Dotted; may be a glob.
+    pub name: String,
+    /// None for `-name`, which excludes the name from globs.
+    pub value: Option<String>,
+}
+
+/// What is known of a line beside the name: at least the value, none for an exclusion.
+pub trait Says {
+    fn value(&self) -> Option<&str>;
+}
+
+/// What the lines say: comments and broken lines are skipped as the appliers do.
+pub fn lines(text: &str) -> impl Iterator<Item = Line> + '_ {
     text.lines().enumerate().filter_map(|(n, line)| {
         let line = line.trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
             return None;
         }
-        let (key, value) = line.split_once('=')?;
-        let key = dotted(sysctl(key)?);
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some((n + 1, key, value))
+        let (name, value) = match line.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (line.starts_with('-').then_some(line)?, None),
+        };
+        Some(Line {
+            number: n + 1,
+            name: dotted(sysctl(name)?),
+            value: value.map(|v| v.split_whitespace().collect::<Vec<_>>().join(" ")),
+        })
     })
 }
 
@@ -26,38 +44,60 @@ fn sysctl(key: &str) -> Option<&str> {
     (!key.is_empty() && !key.starts_with(['#', ';', '-'])).then_some(key)
 }
 
-/// Our file with a key set, and what else the one that was there assigns: globs in their order, since the last one counts.
+/// Our file with a key set, and what else the one that was there says: globs in their order, since the last one counts.
 pub fn with(text: &str, key: &str, value: &str) -> String {
-    let mut globs: Vec<(String, String)> = Vec::new();
-    let mut lines: BTreeMap<String, String> = BTreeMap::new();
-    for (_, name, value) in assignments(text) {
-        if is_glob(&name) {
-            globs.retain(|(other, _)| *other != name);
-            globs.push((name, value));
-        } else {
-            lines.insert(name, value);
-        }
-    }
-    lines.insert(key.to_owned(), value.to_owned());
-    let body: String = globs
-        .into_iter()
-        .chain(lines)
-        .map(|(key, value)| format!("{key} = {value}\n"))
-        .collect();
+    let others = lines(text).filter(|line| line.name != key);
+    let mut said: Vec<(String, Option<String>)> =
+        others.map(|line| (line.name, line.value)).collect();
+    said.push((key.to_owned(), Some(value.to_owned())));
+    said.sort_by_key(|(name, _)| (!is_glob(name)).then(|| name.clone()));
+    let body: String = said.into_iter().map(written).collect();
     format!("{HEADER}{body}")
 }
 
-/// The last exact assignment, else the last glob that matches: an exact key is exempt from globs.
-pub fn last<'a, T>(all: &'a [(String, T)], key: &str) -> Option<&'a T> {
-    let (mut exact, mut glob) = (None, None);
-    for (name, assignment) in all {
-        if name == key {
-            exact = Some(assignment);
-        } else if is_glob(name) && matches(name, key) {
-            glob = Some(assignment);
+fn written((name, value): (String, Option<String>)) -> String {
+    match value {
+        Some(value) => format!("{name} = {value}\n"),
+        None => format!("-{name}\n"),
+    }
+}
+
+/// The line that decides what systemd-sysctl leaves: the last of a name counts, so an exclusion takes an assignment back.
+/// A glob that is said again moves to the end only if it says something else.
+pub fn by_systemd<'a, T: Says>(all: &'a [(String, T)], key: &str) -> Option<&'a T> {
+    if let Some((_, exact)) = all.iter().rfind(|(name, _)| name == key) {
+        return Some(exact);
+    }
+    let mut globs: Vec<&(String, T)> = Vec::new();
+    for line in all.iter().filter(|(name, _)| matches(name, key)) {
+        match globs.iter().position(|known| known.0 == line.0) {
+            Some(n)
+                if globs
+                    .get(n)
+                    .is_some_and(|known| known.1.value() == line.1.value()) => {}
+            at => {
+                at.map(|n| globs.remove(n));
+                globs.push(line);
+            }
         }
     }
-    exact.or(glob)
+    last_assignment(globs)
+}
+
+/// The line that decides what `sysctl --system` leaves: it makes every assignment in turn, and a glob passes over each name that has a line of its own.
+pub fn by_procps<'a, T: Says>(all: &'a [(String, T)], key: &str) -> Option<&'a T> {
+    let of_its_own = all.iter().any(|(name, _)| name == key);
+    last_assignment(all.iter().filter(|(name, _)| match of_its_own {
+        true => name == key,
+        false => matches(name, key),
+    }))
+}
+
+fn last_assignment<'a, T: Says>(
+    lines: impl IntoIterator<Item = &'a (String, T), IntoIter: DoubleEndedIterator>,
+) -> Option<&'a T> {
+    let mut said = lines.into_iter().map(|(_, said)| said);
+    said.rfind(|said| said.value().is_some())
 }
 
 fn is_glob(name: &str) -> bool {
@@ -65,6 +105,9 @@ fn is_glob(name: &str) -> bool {
 }
 
 fn matches(glob: &str, key: &str) -> bool {
+    if !is_glob(glob) {
+        return false;
+    }
     let path = |name: &str| name.replace('.', "/");
     globset::GlobBuilder::new(&path(glob))
         .literal_separator(true)
@@ -91,14 +134,37 @@ fn dotted(key: &str) -> String {
 mod tests {
     use super::*;
 
+    /// A line's place, and what it says.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Said(String, Option<String>);
+
+    impl Says for Said {
+        fn value(&self) -> Option<&str> {
+            self.1.as_deref()
+        }
+    }
+
+    fn all(files: &[(&str, &str)]) -> Vec<(String, Said)> {
+        let said = |file, line: Line| {
+            let place = format!("{file}:{}", line.number);
+            (line.name, Said(place, line.value))
+        };
+        let lines = |(file, text): &(_, &str)| -> Vec<(String, Said)> {
+            lines(text).map(|line| said(*file, line)).collect()
+        };
+        files.iter().flat_map(lines).collect()
+    }
+
+    /// What both appliers leave, where they are of one mind.
     fn last(files: &[(&str, &str)], key: &str) -> Option<String> {
-        let all: Vec<(String, String)> = files
-            .iter()
-            .flat_map(|(file, text)| {
-                assignments(text).map(move |(n, key, value)| (key, format!("{file}:{n} {value}")))
-            })
-            .collect();
-        super::last(&all, key).cloned()
+        let all = all(files);
+        let assigned = |line: Option<&Said>| {
+            let Said(place, value) = line?;
+            value.as_ref().map(|value| format!("{place} {value}"))
+        };
+        let left = assigned(by_systemd(&all, key));
+        assert_eq!(assigned(by_procps(&all, key)), left);
+        left
     }
 
     #[test]
@@ -126,6 +192,56 @@ mod tests {
         assert_eq!(
             last(&files, "net.ipv4.conf.eth0.rp_filter").as_deref(),
             Some("90.conf:1 0")
+        );
+    }
+
+    #[test]
+    fn an_excluded_name_is_exempt_from_globs() {
+        let files = [("50.conf", "-vm.swappiness"), ("90.conf", "vm.swap* = 0")];
+        assert_eq!(last(&files, "vm.swappiness"), None);
+    }
+
+    #[test]
+    fn an_exclusion_takes_an_assignment_back_for_systemd_alone() {
+        let all = all(&[
+            ("50.conf", "vm.swappiness=1"),
+            ("90.conf", "-vm.swappiness"),
+        ]);
+        let place = |line: Option<&Said>| line.map(|said| said.0.clone());
+        assert_eq!(
+            place(by_systemd(&all, "vm.swappiness")).as_deref(),
+            Some("90.conf:1")
+        );
+        assert_eq!(
+            place(by_procps(&all, "vm.swappiness")).as_deref(),
+            Some("50.conf:1")
+        );
+    }
+
+    #[test]
+    fn systemd_leaves_a_glob_that_is_only_said_again_in_its_place() {
+        let all = all(&[
+            ("50.conf", "vm.swap*=1"),
+            ("60.conf", "vm.*=2"),
+            ("70.conf", "vm.swap*=1"),
+        ]);
+        let value = |line: Option<&Said>| line.and_then(|said| said.1.clone());
+        assert_eq!(
+            value(by_systemd(&all, "vm.swappiness")).as_deref(),
+            Some("2")
+        );
+        assert_eq!(
+            value(by_procps(&all, "vm.swappiness")).as_deref(),
+            Some("1")
+        );
+    }
+
+    #[test]
+    fn ours_keeps_exclusions() {
+        let text = with("-vm.swappiness\n-net.*\n", "vm.overcommit_memory", "1");
+        assert!(
+            text.ends_with("-net.*\nvm.overcommit_memory = 1\n-vm.swappiness\n"),
+            "{text}"
         );
     }
 
