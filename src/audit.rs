@@ -20,7 +20,7 @@ use crate::policy::{Policies, Waiver};
 use crate::redis::config;
 use crate::rule::Rule;
 use crate::setting::kernel::typed;
-use crate::setting::{Memo, Obstacle, Reading, Setting, Sight};
+use crate::setting::{Ahead, Memo, Obstacle, Reading, Setting, Sight};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 
@@ -109,11 +109,14 @@ pub fn audit(
     controls: &[&'static Control],
     selection: &Selection,
 ) -> Vec<Judged> {
-    let memo = Memo::default();
-    let sight = sight.remembering(&memo);
     let today = sight.host.now();
     let asked = ask(sight, policies, controls, selection);
-    memo.ahead(sight.host, settings(&asked));
+    let ahead = match settings(&asked).any(Setting::is_asked_ahead) {
+        true => Ahead::of_the_firewall(sight.host),
+        false => Ahead::default(),
+    };
+    let memo = Memo::with(ahead);
+    let sight = sight.remembering(&memo);
     let judged = asked
         .into_iter()
         .map(|asked| (asked.at, judge(sight, policies, &asked, today)));

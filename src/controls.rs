@@ -53,6 +53,8 @@ mod system;
 mod tls;
 mod unit;
 
+pub use network::FIREWALL;
+
 use crate::control::Control;
 use crate::facts::{Facts, View};
 use crate::policy::Policy;

@@ -39,7 +39,7 @@ pub mod traces;
 pub mod unit;
 pub mod users;
 
-pub use memo::Memo;
+pub use memo::{Ahead, Memo};
 pub use reading::Reading;
 
 use crate::facts::Facts;

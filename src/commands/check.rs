@@ -6,11 +6,13 @@ use super::{Context, Outcome, Trouble, print};
 use crate::audit::budget::Budget;
 use crate::audit::{Baseline, Selection, audit_within, exit_code, ids, waivers};
 use crate::cli::Check;
+use crate::controls::FIREWALL;
 use crate::facts::Facts;
 use crate::host::{Host, Reach};
 use crate::policy::{Policies, Trust};
 use crate::report::text::Style;
 use crate::report::{self, Format, Report};
+use crate::setting::Ahead;
 use remote::Target;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -29,9 +31,16 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
     let target = Target::of(&args.remote)?;
+    let mut ahead = Ahead::default();
     let (host, policies, facts) = match &target {
         Some(target) => target.look(context)?,
-        None => context.look(Trust::Reader)?,
+        None => {
+            let host = context.host()?;
+            if selection.has(FIREWALL) {
+                ahead = Ahead::of_the_firewall(&host);
+            }
+            context.look_at(host, Trust::Reader)?
+        }
     };
     if target.is_none()
         && let Some(text) = super::history::remark(&host)
@@ -47,7 +56,7 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
         Box::leak(Box::new(policies)),
     );
     let looked_at = (host, facts, policies);
-    let mut judged = audit_within(looked_at, &controls, &selection, BUDGET);
+    let mut judged = audit_within(looked_at, &controls, &selection, ahead, BUDGET);
     if let Some(baseline) = &baseline {
         baseline.mark(&mut judged);
     }

@@ -11,6 +11,9 @@ use crate::setting::firewall::{
 use crate::value::Value;
 use std::path::PathBuf;
 
+/// The control that asks for the table: nft is started for it.
+pub const FIREWALL: &str = "network.firewall";
+
 pub const CONTROLS: &[Control] = &[
     Control {
         id: "network.server-namespace",
@@ -148,7 +151,7 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
-        id: "network.firewall",
+        id: FIREWALL,
         title: "only loopback and the policy's networks reach Redis's ports",
         severity: Severity::Critical,
         why: "A password can leak; an address that cannot connect cannot use it.",

@@ -3,9 +3,8 @@
 use super::build::{Code, Found};
 use super::effective::Views;
 use super::processes::Seen;
-use super::sysctl_d;
 use super::unit::Texts;
-use super::{Setting, config_file, firewall};
+use super::{Setting, config_file, firewall, sysctl_d, tmpfiles};
 use crate::host::{Begun, Host, HostResult};
 use procfs::process::Status;
 use std::cell::{OnceCell, RefCell};
@@ -17,24 +16,39 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Memo {
     pub(super) sysctl_d: Slot<sysctl_d::Lines>,
+    pub(super) tmpfiles: Slot<Vec<tmpfiles::Line>>,
     pub(super) effective: Slot<Views>,
     pub(super) processes: Slot<Vec<Seen>>,
     pub(super) config_files: RefCell<BTreeMap<PathBuf, Rc<config_file::Lines>>>,
     pub(super) statuses: RefCell<BTreeMap<i32, Rc<Status>>>,
     pub(super) builds: RefCell<BTreeMap<(String, Code), Found>>,
     pub(super) units: RefCell<BTreeMap<String, Rc<Texts>>>,
-    /// nft takes longer to start than all else takes together: it was asked for the table before it is needed.
-    pub(super) firewall: RefCell<Option<Begun>>,
+    pub(super) ahead: RefCell<Ahead>,
 }
 
 impl Memo {
-    /// Starts what takes long and is going to be asked for.
-    pub fn ahead<'a>(&self, host: &Host, mut settings: impl Iterator<Item = &'a Setting>) {
-        let asked = settings.any(Setting::is_asked_ahead);
-        if asked && host.is_running() && host.find_program("nft").is_some() {
-            // A failure to start it is met again, and told, when the table is read.
-            self.firewall.replace(firewall::ask(host).ok());
+    /// One that takes over what was asked ahead.
+    pub fn with(ahead: Ahead) -> Memo {
+        Memo {
+            ahead: RefCell::new(ahead),
+            ..Memo::default()
         }
+    }
+}
+
+/// What was asked before it is needed: nft takes longer to start than all else takes together.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    pub(super) firewall: Option<Begun>,
+}
+
+impl Ahead {
+    /// Asks for the firewall's table, where a program can be run for it.
+    pub fn of_the_firewall(host: &Host) -> Ahead {
+        let there = host.is_running() && host.find_program("nft").is_some();
+        // A failure to start it is met again, and told, when the table is read.
+        let firewall = there.then(|| firewall::ask(host).ok()).flatten();
+        Ahead { firewall }
     }
 }
 

@@ -30,7 +30,9 @@ pub fn reading_in(sight: Sight) -> Reading {
 }
 
 fn read_in(sight: Sight) -> Reading {
-    let asked = sight.memo.and_then(|memo| memo.firewall.take());
+    let asked = sight
+        .memo
+        .and_then(|memo| memo.ahead.borrow_mut().firewall.take());
     match asked {
         None => reading(sight.host),
         Some(begun) => {
