@@ -978,6 +978,40 @@ fn what_nobody_confirms_is_rolled_back_and_what_somebody_does_is_kept() {
 }
 
 #[test]
+fn the_switch_needs_no_policy_file_and_tries_until_the_data_is_saved() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    let within = |text: &str| {
+        policy(&plain, text);
+        plain
+            .exec(&[BINARY, "apply", "--confirm-within", "2s"])
+            .ok();
+        assert!(
+            history(&plain).contains("waits to be confirmed"),
+            "{}",
+            history(&plain)
+        );
+    };
+    within("[redis]\nmaxclients = 5001\n");
+    policy(&plain, "[redis]\nmaxclients = \n");
+    becomes(&plain, "10000");
+
+    within("[redis]\nmaxclients = 5002\ntcp-backlog = 601\n");
+    plain
+        .sh("chown root:root /var/lib/redis && chmod 555 /var/lib/redis")
+        .ok();
+    std::thread::sleep(Duration::from_secs(19));
+    let refused = plain.read("/var/lib/redis-harden/confirm.log");
+    assert!(refused.contains("is not rolled back yet"), "{refused}");
+    becomes(&plain, "5002");
+    plain
+        .sh("chown redis:redis /var/lib/redis && chmod 750 /var/lib/redis")
+        .ok();
+    becomes(&plain, "10000");
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+}
+
+#[test]
 fn a_cache_that_keeps_nothing_on_disk_is_not_emptied_by_a_restart() {
     let plain = bare();
     let cache = |more: &str| {
