@@ -494,6 +494,36 @@ fn rollbacks_go_back_run_by_run() {
 // What goes wrong.
 
 #[test]
+fn a_run_that_a_later_ones_service_stands_on_is_not_rolled_back_under_it() {
+    let plain = bare();
+    policy(
+        &plain,
+        "[firewall]\nenabled = false\n\n[redis]\nmaxmemory = \"100mb\"\n",
+    );
+    apply(&plain).ok();
+    plain.write(
+        "/etc/redis-harden/instances/two.toml",
+        b"[redis]\nport = 6380\nmaxmemory = \"100mb\"\n",
+        0o644,
+    );
+    apply(&plain).ok();
+    let before = lives(&plain);
+
+    let refused = plain.exec(&[BINARY, "rollback", "1"]);
+    assert!(
+        refused
+            .exits(1)
+            .contains("package redis-server: the service two of run 2 needs it"),
+        "{refused}"
+    );
+    assert_eq!(lives(&plain), before);
+
+    plain.exec(&[BINARY, "rollback"]).ok();
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(lives(&plain), Vec::<Process>::new());
+}
+
+#[test]
 fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "1"]).ok();
