@@ -468,6 +468,41 @@ fn a_clean_stop_without_save_points_leaves_a_snapshot_that_nobody_trusts() {
 }
 
 #[test]
+fn what_is_written_while_the_append_only_file_is_left_is_there_afterwards() {
+    let plain = bare();
+    let only = |kept: &str| policy(&plain, &format!("[persistence]\n{kept}\n"));
+    only("appendonly = false\nsave = [\"3600 1\"]");
+    apply(&plain).ok();
+    only("appendonly = true\nsave = []");
+    apply(&plain).ok();
+    // Of what was answered with OK nothing may be missing.
+    let writer = format!(
+        "export REDISCLI_AUTH=$(cat {})
+        i=0; while [ ! -e /tmp/enough ]; do i=$((i+1))
+            redis-cli -s {SOCKET} --user app --no-auth-warning SET key:$i 1 | grep -q OK && echo key:$i >>/tmp/answers
+        done",
+        secret("app")
+    );
+    let missing = |command: &[&str]| {
+        plain.sh("rm -f /tmp/enough /tmp/answers").ok();
+        plain.background(&format!("echo begun >&2; {writer}"), "begun");
+        std::thread::sleep(Duration::from_secs(1));
+        plain.exec(&[&[BINARY], command].concat()).ok();
+        plain.sh("touch /tmp/enough; sleep 1").ok();
+        let answered = plain.read("/tmp/answers");
+        assert!(answered.lines().count() > 20, "somebody wrote: {answered}");
+        let all = [&["EXISTS"], answered.lines().collect::<Vec<_>>().as_slice()].concat();
+        let there: usize = redis(&plain, "app", &all).ok().parse().expect("a number");
+        answered.lines().count() - there
+    };
+    assert_eq!(missing(&["rollback"]), 0, "by a rollback");
+    only("appendonly = true\nsave = []");
+    apply(&plain).ok();
+    only("appendonly = false\nsave = [\"3600 1\"]");
+    assert_eq!(missing(&["apply"]), 0, "by an apply");
+}
+
+#[test]
 fn rollbacks_go_back_run_by_run() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "1"]).ok();

@@ -152,25 +152,40 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
         let doing = format!("saving the data of {}", known.policy.redis.name);
         HostError::refused(doing, why.to_string())
     };
-    match &known.view {
+    let told = match &known.view {
         View::NotRunning => return Ok(()),
         View::Silent(why) => return Err(fail(Silence::Broken(why.clone()))),
-        View::Told(_) => {}
-    }
+        View::Told(told) => told,
+    };
     let mut connection = open(sight, known)?;
+    save_now(&mut connection, known).map_err(fail)?;
+    match saves(told) {
+        true => Ok(()),
+        false => save_at_its_end(&mut connection).map_err(fail),
+    }
+}
+
+/// What is written between the save and the end is saved when it ends, which a server without save points would leave out.
+fn save_at_its_end(connection: &mut Line) -> Result<(), Silence> {
+    let _: redis::Value = redis::cmd("CONFIG")
+        .arg(&["SET", "save", "3600 1"])
+        .query(connection)
+        .map_err(silence)?;
+    Ok(())
+}
+
+fn save_now(connection: &mut Line, known: &Instance) -> Result<(), Silence> {
     let keyspace: String = redis::cmd("INFO")
         .arg("keyspace")
-        .query(&mut connection)
-        .map_err(|e| fail(silence(e)))?;
+        .query(connection)
+        .map_err(silence)?;
     if fields(&keyspace).is_empty() {
         return Ok(());
     }
     // The save of a large dataset takes its time; nothing is served meanwhile, and nothing is to be written any more.
     let patience = known.policy.service.stop_timeout.std();
     connection.set_patience(patience);
-    let _: redis::Value = redis::cmd("SAVE")
-        .query(&mut connection)
-        .map_err(|e| fail(silence(e)))?;
+    let _: redis::Value = redis::cmd("SAVE").query(connection).map_err(silence)?;
     Ok(())
 }
 
