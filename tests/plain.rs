@@ -468,6 +468,26 @@ fn a_clean_stop_without_save_points_leaves_a_snapshot_that_nobody_trusts() {
 }
 
 #[test]
+fn a_server_that_was_told_not_to_save_leaves_a_snapshot_that_nobody_trusts() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    redis(&plain, "admin", &["SAVE"]).ok();
+    redis(&plain, "admin", &["CONFIG", "SET", "save", ""]).ok();
+    redis(&plain, "app", &["SET", "second", "2"]).ok();
+    plain.exec(&[BINARY, "stop"]).ok();
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    let refused = apply(&plain);
+    refused.exits(2);
+    assert!(
+        refused.stderr.contains("may hold what"),
+        "it says why: {refused}"
+    );
+    policy(&plain, "");
+    apply(&plain).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "second"]).ok(), "2");
+}
+
+#[test]
 fn what_is_written_while_the_append_only_file_is_left_is_there_afterwards() {
     let plain = bare();
     let only = |kept: &str| policy(&plain, &format!("[persistence]\n{kept}\n"));
