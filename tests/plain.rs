@@ -468,6 +468,32 @@ fn a_clean_stop_without_save_points_leaves_a_snapshot_that_nobody_trusts() {
 }
 
 #[test]
+fn a_server_that_cannot_save_outlives_an_apply_that_waits_for_it_in_vain() {
+    let plain = bare();
+    policy(
+        &plain,
+        "[persistence]\nappendonly = false\n\n[service]\nstart-timeout = \"4s\"\nstop-timeout = \"4s\"\n",
+    );
+    apply(&plain).ok();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    redis(&plain, "admin", &["SAVE"]).ok();
+    redis(&plain, "app", &["SET", "second", "2"]).ok();
+    let before = lives(&plain);
+    plain
+        .sh("chown root:root /var/lib/redis && chmod 555 /var/lib/redis")
+        .ok();
+    redis(&plain, "admin", &["BGSAVE"]).ok();
+    wait_until("the save has failed", || {
+        let status = plain.exec(&[BINARY, "status"]);
+        status.stdout.contains("default: busy") && status.stdout.contains("last save err")
+    });
+    let refused = apply(&plain);
+    refused.exits(2);
+    assert_eq!(lives(&plain), before, "{refused}");
+    assert_eq!(redis(&plain, "app", &["GET", "second"]).ok(), "2");
+}
+
+#[test]
 fn a_server_that_was_told_not_to_save_leaves_a_snapshot_that_nobody_trusts() {
     let plain = applied();
     redis(&plain, "app", &["SET", "first", "1"]).ok();

@@ -73,15 +73,37 @@ fn keep_snapshot(sight: Sight, known: &Instance, told: &Told) -> HostResult<()> 
         .get("rdb_last_bgsave_status")
         .is_some_and(|status| status == "err")
     {
-        return Err(HostError::refused(
-            format!("preparing to restart {}", known.policy.redis.name),
-            "its last save failed, and so would the one at its end: INFO persistence and its log say why",
-        ));
+        return Err(last_save_failed(known));
     }
     match (saves(told), known.policy.redis.disposable) {
         (true, _) | (_, true) => Ok(()),
         (false, false) => save(sight, known),
     }
+}
+
+/// Refuses to end a server that could not save, as it is now: it would be killed when its time to stop is over.
+/// One that cannot be asked may be only just beginning, and has nothing yet.
+pub(crate) fn can_save(sight: Sight, known: &Instance) -> HostResult<()> {
+    let Ok(mut connection) = open(sight, known) else {
+        return Ok(());
+    };
+    let told = redis::cmd("INFO").arg("persistence").query(&mut connection);
+    let Ok::<String, _>(info) = told else {
+        return Ok(());
+    };
+    let info = fields(&info);
+    let is = |name: &str, value: &str| info.get(name).is_some_and(|v| v == value);
+    match is("aof_enabled", "0") && is("rdb_last_bgsave_status", "err") {
+        true => Err(last_save_failed(known)),
+        false => Ok(()),
+    }
+}
+
+fn last_save_failed(known: &Instance) -> HostError {
+    HostError::refused(
+        format!("preparing to restart {}", known.policy.redis.name),
+        "its last save failed, and so would the one at its end: INFO persistence and its log say why",
+    )
 }
 
 /// Whether a running server writes its data to disk by itself, in one way or the other.
