@@ -1152,6 +1152,35 @@ fn a_cache_that_keeps_nothing_on_disk_is_not_emptied_by_a_restart() {
 }
 
 #[test]
+fn a_replica_is_not_made_a_primary_by_a_restart_that_nobody_named() {
+    let plain = applied();
+    plain
+        .sh("redis-server --port 7398 --bind 127.0.0.1 --save '' --daemonize yes --dir /tmp --pidfile /tmp/primary.pid")
+        .ok();
+    redis(&plain, "admin", &["REPLICAOF", "127.0.0.1", "7398"]).ok();
+    let role = || {
+        let told = redis(&plain, "admin", &["INFO", "replication"]);
+        told.ok().lines().nth(1).unwrap_or_default().to_owned()
+    };
+    policy(&plain, "[redis]\ntcp-backlog = 601\n");
+    let put_off = apply(&plain);
+    let said = put_off.exits(1);
+    assert!(
+        said.contains("is a replica of 127.0.0.1:7398") && said.contains("--restart default"),
+        "{put_off}"
+    );
+    assert_eq!(role(), "role:slave");
+
+    policy(
+        &plain,
+        "[redis]\ntcp-backlog = 601\n\n[redis.directives]\nreplicaof = \"127.0.0.1 7398\"\n",
+    );
+    println!("{}", apply(&plain));
+    assert_eq!(role(), "role:slave");
+    plain.sh("kill $(cat /tmp/primary.pid)").ok();
+}
+
+#[test]
 fn a_primary_with_replicas_is_restarted_only_where_it_is_named() {
     let plain = bare();
     policy(&plain, "[redis]\ntcp-backlog = 600\n");

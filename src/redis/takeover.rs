@@ -124,6 +124,16 @@ pub fn why_not_restart(policy: &Policy, told: &Told) -> Option<String> {
             "restart pending: {name} keeps nothing on disk, and a restart would empty it; `disposable = true` under [redis] allows that"
         ));
     }
+    let means_replica = ["replicaof", "slaveof"]
+        .iter()
+        .any(|key| policy.redis.directives.contains_key(*key));
+    if field("role") == Some("slave") && !means_replica && !policy.service.restart_is_named {
+        let host = field("master_host").unwrap_or("?");
+        let port = field("master_port").unwrap_or("?");
+        return Some(format!(
+            "restart pending: {name} is a replica of {host}:{port}, and would start as a primary of its own; replicaof under [redis.directives] keeps it, or redis-harden apply --restart {name}"
+        ));
+    }
     let replicas: u32 = field("connected_slaves")
         .and_then(|n| n.parse().ok())
         .unwrap_or(0);
