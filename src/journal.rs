@@ -2,6 +2,7 @@
 
 mod apply;
 mod confirm;
+mod conflict;
 pub mod line;
 mod log;
 mod preflight;
@@ -11,8 +12,9 @@ mod units;
 
 pub use apply::{Applied, Failure, apply};
 pub use confirm::{confirm, stand_by, waiting};
+pub use conflict::{Conflict, Force};
 pub use log::{Header, Outcome, Record, Run, Terms};
-pub use revert::{Conflict, Force, recover, rollback};
+pub use revert::{recover, rollback};
 pub use story::{Entry, Story, open, runs};
 
 use crate::host::{Host, HostResult, Lock};

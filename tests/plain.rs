@@ -468,6 +468,87 @@ fn a_clean_stop_without_save_points_leaves_a_snapshot_that_nobody_trusts() {
 }
 
 #[test]
+fn a_server_that_cannot_save_outlives_an_apply_that_waits_for_it_in_vain() {
+    let plain = bare();
+    policy(
+        &plain,
+        "[persistence]\nappendonly = false\n\n[service]\nstart-timeout = \"4s\"\nstop-timeout = \"4s\"\n",
+    );
+    apply(&plain).ok();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    redis(&plain, "admin", &["SAVE"]).ok();
+    redis(&plain, "app", &["SET", "second", "2"]).ok();
+    let before = lives(&plain);
+    plain
+        .sh("chown root:root /var/lib/redis && chmod 555 /var/lib/redis")
+        .ok();
+    redis(&plain, "admin", &["BGSAVE"]).ok();
+    wait_until("the save has failed", || {
+        let status = plain.exec(&[BINARY, "status"]);
+        status.stdout.contains("default: busy") && status.stdout.contains("last save err")
+    });
+    let refused = apply(&plain);
+    refused.exits(2);
+    assert_eq!(lives(&plain), before, "{refused}");
+    assert_eq!(redis(&plain, "app", &["GET", "second"]).ok(), "2");
+}
+
+#[test]
+fn a_server_that_was_told_not_to_save_leaves_a_snapshot_that_nobody_trusts() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    redis(&plain, "admin", &["SAVE"]).ok();
+    redis(&plain, "admin", &["CONFIG", "SET", "save", ""]).ok();
+    redis(&plain, "app", &["SET", "second", "2"]).ok();
+    plain.exec(&[BINARY, "stop"]).ok();
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    let refused = apply(&plain);
+    refused.exits(2);
+    assert!(
+        refused.stderr.contains("may hold what"),
+        "it says why: {refused}"
+    );
+    policy(&plain, "");
+    apply(&plain).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "second"]).ok(), "2");
+}
+
+#[test]
+fn what_is_written_while_the_append_only_file_is_left_is_there_afterwards() {
+    let plain = bare();
+    let only = |kept: &str| policy(&plain, &format!("[persistence]\n{kept}\n"));
+    only("appendonly = false\nsave = [\"3600 1\"]");
+    apply(&plain).ok();
+    only("appendonly = true\nsave = []");
+    apply(&plain).ok();
+    // Of what was answered with OK nothing may be missing.
+    let writer = format!(
+        "export REDISCLI_AUTH=$(cat {})
+        i=0; while [ ! -e /tmp/enough ]; do i=$((i+1))
+            redis-cli -s {SOCKET} --user app --no-auth-warning SET key:$i 1 | grep -q OK && echo key:$i >>/tmp/answers
+        done",
+        secret("app")
+    );
+    let missing = |command: &[&str]| {
+        plain.sh("rm -f /tmp/enough /tmp/answers").ok();
+        plain.background(&format!("echo begun >&2; {writer}"), "begun");
+        std::thread::sleep(Duration::from_secs(1));
+        plain.exec(&[&[BINARY], command].concat()).ok();
+        plain.sh("touch /tmp/enough; sleep 1").ok();
+        let answered = plain.read("/tmp/answers");
+        assert!(answered.lines().count() > 20, "somebody wrote: {answered}");
+        let all = [&["EXISTS"], answered.lines().collect::<Vec<_>>().as_slice()].concat();
+        let there: usize = redis(&plain, "app", &all).ok().parse().expect("a number");
+        answered.lines().count() - there
+    };
+    assert_eq!(missing(&["rollback"]), 0, "by a rollback");
+    only("appendonly = true\nsave = []");
+    apply(&plain).ok();
+    only("appendonly = false\nsave = [\"3600 1\"]");
+    assert_eq!(missing(&["apply"]), 0, "by an apply");
+}
+
+#[test]
 fn rollbacks_go_back_run_by_run() {
     let plain = applied();
     redis(&plain, "app", &["SET", "kept", "1"]).ok();
@@ -492,6 +573,36 @@ fn rollbacks_go_back_run_by_run() {
 }
 
 // What goes wrong.
+
+#[test]
+fn a_run_that_a_later_ones_service_stands_on_is_not_rolled_back_under_it() {
+    let plain = bare();
+    policy(
+        &plain,
+        "[firewall]\nenabled = false\n\n[redis]\nmaxmemory = \"100mb\"\n",
+    );
+    apply(&plain).ok();
+    plain.write(
+        "/etc/redis-harden/instances/two.toml",
+        b"[redis]\nport = 6380\nmaxmemory = \"100mb\"\n",
+        0o644,
+    );
+    apply(&plain).ok();
+    let before = lives(&plain);
+
+    let refused = plain.exec(&[BINARY, "rollback", "1"]);
+    assert!(
+        refused
+            .exits(1)
+            .contains("package redis-server: the service two of run 2 needs it"),
+        "{refused}"
+    );
+    assert_eq!(lives(&plain), before);
+
+    plain.exec(&[BINARY, "rollback"]).ok();
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(lives(&plain), Vec::<Process>::new());
+}
 
 #[test]
 fn a_redis_that_does_not_start_gets_its_old_configuration_back() {
@@ -978,6 +1089,40 @@ fn what_nobody_confirms_is_rolled_back_and_what_somebody_does_is_kept() {
 }
 
 #[test]
+fn the_switch_needs_no_policy_file_and_tries_until_the_data_is_saved() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    let within = |text: &str| {
+        policy(&plain, text);
+        plain
+            .exec(&[BINARY, "apply", "--confirm-within", "2s"])
+            .ok();
+        assert!(
+            history(&plain).contains("waits to be confirmed"),
+            "{}",
+            history(&plain)
+        );
+    };
+    within("[redis]\nmaxclients = 5001\n");
+    policy(&plain, "[redis]\nmaxclients = \n");
+    becomes(&plain, "10000");
+
+    within("[redis]\nmaxclients = 5002\ntcp-backlog = 601\n");
+    plain
+        .sh("chown root:root /var/lib/redis && chmod 555 /var/lib/redis")
+        .ok();
+    std::thread::sleep(Duration::from_secs(19));
+    let refused = plain.read("/var/lib/redis-harden/confirm.log");
+    assert!(refused.contains("is not rolled back yet"), "{refused}");
+    becomes(&plain, "5002");
+    plain
+        .sh("chown redis:redis /var/lib/redis && chmod 750 /var/lib/redis")
+        .ok();
+    becomes(&plain, "10000");
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+}
+
+#[test]
 fn a_cache_that_keeps_nothing_on_disk_is_not_emptied_by_a_restart() {
     let plain = bare();
     let cache = |more: &str| {
@@ -1004,6 +1149,35 @@ fn a_cache_that_keeps_nothing_on_disk_is_not_emptied_by_a_restart() {
     cache("tcp-backlog = 601\nmaxclients = 5003\ndisposable = true");
     apply(&plain).ok();
     assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "");
+}
+
+#[test]
+fn a_replica_is_not_made_a_primary_by_a_restart_that_nobody_named() {
+    let plain = applied();
+    plain
+        .sh("redis-server --port 7398 --bind 127.0.0.1 --save '' --daemonize yes --dir /tmp --pidfile /tmp/primary.pid")
+        .ok();
+    redis(&plain, "admin", &["REPLICAOF", "127.0.0.1", "7398"]).ok();
+    let role = || {
+        let told = redis(&plain, "admin", &["INFO", "replication"]);
+        told.ok().lines().nth(1).unwrap_or_default().to_owned()
+    };
+    policy(&plain, "[redis]\ntcp-backlog = 601\n");
+    let put_off = apply(&plain);
+    let said = put_off.exits(1);
+    assert!(
+        said.contains("is a replica of 127.0.0.1:7398") && said.contains("--restart default"),
+        "{put_off}"
+    );
+    assert_eq!(role(), "role:slave");
+
+    policy(
+        &plain,
+        "[redis]\ntcp-backlog = 601\n\n[redis.directives]\nreplicaof = \"127.0.0.1 7398\"\n",
+    );
+    println!("{}", apply(&plain));
+    assert_eq!(role(), "role:slave");
+    plain.sh("kill $(cat /tmp/primary.pid)").ok();
 }
 
 #[test]

@@ -4,7 +4,8 @@ use super::{Context, Outcome, Trouble, print};
 use crate::cli::Confirm;
 use crate::facts::Facts;
 use crate::host::Host;
-use crate::journal::{self, Outcome as Ended, Story, runs};
+use crate::journal::{self, Outcome as Ended, runs};
+use crate::policy::{Policies, Trust};
 use crate::setting::Sight;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ const LONGEST_APPLY: Duration = Duration::from_secs(24 * 3600);
 
 /// How often the one who waits looks for the word.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long until a rollback that failed is tried again: a disk is emptied, a server can save again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Confirms the run that waits for it. 1 when there is none, or it has been rolled back.
 pub fn run(context: &Context, args: &Confirm) -> Outcome {
@@ -49,14 +53,12 @@ fn nothing_waits(host: &Host) -> Result<String, Trouble> {
     })
 }
 
-/// Waits until the apply has ended, then for the word; without it the run is rolled back, also over what somebody has changed since.
+/// Waits until the apply has ended, then for the word; without it the run is rolled back, also over what somebody has changed since,
+/// and by the policy that it was applied with, whatever becomes of its file. What fails is tried until it succeeds, or the word comes.
 fn stand_by(context: &Context, number: u32, within: Duration) -> Outcome {
     let host = context.host()?;
     super::must_be_root(&host, "confirm")?;
-    let of_run = |host: &Host| -> Result<Option<Story>, Trouble> {
-        let story = journal::waiting(host)?;
-        Ok(story.filter(|story| story.header.run == number))
-    };
+    let policies = context.policies(&host, Trust::Root)?;
     // The apply holds it until it has ended, however it ends.
     drop(journal::lock(
         &host,
@@ -65,40 +67,53 @@ fn stand_by(context: &Context, number: u32, within: Duration) -> Outcome {
     )?);
     let deadline = Instant::now() + within;
     while Instant::now() < deadline {
-        if of_run(&host)?.is_none() {
+        if !waits(&host, number)? {
             return Ok(0);
         }
         std::thread::sleep(LOOK);
     }
-    let _lock = journal::lock(&host, "rolling back what nobody confirmed", LONGEST_APPLY)?;
-    if of_run(&host)?.is_none() {
-        return Ok(0);
+    let mut told = String::new();
+    while let Err(Trouble(why)) = roll_back(&host, &policies, number) {
+        if why != told {
+            say(&format!("run {number} is not rolled back yet: {why}"));
+            told = why;
+        }
+        std::thread::sleep(AGAIN);
     }
-    roll_back(context, host, number)
+    Ok(0)
 }
 
-fn roll_back(context: &Context, host: Host, number: u32) -> Outcome {
-    let mut say = |text: &str| eprintln(text);
+fn waits(host: &Host, number: u32) -> Result<bool, Trouble> {
+    let story = journal::waiting(host)?;
+    Ok(story.is_some_and(|story| story.header.run == number))
+}
+
+/// Rolls the run back, unless it waits no more.
+fn roll_back(host: &Host, policies: &Policies, number: u32) -> Result<(), Trouble> {
+    let _lock = journal::lock(host, "rolling back what nobody confirmed", LONGEST_APPLY)?;
+    if !waits(host, number)? {
+        return Ok(());
+    }
+    let mut say = |text: &str| say(text);
     say(&format!(
         "run {number} was not confirmed in time: rolling it back"
     ));
-    let policies = context.policies(&host, crate::policy::Trust::Root)?;
-    journal::recover(&host, &policies, &mut say)?;
-    let facts = Facts::gather(&host, &policies)?;
-    let sight = Sight::new(&host, &facts);
-    let story = runs(&host)?.into_iter().find(|s| s.header.run == number);
+    journal::recover(host, policies, &mut say)?;
+    let facts = Facts::gather(host, policies)?;
+    let sight = Sight::new(host, &facts);
+    let story = runs(host)?.into_iter().find(|s| s.header.run == number);
     let Some(story) = story.filter(|story| !story.in_force().is_empty()) else {
-        return Ok(0);
+        return Ok(());
     };
     let ended = Ended::Unconfirmed;
     match journal::rollback(sight, &story, &journal::Force::Everything, ended, &mut say)? {
-        Ok(()) => Ok(0),
-        Err(_) => Ok(1),
+        Ok(()) => Ok(()),
+        Err(_) => Err(Trouble("somebody has changed it since".into())),
     }
 }
 
 /// Into systemd's journal, or the log.
-fn eprintln(text: &str) {
+fn say(text: &str) {
     use std::io::Write;
     // Nobody may be there to read it.
     let _ = writeln!(std::io::stderr(), "{text}");

@@ -44,10 +44,10 @@ pub fn remark(host: &Host) -> Option<String> {
 fn line(story: &Story) -> String {
     let header = &story.header;
     let how = match story.outcome {
+        _ if story.is_unconfirmed() => "waits to be confirmed",
         Some(Ended::Complete) => "complete",
         Some(Ended::Failed) => "partly failed",
         Some(Ended::Recovered) => "interrupted, recovered",
-        _ if story.is_unconfirmed() => "waits to be confirmed",
         Some(Ended::RolledBack) => "rolled back",
         Some(Ended::Unconfirmed) => "not confirmed in time, rolled back",
         None => "interrupted",

@@ -207,7 +207,16 @@ pub const CONTROLS: &[Control] = &[
                     "/var/lib/redis/appendonlydir/appendonly.aof.manifest 0640 redis:redis",
                     "file",
                 ),
+                // A rollback to a configuration without one sets an append-only file aside.
+                (
+                    "/var/lib/redis/appendonlydir.set-aside-20261123T144052Z/appendonly.aof.1.incr.aof 0640 redis:redis",
+                    "",
+                ),
             ]),
+            fails(&[(
+                "/var/lib/redis/appendonlydir.set-aside-20261123T144052Z/exp.so 0640 redis:redis",
+                "x",
+            )]),
             fails(&[("/var/lib/redis/exp.so 0640 redis:redis", "x")]),
             fails(&[("/var/lib/redis/authorized_keys 0640 redis:redis", "x")]),
             fails(&[(

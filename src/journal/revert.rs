@@ -1,9 +1,10 @@
 //! Puts back: a group that failed, a run that was interrupted, a run that somebody rolls back.
 
+use super::RUNS;
 use super::apply::is_unit;
+use super::conflict::{Conflict, Force, conflicts, place};
 use super::log::{Outcome, Run};
 use super::story::{Entry, Story, runs};
-use super::{RUNS, digest};
 use crate::facts::{Facts, Instance, View};
 use crate::host::{Host, HostError, HostResult, Image};
 use crate::policy::Policies;
@@ -18,33 +19,6 @@ use std::time::{Duration, Instant};
 
 /// How long a server that is going away may still take connections.
 const STOPPING: Duration = Duration::from_secs(15);
-
-/// Something that somebody changed since we wrote it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    pub setting: String,
-    pub why: String,
-}
-
-/// What a rollback puts back although somebody has changed it since.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Force {
-    /// Only what is named: words of settings, as a conflict shows them.
-    Named(Vec<String>),
-    Everything,
-}
-
-impl Force {
-    fn covers(&self, conflict: &Conflict) -> bool {
-        match self {
-            Force::Everything => true,
-            // `file /etc/x` is meant by `/etc/x` too.
-            Force::Named(names) => names.iter().any(|name| {
-                conflict.setting == *name || conflict.setting.split(' ').next_back() == Some(name)
-            }),
-        }
-    }
-}
 
 /// Puts the entries back in reverse. A server that was not running is stopped first, and one that was is started last,
 /// when its own files are there again. What fails does not keep the rest from being put back.
@@ -214,7 +188,7 @@ pub fn rollback(
 ) -> HostResult<Result<(), Vec<Conflict>>> {
     let entries: Vec<Entry> = story.in_force().into_iter().cloned().collect();
     can_be_undone(sight, &entries)?;
-    let mut conflicts = conflicts(sight, &entries)?;
+    let mut conflicts = conflicts(sight, story, &entries)?;
     conflicts.retain(|conflict| !force.covers(conflict));
     if !conflicts.is_empty() {
         return Ok(Err(conflicts));
@@ -362,39 +336,4 @@ fn next_conf(sight: Sight, known: &Instance, entries: &[Entry]) -> HostResult<Op
             Ok(Some(stock.map(|c| text(&c)).unwrap_or_default()))
         }
     }
-}
-
-/// What is no longer as the run left it. Of several changes to one place, the last one counts.
-fn conflicts(sight: Sight, entries: &[Entry]) -> HostResult<Vec<Conflict>> {
-    let mut seen = BTreeSet::new();
-    let mut conflicts = Vec::new();
-    for entry in entries.iter().rev() {
-        // A server comes and goes, and a package may have been upgraded: neither is somebody's edit.
-        let moves = matches!(entry.setting, Setting::Service(_) | Setting::Package(_));
-        if moves || !entry.done || !seen.insert(place(&entry.setting)) {
-            continue;
-        }
-        let saved = entry.setting.save(sight)?;
-        let lives = matches!(entry.setting, Setting::Live(_) | Setting::LiveUsers(_));
-        // A server that is down has no values of its own.
-        if lives && saved == Saved::Text(None) {
-            continue;
-        }
-        let now = digest(&saved);
-        // A rollback that was killed has put some back without saying so.
-        let back = now == digest(&entry.before);
-        if now != entry.after && !back {
-            conflicts.push(Conflict {
-                setting: entry.setting.to_string(),
-                why: "it is not what the run left: somebody has changed it since".into(),
-            });
-        }
-    }
-    Ok(conflicts)
-}
-
-/// What a setting writes to: several may share a file. What is no file is its own name.
-fn place(setting: &Setting) -> PathBuf {
-    let written = setting.written();
-    written.unwrap_or_else(|| setting.to_string().into())
 }

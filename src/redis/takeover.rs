@@ -73,15 +73,37 @@ fn keep_snapshot(sight: Sight, known: &Instance, told: &Told) -> HostResult<()> 
         .get("rdb_last_bgsave_status")
         .is_some_and(|status| status == "err")
     {
-        return Err(HostError::refused(
-            format!("preparing to restart {}", known.policy.redis.name),
-            "its last save failed, and so would the one at its end: INFO persistence and its log say why",
-        ));
+        return Err(last_save_failed(known));
     }
     match (saves(told), known.policy.redis.disposable) {
         (true, _) | (_, true) => Ok(()),
         (false, false) => save(sight, known),
     }
+}
+
+/// Refuses to end a server that could not save, as it is now: it would be killed when its time to stop is over.
+/// One that cannot be asked may be only just beginning, and has nothing yet.
+pub(crate) fn can_save(sight: Sight, known: &Instance) -> HostResult<()> {
+    let Ok(mut connection) = open(sight, known) else {
+        return Ok(());
+    };
+    let told = redis::cmd("INFO").arg("persistence").query(&mut connection);
+    let Ok::<String, _>(info) = told else {
+        return Ok(());
+    };
+    let info = fields(&info);
+    let is = |name: &str, value: &str| info.get(name).is_some_and(|v| v == value);
+    match is("aof_enabled", "0") && is("rdb_last_bgsave_status", "err") {
+        true => Err(last_save_failed(known)),
+        false => Ok(()),
+    }
+}
+
+fn last_save_failed(known: &Instance) -> HostError {
+    HostError::refused(
+        format!("preparing to restart {}", known.policy.redis.name),
+        "its last save failed, and so would the one at its end: INFO persistence and its log say why",
+    )
 }
 
 /// Whether a running server writes its data to disk by itself, in one way or the other.
@@ -100,6 +122,16 @@ pub fn why_not_restart(policy: &Policy, told: &Told) -> Option<String> {
     if holds && !kept && !policy.redis.disposable {
         return Some(format!(
             "restart pending: {name} keeps nothing on disk, and a restart would empty it; `disposable = true` under [redis] allows that"
+        ));
+    }
+    let means_replica = ["replicaof", "slaveof"]
+        .iter()
+        .any(|key| policy.redis.directives.contains_key(*key));
+    if field("role") == Some("slave") && !means_replica && !policy.service.restart_is_named {
+        let host = field("master_host").unwrap_or("?");
+        let port = field("master_port").unwrap_or("?");
+        return Some(format!(
+            "restart pending: {name} is a replica of {host}:{port}, and would start as a primary of its own; replicaof under [redis.directives] keeps it, or redis-harden apply --restart {name}"
         ));
     }
     let replicas: u32 = field("connected_slaves")
@@ -152,25 +184,40 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
         let doing = format!("saving the data of {}", known.policy.redis.name);
         HostError::refused(doing, why.to_string())
     };
-    match &known.view {
+    let told = match &known.view {
         View::NotRunning => return Ok(()),
         View::Silent(why) => return Err(fail(Silence::Broken(why.clone()))),
-        View::Told(_) => {}
-    }
+        View::Told(told) => told,
+    };
     let mut connection = open(sight, known)?;
+    save_now(&mut connection, known).map_err(fail)?;
+    match saves(told) {
+        true => Ok(()),
+        false => save_at_its_end(&mut connection).map_err(fail),
+    }
+}
+
+/// What is written between the save and the end is saved when it ends, which a server without save points would leave out.
+fn save_at_its_end(connection: &mut Line) -> Result<(), Silence> {
+    let _: redis::Value = redis::cmd("CONFIG")
+        .arg(&["SET", "save", "3600 1"])
+        .query(connection)
+        .map_err(silence)?;
+    Ok(())
+}
+
+fn save_now(connection: &mut Line, known: &Instance) -> Result<(), Silence> {
     let keyspace: String = redis::cmd("INFO")
         .arg("keyspace")
-        .query(&mut connection)
-        .map_err(|e| fail(silence(e)))?;
+        .query(connection)
+        .map_err(silence)?;
     if fields(&keyspace).is_empty() {
         return Ok(());
     }
     // The save of a large dataset takes its time; nothing is served meanwhile, and nothing is to be written any more.
     let patience = known.policy.service.stop_timeout.std();
     connection.set_patience(patience);
-    let _: redis::Value = redis::cmd("SAVE")
-        .query(&mut connection)
-        .map_err(|e| fail(silence(e)))?;
+    let _: redis::Value = redis::cmd("SAVE").query(connection).map_err(silence)?;
     Ok(())
 }
 

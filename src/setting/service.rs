@@ -158,10 +158,12 @@ pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str))
         _ => {}
     }
     let known = known(sight.facts, name)?;
-    // A restart that was refused before it began has stopped nothing.
+    // A restart that was refused before it began has stopped nothing. One that serves them and is not ready (it loads, or its disk
+    // is full) would not be by another start, and might lose what it cannot save.
     if serves_these_files(sight.host, known)? {
         return Ok(());
     }
+    takeover::can_save(sight, known)?;
     match sight.facts.init {
         // Given back to the package's own configuration it has no supervisor that could be waited for.
         Init::Systemd if sight.host.stat(&known.policy.settings_file())?.is_none() => {
@@ -178,7 +180,7 @@ fn serves_these_files(host: &Host, known: &Instance) -> HostResult<bool> {
     let Some(report) = state::read(host, policy.redis.name.as_str())? else {
         return Ok(false);
     };
-    Ok(report.ready && report.generation == generation_of_files(host, policy)?)
+    Ok(report.server_pid.is_some() && report.generation == generation_of_files(host, policy)?)
 }
 
 /// The generation of what is rendered on the disk; a file that is not there counts as empty.

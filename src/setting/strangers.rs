@@ -26,15 +26,21 @@ pub fn read(sight: Sight, dir: &Path) -> Reading {
 fn odd(host: &Host, policy: Option<&Policy>, dir: &Path, is_top: bool) -> HostResult<Vec<String>> {
     let mut odd = Vec::new();
     for name in host.list(dir)? {
+        if name.contains(char::REPLACEMENT_CHARACTER) {
+            // Its bytes are no text, and the file is not found by what stands for them.
+            odd.push(format!("{name} (no name of Redis's)"));
+            continue;
+        }
         let path = dir.join(&name);
         // A rewrite may have ended since it was listed.
         let Some(stat) = host.stat(&path)? else {
             continue;
         };
-        if is_top && stat.kind == Kind::Dir && is_of_aof(policy, &name) {
+        let original = before_set_aside(&name);
+        if is_top && stat.kind == Kind::Dir && is_of_aof(policy, original) {
             let below = self::odd(host, policy, &path, false)?;
             odd.extend(below.iter().map(|found| format!("{name}/{found}")));
-        } else if let Some(why) = why_odd(host, policy, &path, &name, stat)? {
+        } else if let Some(why) = why_odd(host, policy, &path, original, stat)? {
             odd.push(format!("{name} ({why})"));
         }
     }
@@ -80,6 +86,18 @@ fn is_redis(policy: Option<&Policy>, name: &str) -> bool {
         || name.starts_with("temp-")
 }
 
+/// The name that a file or directory had before a rollback set it aside.
+fn before_set_aside(name: &str) -> &str {
+    let is_stamp = |stamp: &str| {
+        let digits = stamp.bytes().filter(u8::is_ascii_digit).count();
+        digits == 14 && stamp.len() == 16 && stamp.ends_with('Z')
+    };
+    match name.rsplit_once(".set-aside-") {
+        Some((original, stamp)) if is_stamp(stamp) => original,
+        _ => name,
+    }
+}
+
 fn is_of_aof(policy: Option<&Policy>, name: &str) -> bool {
     name == "appendonlydir" || is_given(policy, "appenddirname", name)
 }
@@ -87,4 +105,32 @@ fn is_of_aof(policy: Option<&Policy>, name: &str) -> bool {
 fn is_given(policy: Option<&Policy>, key: &str, name: &str) -> bool {
     let given = policy.and_then(|policy| policy.redis.directives.get(key));
     given.and_then(|value| value.text()) == Some(name)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test builds its own root")]
+mod tests {
+    use super::*;
+    use crate::host::Reach;
+    use crate::value::Value;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_name_that_is_no_text_is_told_and_one_of_two_lines_is_told_on_one() {
+        let root = tempfile::tempdir().expect("a directory");
+        for name in [&b"\xff.so"[..], b"a\n99 pass, 0 fail"] {
+            std::fs::write(root.path().join(OsStr::from_bytes(name)), "x").expect("written");
+        }
+        let host = Host::at(root.path(), Reach::FilesOnly("a test".into())).expect("a root");
+        let found = odd(&host, None, Path::new("/"), true).expect("listed");
+        let Reading::Value(Value::Words(told), None) = traces::words(found) else {
+            panic!("two are there");
+        };
+        let expected = [
+            "a\\n99 pass, 0 fail (no name of Redis's)",
+            "\u{fffd}.so (no name of Redis's)",
+        ];
+        assert_eq!(told, expected);
+    }
 }

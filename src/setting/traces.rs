@@ -3,6 +3,7 @@
 use super::processes::{Seen, seen};
 use super::{Reading, Sight};
 use crate::host::{Host, HostResult};
+use crate::report::printable;
 use crate::value::Value;
 use std::path::Path;
 
@@ -49,8 +50,9 @@ pub fn read_processes(sight: Sight, user: &str) -> Reading {
     }
 }
 
-/// What was found, or that nothing was; of very many the first.
-pub(super) fn words(mut found: Vec<String>) -> Reading {
+/// What was found, or that nothing was; of very many the first. A name that holds an end of line begins no line of a report.
+pub(super) fn words(found: Vec<String>) -> Reading {
+    let mut found: Vec<String> = found.iter().map(|name| printable(name)).collect();
     let more = found.len().saturating_sub(MOST_TOLD);
     if more > 0 {
         found.truncate(MOST_TOLD);

@@ -154,6 +154,13 @@ impl Found {
         self.snapshot.is_some() && left.complete && self.snapshot == left.snapshot
     }
 
+    /// Whether the snapshot was written after the append-only files, as it is at a server's end: one that was told to go without
+    /// (`CONFIG SET save ""`, `SHUTDOWN NOSAVE`) leaves an older one, whatever its file says.
+    fn snapshot_is_newest(&self) -> bool {
+        let written = |mark: &Option<Mark>| mark.map(|mark| mark.modified);
+        written(&self.snapshot) >= written(&self.aof)
+    }
+
     /// Whether the append-only files are older than the data: our last server started without them and left them as they were.
     pub(crate) fn has_stale_aof(&self, left: Left) -> bool {
         self.aof.is_some() && self.aof == left.unused_aof
@@ -242,10 +249,10 @@ pub(super) fn before(host: &Host, settings: &Settings) -> HostResult<Left> {
 /// What is noted when it has ended cleanly.
 pub(super) fn after(host: &Host, settings: &Settings, noted: Left) -> HostResult<Left> {
     let layout = layout(host, settings)?;
-    let snapshot = layout.look(host)?.snapshot;
+    let found = layout.look(host)?;
     Ok(Left {
-        snapshot,
-        complete: layout.saves,
+        snapshot: found.snapshot,
+        complete: layout.saves && found.snapshot_is_newest(),
         ..noted
     })
 }
