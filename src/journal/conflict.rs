@@ -45,7 +45,8 @@ pub(super) fn conflicts(
     for entry in entries.iter().rev() {
         // A server comes and goes, and a package may have been upgraded: neither is somebody's edit.
         let moves = matches!(entry.setting, Setting::Service(_) | Setting::Package(_));
-        if moves || !entry.done || !seen.insert(place(&entry.setting)) {
+        // One that was perhaps done, and failed, may have left what the one before it did not.
+        if moves || !seen.insert(place(&entry.setting)) || !entry.done {
             continue;
         }
         let saved = entry.setting.save(sight)?;

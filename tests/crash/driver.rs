@@ -101,7 +101,9 @@ fn rollback(host: &Host, policies: &Policies, say: &mut dyn FnMut(&str)) -> Host
     )? {
         Ok(()) => Ok(0),
         Err(conflicts) => {
-            println!("{conflicts:#?}");
+            for conflict in conflicts {
+                tell(&format!("redis-harden: {conflict:?}"));
+            }
             Ok(1)
         }
     }
