@@ -1123,6 +1123,29 @@ fn the_switch_needs_no_policy_file_and_tries_until_the_data_is_saved() {
 }
 
 #[test]
+fn a_switch_that_nobody_holds_any_more_is_told() {
+    let plain = bare();
+    policy(&plain, "[redis]\nmaxclients = 5000\n");
+    apply(&plain).ok();
+    policy(&plain, "[redis]\nmaxclients = 5001\n");
+    let within = [BINARY, "apply", "--confirm-within", "300s"];
+    plain.exec(&within).ok();
+    let planned = || plain.exec(&[BINARY, "plan"]).stderr;
+    let told = planned();
+    assert!(told.contains("is rolled back otherwise"), "{told}");
+    plain
+        .sh("kill -KILL $(pgrep -f 'or-roll-back-i[n]'); sleep 0.3")
+        .ok();
+    let told = planned();
+    assert!(
+        told.contains("nobody is left who would roll it back"),
+        "{told}"
+    );
+    plain.exec(&[BINARY, "confirm"]).ok();
+    assert_eq!(planned(), "");
+}
+
+#[test]
 fn a_cache_that_keeps_nothing_on_disk_is_not_emptied_by_a_restart() {
     let plain = bare();
     let cache = |more: &str| {

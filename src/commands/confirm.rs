@@ -59,6 +59,7 @@ fn stand_by(context: &Context, number: u32, within: Duration) -> Outcome {
     let host = context.host()?;
     super::must_be_root(&host, "confirm")?;
     let policies = context.policies(&host, Trust::Root)?;
+    let _watch = journal::watch(&host)?;
     // The apply holds it until it has ended, however it ends.
     drop(journal::lock(
         &host,

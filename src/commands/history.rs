@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome, count, print};
 use crate::host::Host;
-use crate::journal::{Outcome as Ended, Story, open, runs, waiting};
+use crate::journal::{Outcome as Ended, Story, is_watched, open, runs, waiting};
 
 /// Lists the runs; with -v what each changed.
 pub fn run(context: &Context) -> Outcome {
@@ -26,10 +26,15 @@ pub fn run(context: &Context) -> Outcome {
 /// What whoever reads verdicts should know of the journal: a run that has not ended, or that it cannot be read.
 pub fn remark(host: &Host) -> Option<String> {
     if let Ok(Some(story)) = waiting(host) {
-        return Some(format!(
-            "run {} waits to be confirmed, and is rolled back otherwise: redis-harden confirm",
-            story.header.run
-        ));
+        let number = story.header.run;
+        return Some(match is_watched(host) {
+            Ok(false) => format!(
+                "run {number} waits to be confirmed, and nobody is left who would roll it back: redis-harden confirm, or redis-harden rollback"
+            ),
+            _ => format!(
+                "run {number} waits to be confirmed, and is rolled back otherwise: redis-harden confirm"
+            ),
+        });
     }
     match open(host) {
         Ok(run) => run.map(|run| {

@@ -52,6 +52,26 @@ impl Host {
             }
         }
     }
+
+    /// Whether somebody holds it. Nothing is written, nor waited for.
+    pub fn is_locked(&self, path: &Path) -> HostResult<bool> {
+        let doing = || format!("looking at the lock {}", path.display());
+        let Some(place) = self.place(path)? else {
+            return Ok(false);
+        };
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let name = place.name.as_os_str();
+        let fd = match openat(place.parent.as_fd(), name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT) => return Ok(false),
+            Err(e) => return Err(HostError::errno(doing(), e)),
+        };
+        match Flock::lock(File::from(fd), FlockArg::LockSharedNonblock) {
+            Ok(_) => Ok(false),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(true),
+            Err((_, e)) => Err(HostError::errno(doing(), e)),
+        }
+    }
 }
 
 fn sign(file: &mut File, holder: &str) -> std::io::Result<()> {

@@ -4,13 +4,16 @@
 use super::log::Run;
 use super::story::{Story, runs};
 use crate::facts::{Facts, Init};
-use crate::host::{Host, HostResult, Run as Command};
+use crate::host::{Host, HostResult, Lock, Run as Command};
 use crate::supervise::detach;
 use std::path::Path;
 use std::time::Duration;
 
 /// What the one who waits says, on a host without systemd; elsewhere systemd's journal has it.
 pub const LOG: &str = "/var/lib/redis-harden/confirm.log";
+
+/// What the one who waits holds as long as he lives.
+const WATCH: &str = "/var/lib/redis-harden/confirm.lock";
 
 /// The name of its transient unit.
 const UNIT: &str = "redis-harden-confirm";
@@ -19,6 +22,17 @@ const UNIT: &str = "redis-harden-confirm";
 pub fn waiting(host: &Host) -> HostResult<Option<Story>> {
     let stories = runs(host)?.into_iter().rev();
     Ok(stories.into_iter().find(Story::is_unconfirmed))
+}
+
+/// Is the one who waits, until what it gives is dropped. One who waited for an earlier run may not have ended yet.
+pub fn watch(host: &Host) -> HostResult<Lock> {
+    const LEAVING: Duration = Duration::from_secs(10);
+    host.lock(Path::new(WATCH), "waiting for a confirmation", LEAVING)
+}
+
+/// Whether somebody waits, and would roll back.
+pub fn is_watched(host: &Host) -> HostResult<bool> {
+    host.is_locked(Path::new(WATCH))
 }
 
 /// Records that the author of a run still has his host.

@@ -55,7 +55,9 @@ pub fn open(host: &Host) -> HostResult<Option<u32>> {
             // A rollback that was cut off is made up for by the apply after it.
             open = open.filter(|(_, ended)| !ended);
         }
-        if records.last().is_some_and(|last| !is_end(last)) {
+        // A confirmation comes after the end.
+        let is_last = |r: &Record| is_end(r) || matches!(r, Record::Confirmed { .. });
+        if records.last().is_some_and(|last| !is_last(last)) {
             open = Some((number, records.iter().any(is_end)));
         }
     }
