@@ -10,7 +10,7 @@ mod revert;
 mod story;
 mod units;
 
-pub use apply::{Applied, Failure, apply};
+pub use apply::{Applied, Failure, Look, apply};
 pub use confirm::{confirm, is_watched, stand_by, waiting, watch};
 pub use conflict::{Conflict, Force};
 pub use log::{Header, Outcome, Record, Run, Terms};

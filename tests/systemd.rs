@@ -231,6 +231,8 @@ fn apply_leaves_a_hardened_redis_and_a_second_apply_changes_nothing() {
         "Redis never ran with its stock config: {executed:?}"
     );
 
+    let started = machine.programs(&[BINARY, "apply"]);
+    assert_eq!(started, [BINARY, "/usr/sbin/nft"]);
     let before = machine.tree();
     let life = life(&machine);
     let again = machine.exec(&[BINARY, "apply"]);

@@ -1,14 +1,13 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
 use super::{Context, Outcome, Trouble, count, print};
-use crate::audit::{Finding, Judged, Selection, Status, Where, audit, ids};
+use crate::audit::{Finding, Judged, Selection, Status, Where, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;
 use crate::host::{Host, HostResult, Run as Command};
-use crate::journal::{self, Applied, Run, Terms};
+use crate::journal::{self, Applied, Look, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
-use crate::setting::Sight;
 
 /// Applies the policy.
 pub fn run(context: &Context, args: &Apply) -> Outcome {
@@ -70,7 +69,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         context.stand_by(&host, &policies, run.number, within.std())?;
     }
     let reachable = reachable(&host, args, &policies, &mut say)?;
-    let applied = journal::apply(
+    let mut applied = journal::apply(
         &host,
         &policies,
         &controls,
@@ -80,8 +79,10 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         &mut say,
     )?;
 
-    let facts = Facts::gather(&host, &policies)?;
-    let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
+    let Look { facts, judged, .. } = match applied.look.take() {
+        Some(look) => look,
+        None => Look::at(&host, &policies, &controls, &selection)?,
+    };
     if let (Some(within), true) = (args.confirm_within, run.has_begun()) {
         say(&format!(
             "run {} is rolled back in {within} unless you run: redis-harden confirm",

@@ -163,7 +163,7 @@ pub const CONTROLS: &[Control] = &[
                 what,
             )]
         }),
-        // No host without systemd passes yet: tests/plain.rs.
+        // No host without systemd passes yet: tests/plain/.
         cases: &[fails(&[("/run/systemd/system absent", "")])],
     },
     Control {

@@ -5,7 +5,7 @@ use super::log::{Outcome, Run};
 use super::preflight::Preflight;
 use super::revert::undo;
 use super::story::Entry;
-use crate::audit::{Selection, audit};
+use crate::audit::{Judged, Selection, audit};
 use crate::control::{Control, Phase};
 use crate::facts::{Facts, View};
 use crate::host::{Host, HostError, HostResult};
@@ -29,6 +29,35 @@ pub struct Applied {
     pub failed: Vec<Failure>,
     /// Why the journal does not say that the run has ended: the next one finds it open, and recovers it.
     pub open: Option<HostError>,
+    /// The host as it is now, where it was looked at after the last change.
+    pub look: Option<Look>,
+}
+
+/// A host, and what is called for on it.
+#[derive(Debug)]
+pub struct Look {
+    pub facts: Facts,
+    pub judged: Vec<Judged>,
+    pending: Vec<Change>,
+}
+
+impl Look {
+    /// Looks at all that is asked for.
+    pub fn at(
+        host: &Host,
+        policies: &Policies,
+        controls: &[&'static Control],
+        selection: &Selection,
+    ) -> HostResult<Look> {
+        let facts = Facts::gather(host, policies)?;
+        let judged = audit(Sight::new(host, &facts), policies, controls, selection);
+        let pending = plan(&judged);
+        Ok(Look {
+            facts,
+            judged,
+            pending,
+        })
+    }
 }
 
 /// A group that could not be written.
@@ -72,7 +101,7 @@ pub fn apply(
         broken: BTreeSet::new(),
         whole: BTreeSet::new(),
         entries: Vec::new(),
-        pending: None,
+        look: None,
         preflight: Preflight::default(),
     };
     work.rehearse(phases)?;
@@ -96,6 +125,7 @@ pub fn apply(
     };
     // What was done is told all the same.
     work.applied.open = work.run.end(outcome).err();
+    work.applied.look = work.look;
     Ok(work.applied)
 }
 
@@ -111,34 +141,36 @@ struct Work<'a, 'b> {
     /// Groups that the journal calls whole.
     whole: BTreeSet<String>,
     entries: Vec<Entry>,
-    /// The changes that are called for; `None` when something has changed since they were worked out.
-    pending: Option<Vec<Change>>,
+    /// `None` when something has changed since.
+    look: Option<Look>,
     preflight: Preflight,
 }
 
 impl Work<'_, '_> {
     /// All that is to be done in these phases, tried before the first write.
     fn rehearse(&mut self, phases: &[Phase]) -> HostResult<()> {
-        let facts = Facts::gather(self.host, self.policies)?;
-        let pending = self.judge()?;
-        let mut ours = pending.clone();
+        let look = self.look()?;
+        let mut ours = look.pending.clone();
         ours.retain(|change| phases.contains(&change.group.phase));
-        self.pending = Some(pending);
-        self.preflight.check(Sight::new(self.host, &facts), &ours)
+        let rehearsed = self
+            .preflight
+            .check(Sight::new(self.host, &look.facts), &ours);
+        self.look = Some(look);
+        rehearsed
     }
 
     /// One phase; true when it changed something.
     fn phase(&mut self, phase: Phase, say: &mut dyn FnMut(&str)) -> HostResult<bool> {
-        let pending = match self.pending.take() {
-            Some(pending) => pending,
-            None => self.judge()?,
+        let look = match self.look.take() {
+            Some(look) => look,
+            None => self.look()?,
         };
-        if !pending.iter().any(|c| c.group.phase == phase) {
-            self.pending = Some(pending);
+        if !look.pending.iter().any(|c| c.group.phase == phase) {
+            self.look = Some(look);
             return Ok(false);
         }
+        let Look { facts, pending, .. } = look;
         self.tell_whole(&pending)?;
-        let facts = Facts::gather(self.host, self.policies)?;
         let sight = Sight::new(self.host, &facts);
         let mut changed = false;
         for (group, changes) in by_group(of_phase(pending, phase)) {
@@ -179,15 +211,8 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn judge(&self) -> HostResult<Vec<Change>> {
-        let facts = Facts::gather(self.host, self.policies)?;
-        let sight = Sight::new(self.host, &facts);
-        Ok(plan(&audit(
-            sight,
-            self.policies,
-            self.controls,
-            self.selection,
-        )))
+    fn look(&self) -> HostResult<Look> {
+        Look::at(self.host, self.policies, self.controls, self.selection)
     }
 
     fn group(

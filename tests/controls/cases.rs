@@ -42,11 +42,11 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
     ),
     (
         "service.live",
-        "a server under the supervisor: tests/plain.rs changes one while it runs",
+        "a server under the supervisor: tests/plain/ changes one while it runs",
     ),
     (
         "service.persistent",
-        "no host without systemd passes yet, and where systemd runs service.enabled says it: tests/plain.rs",
+        "no host without systemd passes yet, and where systemd runs service.enabled says it: tests/plain/",
     ),
     (
         "network.firewall",
@@ -74,7 +74,7 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
 const NO_FAILING_CASE: &[(&str, &str)] = &[
     (
         "service.live",
-        "a server under the supervisor: tests/plain.rs changes one while it runs",
+        "a server under the supervisor: tests/plain/ changes one while it runs",
     ),
     (
         "service.binary",

@@ -3,7 +3,7 @@
 //! It never shares this machine's network (its own nftables and net.* are out of reach), and dies with its test.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -176,6 +176,29 @@ impl Machine {
             .filter_map(|line| line.split_once("About to execute"));
         starts
             .map(|(_, program)| program.trim_start_matches([':', ' ']).to_owned())
+            .collect()
+    }
+
+    /// The programs that a command starts, itself first, as the kernel is asked for them.
+    pub fn programs(&self, argv: &[&str]) -> Vec<String> {
+        let log = self.disk.log("programs");
+        let entered = self.entered();
+        let mut traced = Command::new("strace");
+        traced
+            .args(["-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o"])
+            .arg(&log)
+            .arg(entered.get_program())
+            .args(entered.get_args())
+            .args(argv)
+            .stdin(Stdio::null());
+        ran(argv, traced).ok();
+        let log = std::fs::read_to_string(&log).expect("what strace wrote");
+        let asked = log.lines().filter(|line| line.ends_with(" = 0"));
+        let programs = asked.filter_map(|line| line.split('"').nth(1));
+        let itself = argv.first().copied().unwrap_or_default();
+        programs
+            .skip_while(|program| *program != itself)
+            .map(str::to_owned)
             .collect()
     }
 

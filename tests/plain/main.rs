@@ -1,0 +1,25 @@
+//! The main job on a real Debian that no systemd runs: in a container whose first process only reaps.
+//!
+//! Needs root and `tests/install-deps`; without them every test here fails and says so.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test drives this machine itself; the boundary is for src/"
+)]
+
+#[path = "../support"]
+mod support {
+    pub mod disk;
+    pub mod left;
+    pub mod plain;
+    pub mod tree;
+}
+
+mod change;
+mod confirm;
+mod data;
+mod install;
+mod machine;
+mod processes;
+mod replication;
+mod rollback;
+mod trouble;
