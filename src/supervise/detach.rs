@@ -66,6 +66,9 @@ pub fn wait_ready(
 /// So many starts again without an answer between them, and nobody waits any longer: the supervisor goes on trying.
 const TRIES: u32 = 3;
 
+/// How long one is waited for that answers, and says why it does not serve: a save that failed, a script that runs.
+const BUSY: Duration = Duration::from_secs(10);
+
 /// A wait for a server that somebody else starts.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait<'a> {
@@ -87,6 +90,7 @@ impl Wait<'_> {
         let mut deadline = Instant::now() + self.timeout;
         let mut last = None;
         let mut first: Option<Report> = None;
+        let mut busy: Option<Instant> = None;
         loop {
             // What cannot be read may be the former one's: whoever comes writes it anew.
             let (report, trouble) = match self.look() {
@@ -103,6 +107,16 @@ impl Wait<'_> {
                 if report.state == Phase::Loading {
                     deadline = Instant::now() + self.timeout;
                 }
+            }
+            busy = match &report {
+                Some(report) if report.state == Phase::Busy => busy.or(Some(Instant::now())),
+                _ => None,
+            };
+            if let (Some(report), Some(since)) = (&report, busy)
+                && since.elapsed() >= BUSY
+            {
+                let cause = format!("it runs, and is not ready: {}", report.note);
+                return Err(HostError::refused(WAITING, cause));
             }
             let now = report.map(|report| format!("{} {}", report.state, report.note));
             let now = now.or(trouble);

@@ -152,7 +152,7 @@ fn a_server_that_cannot_save_outlives_an_apply_that_waits_for_it_in_vain() {
     let plain = bare();
     policy(
         &plain,
-        "[persistence]\nappendonly = false\n\n[service]\nstart-timeout = \"4s\"\nstop-timeout = \"4s\"\n",
+        "[persistence]\nappendonly = false\n\n[service]\nstop-timeout = \"4s\"\n",
     );
     apply(&plain).ok();
     redis(&plain, "app", &["SET", "first", "1"]).ok();
@@ -169,6 +169,10 @@ fn a_server_that_cannot_save_outlives_an_apply_that_waits_for_it_in_vain() {
     });
     let refused = apply(&plain);
     refused.exits(2);
+    assert!(
+        refused.stderr.contains("it runs, and is not ready"),
+        "{refused}"
+    );
     assert_eq!(lives(&plain), before, "{refused}");
     assert_eq!(redis(&plain, "app", &["GET", "second"]).ok(), "2");
 }
