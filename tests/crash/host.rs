@@ -134,9 +134,9 @@ impl Host {
         };
         let mut built = match front.split_first() {
             Some((first, rest)) => {
-                // Tests that run under nohup would hand on that SIGHUP is ignored.
+                // Tests that run under nohup, or in a shell's background, would hand on what is ignored there.
                 let mut built = Command::new("env");
-                built.args(["--default-signal=HUP", first]);
+                built.args(["--default-signal=HUP,INT,TERM", first]);
                 built.args(rest).arg(program);
                 built
             }
