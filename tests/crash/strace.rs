@@ -24,27 +24,26 @@ impl Call {
         format!("{}:{fault}:when={}", self.name, self.nth)
     }
 
-    /// A file of ours that stands for a kernel's value was emptied when it was opened. The kernel's own would keep its value.
-    fn is_of_a_kernel(&self) -> bool {
-        let is_value = |dir| self.line.contains(&format!("/root{dir}"));
-        ["/proc/sys/", "/sys/"].into_iter().any(is_value)
-    }
-
     fn is_nth(&self, other: &Call) -> bool {
         (&self.name, self.nth) == (&other.name, other.nth)
     }
 
     /// What it writes to is of this host, not a pipe to the test.
     fn writes(&self) -> bool {
+        let has = |words: &[&str]| words.iter().any(|word| self.line.contains(word));
         match self.name.as_str() {
-            "openat" => ["O_CREAT", "O_WRONLY", "O_RDWR"]
-                .iter()
-                .any(|flag| self.line.contains(flag)),
-            "write" | "writev" => {
-                !["(1<", "(2<"].iter().any(|fd| self.line.contains(fd)) && !self.is_of_a_kernel()
-            }
+            "openat" if has(&["O_TRUNC"]) => !self.is_of_a_kernel(),
+            "openat" => has(&["O_CREAT", "O_WRONLY", "O_RDWR"]),
+            "write" | "writev" => !has(&["(1<", "(2<"]) && !self.is_of_a_kernel(),
             _ => true,
         }
+    }
+
+    /// A file of ours that stands for a kernel's value is emptied when it is opened. The kernel's own would keep its value.
+    fn is_of_a_kernel(&self) -> bool {
+        ["/root/proc/sys/", "/root/sys/"]
+            .into_iter()
+            .any(|dir| self.line.contains(dir))
     }
 }
 
