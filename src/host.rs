@@ -10,6 +10,8 @@ mod files;
 mod lock;
 mod locks;
 mod namespaces;
+mod netlink;
+mod nftables;
 mod path;
 mod programs;
 mod sockets;

@@ -1,25 +1,21 @@
 //! Which sockets listen on a port, asked of the kernel by netlink: `/proc/net/tcp` has it as well, and costs a walk through the
 //! table of all connections, milliseconds on a machine of some size. It loads no module.
 
+use super::netlink::{HEADER, NLMSG_DONE, NLMSG_ERROR, asked, error, header, word};
 use super::{Host, HostError, HostResult};
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
-};
+use nix::sys::socket::{MsgFlags, SockProtocol, recv};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
 const IPPROTO_TCP: u8 = 6;
 const TCP_LISTEN: u32 = 10;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
-/// Length of a netlink header, and of one with a request after it. Source: sock_diag(7).
-const HEADER: usize = 16;
+/// Length of a request with its header. Source: sock_diag(7).
 const REQUEST: usize = HEADER + 56;
 
 /// Where the inode stands in an answer, after its header. Source: `struct inet_diag_msg`, sock_diag(7).
@@ -52,15 +48,8 @@ impl Host {
 }
 
 fn ask(family: u8, port: u16) -> Result<Vec<u32>, Errno> {
-    let kernel = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkSockDiag,
-    )?;
+    let kernel = asked(SockProtocol::NetlinkSockDiag, &request(family, port))?;
     let fd = kernel.as_raw_fd();
-    let request = request(family, port);
-    sendto(fd, &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
     let mut inodes = Vec::new();
     let mut piece = vec![0; 32 << 10];
     loop {
@@ -101,23 +90,6 @@ fn answers(mut piece: &[u8]) -> Result<(Vec<u32>, bool), Errno> {
         piece = piece.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Ok((inodes, false))
-}
-
-/// Length and kind of the message that a piece begins with.
-fn header(piece: &[u8]) -> Option<(usize, u16)> {
-    let length = usize::try_from(word(piece, 0)?).ok()?;
-    let kind = piece.get(4..6)?.try_into().ok()?;
-    (length >= HEADER).then(|| (length, u16::from_ne_bytes(kind)))
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..at + 4)?.try_into().ok()?;
-    Some(u32::from_ne_bytes(four))
-}
-
-/// The kernel tells an error as a negative number.
-fn error(number: u32) -> Errno {
-    Errno::from_raw(number.cast_signed().wrapping_neg())
 }
 
 #[cfg(test)]

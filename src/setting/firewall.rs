@@ -99,7 +99,15 @@ impl Table {
 
 /// The kernel's table; `None` when there is none of our name.
 pub fn read(host: &Host) -> HostResult<Option<Table>> {
+    if is_absent(host) {
+        return Ok(None);
+    }
     listed(host, nft(host, list_table(&["-j"]))?)
+}
+
+/// Whether the kernel says that there is none: the quickest way to know.
+pub(super) fn is_absent(host: &Host) -> bool {
+    host.has_inet_table(render::TABLE) == Some(false)
 }
 
 /// Asks for the table, for `listed`. A table of ten thousand networks takes it a second: one that needs longer hangs.

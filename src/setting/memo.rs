@@ -45,7 +45,8 @@ pub struct Ahead {
 impl Ahead {
     /// Asks for the firewall's table, where a program can be run for it.
     pub fn of_the_firewall(host: &Host) -> Ahead {
-        let there = host.is_running() && host.find_program("nft").is_some();
+        let there =
+            host.is_running() && host.find_program("nft").is_some() && !firewall::is_absent(host);
         // A failure to start it is met again, and told, when the table is read.
         let firewall = there.then(|| firewall::ask(host).ok()).flatten();
         Ahead { firewall }

@@ -447,6 +447,17 @@ fn another_table_is_neither_read_nor_touched() {
 }
 
 #[test]
+fn the_kernel_tells_whether_there_is_a_table_without_nft() {
+    let server = Namespace::new("server");
+    let told = || server.enter(|| Host::live().unwrap().has_inet_table("redis_harden"));
+    assert_eq!(told(), Some(false));
+    server.nft("table ip redis_harden { }; table inet redis_hardens { }");
+    assert_eq!(told(), Some(false));
+    server.load(&friends());
+    assert_eq!(told(), Some(true));
+}
+
+#[test]
 fn a_user_without_rights_is_denied_not_told_that_there_is_no_table() {
     let output = Command::new("setpriv")
         .args([
