@@ -19,7 +19,7 @@ fn a_program_that_does_not_end_costs_one_control_its_verdict() {
     std::fs::set_permissions(&nft, PermissionsExt::from_mode(0o755)).expect("its mode");
     // In a mount namespace of its own the machine's nft is this one.
     let script = format!(
-        "mount --bind {} /usr/sbin/nft && {CHECK} --only 'network.*' --only 'kernel.*' --report json={}",
+        "nft add table inet redis_harden && mount --bind {} /usr/sbin/nft && {CHECK} --only 'network.*' --only 'kernel.*' --report json={}",
         nft.display(),
         file.display()
     );

@@ -17,10 +17,12 @@ mod cli {
     mod browser;
     mod caller;
     mod chroot;
+    mod clock;
     mod consumers;
     mod container;
     mod documents;
     mod exit_codes;
+    mod ground;
     mod harness;
     mod locking;
     mod offline;

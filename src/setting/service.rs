@@ -7,6 +7,7 @@ use crate::facts::{Facts, Init, Instance, View};
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policy;
 use crate::redis::{Endpoint, Silence, ping, takeover};
+use crate::supervise::machine::Phase;
 use crate::supervise::settings::generation;
 use crate::supervise::{Places, detach, state};
 use crate::value::Value;
@@ -174,13 +175,23 @@ pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str))
     }
 }
 
-/// Whether a supervisor of ours serves what the files now say.
+/// Whether a supervisor of ours serves what the files now say, and goes on to.
 fn serves_these_files(host: &Host, known: &Instance) -> HostResult<bool> {
-    let policy = &known.policy;
-    let Some(report) = state::read(host, policy.redis.name.as_str())? else {
-        return Ok(false);
+    /// After which one that was told to end has begun to: the apply that told it may have been killed since.
+    const HEED: Duration = Duration::from_millis(300);
+    let serves = || -> HostResult<bool> {
+        let Some(report) = state::read(host, known.policy.redis.name.as_str())? else {
+            return Ok(false);
+        };
+        let stays = !matches!(report.state, Phase::Stopping | Phase::Stopped);
+        let generation = generation_of_files(host, &known.policy)?;
+        Ok(stays && report.server_pid.is_some() && report.generation == generation)
     };
-    Ok(report.server_pid.is_some() && report.generation == generation_of_files(host, policy)?)
+    if !serves()? {
+        return Ok(false);
+    }
+    std::thread::sleep(HEED);
+    serves()
 }
 
 /// The generation of what is rendered on the disk; a file that is not there counts as empty.
