@@ -18,7 +18,11 @@ pub const CONTROLS: &[Control] = &[
         title: "the service user exists, as Debian's package makes it",
         severity: Severity::High,
         why: "Redis must run as a user of its own that owns nothing else and that nobody can log in as.",
-        references: &["Debian redis-tools.postinst", "adduser(8)"],
+        references: &[
+            "Debian redis-tools.postinst",
+            "adduser(8)",
+            "Redis Enterprise 6.x STIG RD6X-00-007400",
+        ],
         by_hand: "adduser --system --home /var/lib/redis --group redis; where it exists: usermod --home /var/lib/redis --shell /usr/sbin/nologin redis",
         wants: Wants::Instance(|p, f| {
             let user = Value::User(UserValue {

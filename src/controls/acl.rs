@@ -15,7 +15,10 @@ pub const CONTROLS: &[Control] = &[
         title: "a client without password is refused",
         severity: Severity::Critical,
         why: "An open Redis is taken over by the next scan; what counts is what the server answers, not what requirepass shows.",
-        references: &["Redis security/acl.md"],
+        references: &[
+            "Redis security/acl.md",
+            "Redis Enterprise 6.x STIG RD6X-00-009600",
+        ],
         by_hand: "ACL SETUSER default off, and the same in the ACL file",
         wants: Wants::Instance(|p, _| {
             vec![Want::by_restart(
@@ -88,7 +91,10 @@ pub const CONTROLS: &[Control] = &[
         title: "no user gets in without a password",
         severity: Severity::Critical,
         why: "nopass lets everyone in as that user. An aclfile without a line for default does just that, whatever requirepass says.",
-        references: &["Redis security/acl.md"],
+        references: &[
+            "Redis security/acl.md",
+            "Redis Enterprise 6.x STIG RD6X-00-008600",
+        ],
         by_hand: "ACL SETUSER NAME resetpass off, and the same in the ACL file",
         wants: Wants::Instance(|p, _| users(p, UserFact::NoPassword)),
         cases: &[
@@ -124,7 +130,11 @@ pub const CONTROLS: &[Control] = &[
         title: "the running server has no user that the policy does not know",
         severity: Severity::Critical,
         why: "A user that somebody added is a way back in.",
-        references: &["Redis ACL LIST", "Redis ACL LOG"],
+        references: &[
+            "Redis ACL LIST",
+            "Redis ACL LOG",
+            "Redis Enterprise 6.x STIG RD6X-00-000900",
+        ],
         by_hand: "find out who added it and what for; then name it in the policy, or ACL DELUSER",
         wants: Wants::Instance(|p, _| users(p, UserFact::Unknown)),
         cases: &[
@@ -172,6 +182,7 @@ pub const CONTROLS: &[Control] = &[
         references: &[
             "Redis security/acl.md, command categories",
             "CVE-2025-49844",
+            "Redis Enterprise 6.x STIG RD6X-00-001000",
         ],
         by_hand: "ACL SETUSER NAME -@admin -@dangerous, and the same in the policy's rules",
         wants: Wants::Instance(|p, _| users(p, UserFact::Dangerous)),
@@ -190,7 +201,12 @@ pub const CONTROLS: &[Control] = &[
         title: "only admin may run scripts",
         severity: Severity::Medium,
         why: "The remote-code bugs of 2022 to 2026 were in Lua; a user without scripts cannot reach them. One that needs them is waived by name.",
-        references: &["CVE-2025-49844", "CVE-2024-46981", "CVE-2022-0543"],
+        references: &[
+            "CVE-2025-49844",
+            "CVE-2024-46981",
+            "CVE-2022-0543",
+            "Redis Enterprise 6.x STIG RD6X-00-001100",
+        ],
         by_hand: "ACL SETUSER NAME -@scripting, and the same in the policy's rules",
         wants: Wants::Instance(|p, _| users(p, UserFact::Scripting)),
         cases: &[
@@ -220,7 +236,11 @@ pub const CONTROLS: &[Control] = &[
         title: "the running server's users are as the policy makes them",
         severity: Severity::High,
         why: "ACL SETUSER changes a running server, and no file tells.",
-        references: &["Redis ACL LIST", "Redis ACL GETUSER"],
+        references: &[
+            "Redis ACL LIST",
+            "Redis ACL GETUSER",
+            "Redis Enterprise 6.x STIG RD6X-00-000900",
+        ],
         by_hand: "redis-harden restart brings the policy's users back",
         wants: Wants::Instance(|p, _| users_by_restart(p, UserFact::Differing)),
         cases: &[
@@ -274,7 +294,10 @@ pub const CONTROLS: &[Control] = &[
         title: "the ACL file holds hashes, no passwords",
         severity: Severity::High,
         why: "Whoever reads the file, or a backup of it, has the passwords.",
-        references: &["Redis security/acl.md"],
+        references: &[
+            "Redis security/acl.md",
+            "Redis Enterprise 6.x STIG RD6X-00-008800",
+        ],
         by_hand: "replace `>password` by `#` and its SHA-256; ACL SAVE does it",
         wants: Wants::Instance(|p, f| {
             of_file(

@@ -189,6 +189,7 @@ pub const CONTROLS: &[Control] = &[
             "P2PInfect",
             "redis rdb.h",
             "redis cluster.c nodes.conf",
+            "Redis Enterprise 6.x STIG RD6X-00-007500",
         ],
         by_hand: "look at the files named, when they were written and by whom; do not run them; keep backups of yours elsewhere",
         wants: Wants::Instance(|p, _| {

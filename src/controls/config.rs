@@ -101,7 +101,10 @@ pub const CONTROLS: &[Control] = &[
         title: "modules cannot be loaded at run time",
         severity: Severity::Critical,
         why: "MODULE LOAD runs native code: it is the last step of the known attacks.",
-        references: &["redis.conf enable-module-command"],
+        references: &[
+            "redis.conf enable-module-command",
+            "Redis Enterprise 6.x STIG RD6X-00-001100",
+        ],
         by_hand: "set enable-module-command no and restart",
         wants: Wants::Instance(|p, _| directive(p, "enable-module-command", "no")),
         cases: &[

@@ -46,7 +46,11 @@ pub const CONTROLS: &[Control] = &[
         title: "the log directory is the service user's, readable by adm",
         severity: Severity::Medium,
         why: "Redis does not start when it cannot open its log; logrotate refuses a directory that a group can write.",
-        references: &["Debian redis-tools.postinst", "logrotate(8)"],
+        references: &[
+            "Debian redis-tools.postinst",
+            "logrotate(8)",
+            "Redis Enterprise 6.x STIG RD6X-00-006400",
+        ],
         by_hand: "chown redis:adm /var/log/redis && chmod 2750 /var/log/redis",
         wants: Wants::Instance(|p, f| match p.log_file().parent() {
             Some(dir) if dir.starts_with("/var/log/redis") => {
@@ -84,7 +88,10 @@ pub const CONTROLS: &[Control] = &[
         title: "redis.conf is as the policy renders it, root's, and not readable by everybody",
         severity: Severity::High,
         why: "What Redis does is what stands there; a Redis that could write it could change its own rules.",
-        references: &["https://redis.io/docs/latest/operate/oss_and_stack/management/config/"],
+        references: &[
+            "https://redis.io/docs/latest/operate/oss_and_stack/management/config/",
+            "Redis Enterprise 6.x STIG RD6X-00-007300",
+        ],
         by_hand: "redis-harden plan shows the lines that differ",
         wants: Wants::Instance(configuration),
         cases: &[fails(&[(
@@ -224,7 +231,11 @@ pub const CONTROLS: &[Control] = &[
         title: "the log cannot be read or written by everybody",
         severity: Severity::Medium,
         why: "It tells who connects, what was refused and, in a crash report, pieces of the data; who may write it may hide that.",
-        references: &["Redis src/debug.c", "umask(2)"],
+        references: &[
+            "Redis src/debug.c",
+            "umask(2)",
+            "Redis Enterprise 6.x STIG RD6X-00-006500",
+        ],
         by_hand: "chmod o-rw the log, and UMask=0027 in the unit",
         wants: Wants::Instance(|p, _| {
             let log = p.log_file();

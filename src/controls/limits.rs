@@ -95,7 +95,10 @@ pub const CONTROLS: &[Control] = &[
         title: "the running server has the policy's maxclients",
         severity: Severity::High,
         why: "Redis lowers it without stopping when it has too few descriptors.",
-        references: &["Redis src/server.c adjustOpenFilesLimit"],
+        references: &[
+            "Redis src/server.c adjustOpenFilesLimit",
+            "Redis Enterprise 6.x STIG RD6X-00-000100",
+        ],
         by_hand: "raise the limit of open files and restart",
         wants: Wants::Instance(|p, _| {
             let setting = Setting::Directive {

@@ -25,6 +25,7 @@ pub const CONTROLS: &[Control] = &[
             "proc_pid_cmdline(5)",
             "redis-cli REDISCLI_AUTH",
             "redis_exporter redis.password-file",
+            "Redis Enterprise 6.x STIG RD6X-00-009400",
         ],
         by_hand: "give it by REDISCLI_AUTH, --askpass or a file (redis_exporter: --redis.password-file), and change the password that was shown",
         wants: Wants::Host(|_, f| match f.offline {
@@ -76,7 +77,11 @@ pub const CONTROLS: &[Control] = &[
         title: "the log is rotated",
         severity: Severity::Low,
         why: "A log that grows for ever fills the disk, and a full disk stops saves and then writes.",
-        references: &["logrotate.conf(5)", "Redis src/server.c serverLogRaw"],
+        references: &[
+            "logrotate.conf(5)",
+            "Redis src/server.c serverLogRaw",
+            "Redis Enterprise 6.x STIG RD6X-00-006000",
+        ],
         by_hand: "a stanza in /etc/logrotate.d; neither copytruncate nor a signal is needed, Redis opens its log for each line",
         wants: Wants::Instance(|p, _| {
             vec![Want::by_hand(

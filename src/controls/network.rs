@@ -155,7 +155,7 @@ pub const CONTROLS: &[Control] = &[
         title: "only loopback and the policy's networks reach Redis's ports",
         severity: Severity::Critical,
         why: "A password can leak; an address that cannot connect cannot use it.",
-        references: &["nft(8)", "Redis security.md"],
+        references: &["nft(8)", "Redis security.md", "Redis Enterprise 6.x STIG RD6X-00-007900"],
         by_hand: "nft -f /etc/redis-harden/firewall.nft",
         wants: Wants::Host(|p, f| match table(p, f) {
             Some(table) => vec![Want::write(

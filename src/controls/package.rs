@@ -164,6 +164,7 @@ pub const CONTROLS: &[Control] = &[
             "Redis documentation, version management",
             "Debian LTS",
             "data/cve.toml",
+            "Redis Enterprise 6.x STIG RD6X-00-007950",
         ],
         by_hand: "move to a branch that is supported, or to a distribution's package that is",
         wants: Wants::Instance(|p, _| {

@@ -15,7 +15,10 @@ pub const CONTROLS: &[Control] = &[
         title: "the append-only file is on or off as the policy says",
         severity: Severity::High,
         why: "It is what is left after a crash: with everysec at most a second of writes is lost.",
-        references: &["Redis persistence.md"],
+        references: &[
+            "Redis persistence.md",
+            "Redis Enterprise 6.x STIG RD6X-00-010600",
+        ],
         by_hand: "CONFIG SET appendonly yes, wait for aof_rewrite_in_progress:0, then write it to redis.conf. Never by a restart first",
         wants: Wants::Instance(|p, _| {
             let wanted = if p.persistence.appendonly {

@@ -102,7 +102,11 @@ pub const CONTROLS: &[Control] = &[
         title: "no retired version of TLS is spoken",
         severity: Severity::High,
         why: "TLS 1.0 and 1.1 are retired (RFC 8996): an attacker on the way may read what is sent.",
-        references: &["RFC 8996", "redis.conf tls-protocols"],
+        references: &[
+            "RFC 8996",
+            "redis.conf tls-protocols",
+            "Redis Enterprise 6.x STIG RD6X-00-009500",
+        ],
         by_hand: "CONFIG SET tls-protocols \"TLSv1.2 TLSv1.3\", and the same in the configuration",
         wants: Wants::Told(|p, _| {
             let fix =

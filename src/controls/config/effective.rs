@@ -257,7 +257,11 @@ pub const CONTROLS: &[Control] = &[
         title: "no password can be read in the configuration",
         severity: Severity::Medium,
         why: "A redis.conf is copied into backups, tickets and images; an ACL file holds hashes.",
-        references: &["redis.conf aclfile", "redis.conf requirepass, masterauth"],
+        references: &[
+            "redis.conf aclfile",
+            "redis.conf requirepass, masterauth",
+            "Redis Enterprise 6.x STIG RD6X-00-008800",
+        ],
         by_hand: "move the users into an ACL file with #HASH passwords, and change the password that could be read",
         wants: Wants::Instance(|p, _| {
             let what = "move the users into an ACL file with #HASH passwords, and change the password that could be read";

@@ -152,7 +152,10 @@ pub const CONTROLS: &[Control] = &[
         title: "only root and Redis can read the private key",
         severity: Severity::High,
         why: "Whoever has it is this server to every client. Redis takes a key that everybody can read without a word.",
-        references: &["redis.conf tls-key-file"],
+        references: &[
+            "redis.conf tls-key-file",
+            "Redis Enterprise 6.x STIG RD6X-00-009200",
+        ],
         by_hand: "chown root:redis FILE; chmod 0640 FILE; and replace the key where others could read it",
         wants: Wants::Told(|p, f| {
             let fix =
@@ -176,7 +179,11 @@ pub const CONTROLS: &[Control] = &[
         title: "the certificate leads to an authority that the peers trust",
         severity: Severity::High,
         why: "A client that has only the root cannot find what lies between: the server has to send it, from the same file.",
-        references: &["SSL_CTX_use_certificate_chain_file(3)", "openssl-verify(1)"],
+        references: &[
+            "SSL_CTX_use_certificate_chain_file(3)",
+            "openssl-verify(1)",
+            "Redis Enterprise 6.x STIG RD6X-00-009100",
+        ],
         by_hand: "append the certificates of the authorities between it and the root to tls-cert-file, its own first",
         wants: Wants::Told(|p, f| {
             let rule = Rule::Is(Value::text(COMPLETE));
