@@ -2,11 +2,15 @@
 //! The trap: with `appendonly yes` Redis reads only the AOF; a dump.rdb beside no AOF is ignored, and overwritten at the next save.
 
 mod base;
+mod held;
+mod trial;
 
 pub(crate) use base::{layout, take_back};
+pub(crate) use held::{Held, hold, info, release};
+pub(crate) use trial::try_to_save;
 
 use super::line::Line;
-use super::{Login, Silence, Told, config, connect, fields, silence};
+use super::{Endpoint, Login, Silence, Told, config, connect, fields, silence};
 use crate::facts::{Init, Instance, View};
 use crate::host::{HostError, HostResult};
 use crate::policy::Policy;
@@ -81,22 +85,37 @@ fn keep_snapshot(sight: Sight, known: &Instance, told: &Told) -> HostResult<()> 
     }
 }
 
-/// Refuses to end a server that could not save, as it is now: it would be killed when its time to stop is over.
+/// Whether the data of a server that was prepared is on disk when it has ended.
+pub(crate) fn is_kept(known: &Instance, told: &Told) -> bool {
+    layout(known).appendonly || saves(told) || !known.policy.redis.disposable
+}
+
+/// Refuses to end a server that could not save, as it is now: it would be killed when its time to stop is over. Where nothing was
+/// written since it loaded its data, it need not save, and is told so.
 /// One that cannot be asked may be only just beginning, and has nothing yet.
-pub(crate) fn can_save(sight: Sight, known: &Instance) -> HostResult<()> {
+pub(crate) fn can_end(sight: Sight, known: &Instance) -> HostResult<()> {
     let Ok(mut connection) = open(sight, known) else {
         return Ok(());
     };
-    let told = redis::cmd("INFO").arg("persistence").query(&mut connection);
-    let Ok::<String, _>(info) = told else {
+    let (Ok(_), Ok(info)) = (hold(&mut connection), info(&mut connection)) else {
         return Ok(());
     };
-    let info = fields(&info);
     let is = |name: &str, value: &str| info.get(name).is_some_and(|v| v == value);
     match is("aof_enabled", "0") && is("rdb_last_bgsave_status", "err") {
-        true => Err(last_save_failed(known)),
+        true if is("rdb_changes_since_last_save", "0") => end_without_saving(&mut connection),
+        true => {
+            // They would wait in vain.
+            let _ = release(&mut connection);
+            Err(last_save_failed(known))
+        }
         false => Ok(()),
     }
+}
+
+/// Takes a server's save points away: at its end it writes nothing over the snapshot that it was started on.
+pub(crate) fn end_without_saving(connection: &mut Line) -> HostResult<()> {
+    let none = [("save".to_owned(), String::new())];
+    super::live::set_directives(connection, &none)
 }
 
 fn last_save_failed(known: &Instance) -> HostError {
@@ -190,7 +209,11 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
         View::Told(told) => told,
     };
     let mut connection = open(sight, known)?;
+    let held = hold(&mut connection).map_err(fail)?;
     save_now(&mut connection, known).map_err(fail)?;
+    let saved = held.map_or(Ok(()), |held| base::has_all(sight, known, told, held));
+    release(&mut connection).map_err(fail)?;
+    saved?;
     match saves(told) {
         true => Ok(()),
         false => save_at_its_end(&mut connection).map_err(fail),
@@ -232,6 +255,14 @@ pub(crate) fn open(sight: Sight, known: &Instance) -> HostResult<Line> {
         let doing = format!("connecting to {}", known.endpoint);
         HostError::refused(doing, why.to_string())
     })
+}
+
+/// A connection as `admin` to a server that runs on our configuration.
+pub(crate) fn open_ours(sight: Sight, known: &Instance) -> HostResult<Line> {
+    let endpoint = Endpoint::Socket(sight.host.real(&known.policy.unix_socket()));
+    let login = crate::facts::admin(sight.host, &known.policy);
+    connect(&endpoint, login.as_ref())
+        .map_err(|why| HostError::refused(format!("connecting to {endpoint}"), why.to_string()))
 }
 
 /// `CONFIG SET appendonly yes`, and the first rewrite waited for: afterwards the AOF holds everything.

@@ -1,5 +1,6 @@
 //! An instance's service: started and stopped by systemd where it runs, else by our detached supervisor.
 
+mod health;
 mod systemd;
 
 use super::{Obstacle, Reading, Sight, unit};
@@ -116,16 +117,22 @@ pub fn serve(
     }
 }
 
-/// Starts or restarts the instance on its rendered files, and waits for an authenticated PING.
+/// Starts or restarts the instance on its rendered files, and waits for an authenticated PING from a server that has all its data.
 pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let known = known(sight.facts, name)?;
     super::firewall::put_in_place(sight.host, &known.policy)?;
-    crate::redis::takeover::prepare(sight, known, say)?;
-    match sight.facts.init {
-        Init::Systemd => systemd::restart(sight.host, known, say)?,
-        Init::Other => restart_detached(sight, known, say)?,
+    takeover::prepare(sight, known, say)?;
+    let held = health::hold(sight, known)?;
+    let restarted = match sight.facts.init {
+        Init::Systemd => systemd::restart(sight.host, known, say),
+        Init::Other => restart_detached(sight, known, say),
+    };
+    if restarted.is_err() {
+        health::release(sight, known);
     }
-    wait_for_ping(sight, known)
+    restarted?;
+    wait_for_ping(sight, known)?;
+    health::verify(sight, known, held, say)
 }
 
 /// Starts it without asking for more than that it runs.
@@ -154,7 +161,7 @@ pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str))
         STRANGER => return Ok(()),
         STOPPED => {
             stop(sight, name)?;
-            return crate::redis::takeover::take_back(sight, self::known(sight.facts, name)?);
+            return takeover::take_back(sight, self::known(sight.facts, name)?);
         }
         _ => {}
     }
@@ -164,7 +171,7 @@ pub fn restore(sight: Sight, name: &str, state: &str, say: &mut dyn FnMut(&str))
     if serves_these_files(sight.host, known)? {
         return Ok(());
     }
-    takeover::can_save(sight, known)?;
+    takeover::can_end(sight, known)?;
     match sight.facts.init {
         // Given back to the package's own configuration it has no supervisor that could be waited for.
         Init::Systemd if sight.host.stat(&known.policy.settings_file())?.is_none() => {

@@ -1,9 +1,10 @@
 //! A server that is down and has a snapshot but no append-only file yet: the first base is made of the snapshot, as Redis would read it.
 //! The base is a second name of the same file, which Redis never writes into, and the manifest, which makes it count, comes last.
 
+use super::Held;
 use crate::facts::Instance;
 use crate::host::{HostError, HostResult, Kind, Run};
-use crate::redis::config;
+use crate::redis::{Told, config};
 use crate::setting::Sight;
 use crate::supervise::gate::{Layout, Left, danger};
 use crate::supervise::lock::left_in;
@@ -92,8 +93,42 @@ fn already(sight: Sight, layout: &Layout, base: &Path) -> HostResult<bool> {
     Ok(sight.host.stat(base)?.is_some() && sight.host.same_inode(&layout.snapshot, base)?)
 }
 
-/// Redis's own checker, as the server's user: what it reads is that user's.
-fn verify(sight: Sight, known: &Instance, snapshot: &Path) -> HostResult<()> {
+/// Refuses a snapshot, just saved by a running server, that Redis's checker finds fewer keys in than the server held.
+pub(super) fn has_all(sight: Sight, known: &Instance, told: &Told, held: Held) -> HostResult<()> {
+    let place = |name: &str| told.directives.get(name).map(Path::new);
+    let (Some(dir), Some(name)) = (place("dir"), place("dbfilename")) else {
+        return Ok(());
+    };
+    let snapshot = dir.join(name);
+    // Of an empty dataset none was saved.
+    let saved = match held.keys {
+        0 => return Ok(()),
+        _ => keys_read(&verify(sight, known, &snapshot)?),
+    };
+    match saved {
+        Some(saved) if saved >= held.keys => Ok(()),
+        saved => Err(HostError::refused(
+            format!("saving the data of {}", known.policy.redis.name),
+            format!(
+                "it holds {} keys, and {} has {}",
+                held.keys,
+                snapshot.display(),
+                saved.map_or("an unknown number".to_owned(), |n| n.to_string())
+            ),
+        )),
+    }
+}
+
+/// `[info] 10 keys read`.
+fn keys_read(said: &str) -> Option<u64> {
+    let mut counts = said
+        .lines()
+        .filter_map(|line| line.strip_suffix(" keys read"));
+    counts.next_back()?.rsplit(' ').next()?.parse().ok()
+}
+
+/// Redis's own checker, as the server's user: what it reads is that user's. Returns what it said.
+fn verify(sight: Sight, known: &Instance, snapshot: &Path) -> HostResult<String> {
     let checker = format!("{}-check-rdb", known.policy.user());
     let (user, group) = (known.policy.user(), known.policy.group());
     let run = Run::new("setpriv")
@@ -101,5 +136,5 @@ fn verify(sight: Sight, known: &Instance, snapshot: &Path) -> HostResult<()> {
         .args(&["--no-new-privs", &checker])
         .arg(sight.host.real(snapshot).display().to_string())
         .limit(known.policy.service.start_timeout.std());
-    sight.host.run_ok(&run).map(drop)
+    sight.host.run_ok(&run).map(|output| output.stdout)
 }

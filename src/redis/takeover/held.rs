@@ -1,0 +1,253 @@
+//! What a server holds when it is about to end, and whether what was saved, or the server after it, has all of it.
+
+use crate::redis::line::Line;
+use crate::redis::{Silence, fields, silence};
+use std::collections::BTreeMap;
+
+/// How long writes wait, at most. A server that has been told to end takes none anyway.
+const PAUSE_MS: u32 = 10_000;
+
+/// Commands that take no key away. All others may.
+const KEEPS: [&str; 48] = [
+    "acl",
+    "append",
+    "auth",
+    "bitfield",
+    "client",
+    "cluster",
+    "command",
+    "config",
+    "dbsize",
+    "decr",
+    "decrby",
+    "exists",
+    "geoadd",
+    "get",
+    "hello",
+    "hget",
+    "hgetall",
+    "hincrby",
+    "hincrbyfloat",
+    "hmset",
+    "hset",
+    "hsetnx",
+    "incr",
+    "incrby",
+    "incrbyfloat",
+    "info",
+    "linsert",
+    "lpush",
+    "lset",
+    "memory",
+    "mget",
+    "module",
+    "mset",
+    "pfadd",
+    "ping",
+    "psetex",
+    "rpush",
+    "sadd",
+    "select",
+    "set",
+    "setbit",
+    "setex",
+    "setnx",
+    "slowlog",
+    "ttl",
+    "xadd",
+    "zadd",
+    "zincrby",
+];
+
+/// The dataset of a server whose clients do not write for the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub keys: u64,
+    /// Bytes of its append-only file.
+    aof: Option<u64>,
+    /// A replica's primary writes on, pause or not.
+    replica: bool,
+}
+
+/// Lets the clients' writes wait for a moment, and counts. `None` where it refuses the former: then the count would mean nothing.
+pub(crate) fn hold(connection: &mut Line) -> Result<Option<Held>, Silence> {
+    let paused: redis::RedisResult<redis::Value> = redis::cmd("CLIENT")
+        .arg("PAUSE")
+        .arg(PAUSE_MS)
+        .arg("WRITE")
+        .query(connection);
+    match paused.map_err(silence) {
+        Ok(_) => Ok(Some(Held::of(&info(connection)?))),
+        Err(Silence::Refused(_)) => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+/// Lets them write again. One that refused to let them wait refuses this too.
+pub(crate) fn release(connection: &mut Line) -> Result<(), Silence> {
+    let released: redis::RedisResult<redis::Value> =
+        redis::cmd("CLIENT").arg("UNPAUSE").query(connection);
+    match released.map_err(silence) {
+        Ok(_) | Err(Silence::Refused(_)) => Ok(()),
+        Err(why) => Err(why),
+    }
+}
+
+/// `INFO everything`.
+pub(crate) fn info(connection: &mut Line) -> Result<BTreeMap<String, String>, Silence> {
+    let info: String = redis::cmd("INFO")
+        .arg("everything")
+        .query(connection)
+        .map_err(silence)?;
+    Ok(fields(&info))
+}
+
+impl Held {
+    fn of(info: &BTreeMap<String, String>) -> Held {
+        Held {
+            keys: keys(info),
+            aof: number(info, "aof_enabled")
+                .filter(|on| *on == 1)
+                .and_then(|_| number(info, "aof_current_size")),
+            replica: info.get("role").is_some_and(|role| role == "slave"),
+        }
+    }
+
+    /// What the server that came after it has not loaded of it, by its `INFO everything`. What expired or was evicted was loaded;
+    /// where clients have removed keys since, their number says nothing any more, but what the load itself counted does.
+    pub(crate) fn missing(self, info: &BTreeMap<String, String>) -> Option<String> {
+        if self.replica {
+            return None;
+        }
+        let is = |name: &str| number(info, name).unwrap_or(0);
+        if is("aof_enabled") == 0 {
+            let loaded = is("rdb_last_load_keys_loaded") + is("rdb_last_load_keys_expired");
+            return self.more_than(loaded);
+        }
+        if let Some(aof) = self.aof
+            && is("aof_rewrites") == 0
+            && is("aof_current_size") < aof
+        {
+            let now = is("aof_current_size");
+            return Some(format!(
+                "its append-only file had {aof} bytes, and the one that was loaded has {now}"
+            ));
+        }
+        match has_removed(info) {
+            true => None,
+            false => self.more_than(keys(info) + is("expired_keys") + is("evicted_keys")),
+        }
+    }
+
+    fn more_than(self, loaded: u64) -> Option<String> {
+        let held = self.keys;
+        (loaded < held).then(|| format!("it held {held} keys, and {loaded} of them were loaded"))
+    }
+}
+
+/// The keys of all databases.
+fn keys(info: &BTreeMap<String, String>) -> u64 {
+    let databases = info.iter().filter(|(name, _)| super::is_database(name));
+    let counts = databases.filter_map(|(_, value)| {
+        value
+            .split(',')
+            .find_map(|field| field.strip_prefix("keys="))?
+            .parse::<u64>()
+            .ok()
+    });
+    counts.sum()
+}
+
+/// Whether a command that may remove a key has been called since the server began. Loading calls none.
+fn has_removed(info: &BTreeMap<String, String>) -> bool {
+    let called = info.keys().filter_map(|key| key.strip_prefix("cmdstat_"));
+    let mut commands = called.map(|name| name.split('|').next().unwrap_or(name));
+    commands.any(|command| !KEEPS.contains(&command))
+}
+
+fn number(info: &BTreeMap<String, String>, name: &str) -> Option<u64> {
+    info.get(name)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> BTreeMap<String, String> {
+        let pairs = text.split_whitespace().filter_map(|w| w.split_once(':'));
+        pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_snapshot_is_counted_as_it_was_loaded() {
+        let held = Held::of(&told(
+            "role:master db0:keys=7,expires=2,avg_ttl=0 db3:keys=3,expires=0 aof_enabled:0",
+        ));
+        assert_eq!(held.keys, 10);
+        for (after, short) in [
+            ("rdb_last_load_keys_loaded:10", false),
+            // Two had expired when they were loaded.
+            (
+                "rdb_last_load_keys_loaded:8 rdb_last_load_keys_expired:2",
+                false,
+            ),
+            // Clients have come back since, and removed all.
+            (
+                "rdb_last_load_keys_loaded:10 cmdstat_flushall:calls=1",
+                false,
+            ),
+            ("rdb_last_load_keys_loaded:9", true),
+            ("rdb_last_load_keys_loaded:0", true),
+            // More keys that are new do not make up for one that is gone.
+            (
+                "rdb_last_load_keys_loaded:9 db0:keys=30,expires=0 cmdstat_set:calls=21",
+                true,
+            ),
+        ] {
+            let after = told(&format!("role:master aof_enabled:0 {after}"));
+            assert_eq!(held.missing(&after).is_some(), short, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn an_append_only_file_is_counted_by_its_bytes_and_by_what_is_there() {
+        let held = Held::of(&told(
+            "role:master db0:keys=10,expires=2 aof_enabled:1 aof_current_size:300",
+        ));
+        for (after, short) in [
+            ("aof_current_size:300 db0:keys=10,expires=2", false),
+            (
+                "aof_current_size:420 db0:keys=9,expires=1 expired_keys:1",
+                false,
+            ),
+            (
+                "aof_current_size:420 db0:keys=8,expires=1 evicted_keys:2",
+                false,
+            ),
+            (
+                "aof_current_size:420 db0:keys=2,expires=1 cmdstat_del:calls=1",
+                false,
+            ),
+            (
+                "aof_current_size:300 db0:keys=9,expires=1 cmdstat_set:calls=1",
+                true,
+            ),
+            ("aof_current_size:299 db0:keys=10,expires=2", true),
+            (
+                "aof_current_size:89 aof_rewrites:1 db0:keys=10,expires=2",
+                false,
+            ),
+            ("aof_current_size:89 aof_rewrites:1", true),
+        ] {
+            let after = told(&format!("role:master aof_enabled:1 {after}"));
+            assert_eq!(held.missing(&after).is_some(), short, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn a_replica_gets_its_data_from_its_primary() {
+        let held = Held::of(&told("role:slave db0:keys=10 aof_enabled:0"));
+        let after = told("role:slave aof_enabled:0 rdb_last_load_keys_loaded:0");
+        assert_eq!(held.missing(&after), None);
+    }
+}
