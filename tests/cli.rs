@@ -8,7 +8,7 @@
 )]
 
 #[path = "support/tree.rs"]
-#[expect(dead_code, reason = "tests/systemd.rs uses the rest")]
+#[expect(dead_code, reason = "tests/systemd uses the rest")]
 mod tree;
 
 mod cli {

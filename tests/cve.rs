@@ -1,5 +1,5 @@
 //! The table of known holes: that the program has what `data/cve.toml` says, and that it says what Debian's own changelogs say.
-//! The latter needs root, and on the first run mmdebstrap and the machine's package mirror, as tests/systemd.rs does.
+//! The latter needs root, and on the first run mmdebstrap and the machine's package mirror, as tests/systemd does.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,6 +1,6 @@
 //! An image that is baked with `--root` and boots: the host itself makes what copies must not share, and Redis waits for it.
 //!
-//! Needs root and `tests/install-deps`, as `tests/systemd.rs` does.
+//! Needs root and `tests/install-deps`, as `tests/systemd` does.
 #![expect(
     clippy::disallowed_methods,
     reason = "a test drives this machine itself; the boundary is for src/"
@@ -11,9 +11,9 @@ use std::process::Command;
 
 mod support {
     pub mod disk;
-    #[expect(dead_code, reason = "tests/systemd.rs uses the rest")]
+    #[expect(dead_code, reason = "tests/systemd uses the rest")]
     pub mod nspawn;
-    #[expect(dead_code, reason = "tests/systemd.rs uses the rest")]
+    #[expect(dead_code, reason = "tests/systemd uses the rest")]
     pub mod tree;
 }
 

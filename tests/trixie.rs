@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-#[allow(dead_code, reason = "shared with tests/systemd.rs")]
+#[allow(dead_code, reason = "shared with tests/systemd")]
 mod support {
     pub mod disk;
     pub mod nspawn;

@@ -38,7 +38,7 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
     ),
     (
         "service.running",
-        "a server under the supervisor: tests/systemd.rs",
+        "a server under the supervisor: tests/systemd",
     ),
     (
         "service.live",

@@ -1,21 +1,25 @@
 //! The main job on a real Debian under real systemd, in a container that `tests/nspawn/root` makes.
 //!
-//! Needs root and `tests/install-deps`; without them every test here fails and says so. The first part asks whether
-//! the machine is one that the second part can trust: it runs nothing of ours.
+//! Needs root and `tests/install-deps`; without them every test here fails and says so. `machine` asks whether
+//! the machine is one that the others can trust: it runs nothing of ours.
 #![expect(
     clippy::disallowed_methods,
     reason = "a test drives this machine itself; the boundary is for src/"
 )]
 
 use std::path::Path;
-use std::process::Command;
 
+#[path = "../support"]
 mod support {
     pub mod disk;
     pub mod left;
     pub mod nspawn;
     pub mod tree;
 }
+
+mod confirm;
+mod machine;
+mod restart;
 
 use support::disk::Ran;
 use support::left::{self, allow};
@@ -25,194 +29,6 @@ use support::tree::{Tree, What};
 const BINARY: &str = "/usr/local/sbin/redis-harden";
 const SOCKET: &str = "/run/redis/redis-server.sock";
 const UNIT: &str = "redis-server.service";
-
-// The machine itself.
-
-#[test]
-fn a_bare_machine_boots_runs_programs_and_reboots() {
-    let mut machine = Machine::boot();
-    assert_eq!(
-        machine.exec(&["printf", "%s", "$HOME ${PATH} %h"]).ok(),
-        "$HOME ${PATH} %h",
-        "arguments arrive as they are"
-    );
-    assert_eq!(
-        machine
-            .exec_with(&[("WORD", "a b")], &["sh", "-c", "echo $WORD; exit 3"])
-            .exits(3),
-        "a b"
-    );
-    assert_eq!(
-        machine.sh("command -v redis-server || echo none").ok(),
-        "none",
-        "the machine is bare"
-    );
-    machine.write("/etc/kept", b"over a reboot", 0o640);
-    let first = machine.boot_id();
-    machine.reboot();
-    assert_ne!(machine.boot_id(), first);
-    assert_eq!(machine.exec(&["stat", "-c", "%a", "/etc/kept"]).ok(), "640");
-    machine.power_off();
-    machine.power_on();
-    assert_eq!(machine.exec(&["cat", "/etc/kept"]).ok(), "over a reboot");
-}
-
-#[test]
-fn what_nobody_confirms_is_rolled_back_also_over_a_reboot() {
-    let mut machine = Machine::boot();
-    machine.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);
-    machine.exec(&["mkdir", "-p", "/etc/redis-harden"]).ok();
-    let policy = |machine: &Machine, maxclients: u32| {
-        let text = format!("[redis]\nmaxclients = {maxclients}\n");
-        machine.write("/etc/redis-harden/policy.toml", text.as_bytes(), 0o644);
-    };
-    let has = |machine: &Machine, maxclients: u32| {
-        let line = format!("maxclients {maxclients}");
-        let conf = machine.exec(&["cat", "/etc/redis-harden/redis/default.conf"]);
-        conf.ok().lines().any(|l| l == line)
-    };
-    let becomes = |machine: &Machine, maxclients: u32| {
-        for _ in 0..150 {
-            let history = machine.exec(&[BINARY, "history"]);
-            if has(machine, maxclients) && !history.stdout.contains("waits to be confirmed") {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
-        panic!(
-            "{}",
-            machine
-                .sh("redis-harden history; journalctl -q --no-pager -u 'redis-harden*' | tail -40")
-        );
-    };
-    policy(&machine, 5000);
-    machine.exec(&[BINARY, "apply"]).ok();
-
-    policy(&machine, 5001);
-    machine
-        .exec(&[BINARY, "apply", "--confirm-within", "2s"])
-        .ok();
-    assert!(has(&machine, 5001));
-    becomes(&machine, 5000);
-
-    // The power goes before anybody could confirm.
-    machine
-        .exec(&[BINARY, "apply", "--confirm-within", "10m"])
-        .ok();
-    assert!(has(&machine, 5001));
-    machine.reboot();
-    becomes(&machine, 5000);
-    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
-
-    machine
-        .exec(&[BINARY, "apply", "--confirm-within", "3s"])
-        .ok();
-    machine.exec(&[BINARY, "confirm"]).ok();
-    machine.reboot();
-    std::thread::sleep(std::time::Duration::from_secs(4));
-    assert!(has(&machine, 5001), "what was confirmed stays");
-    assert_eq!(
-        machine
-            .systemctl(&["--failed", "--no-legend", "--plain"])
-            .ok(),
-        ""
-    );
-}
-
-#[test]
-fn the_machine_has_a_network_and_an_nftables_of_its_own() {
-    let machine = Machine::boot();
-    install(&machine, &["nftables"]);
-    let table = format!("redis_harden_probe_{}", std::process::id());
-    machine.exec(&["nft", "add", "table", "inet", &table]).ok();
-    assert_eq!(
-        machine.exec(&["nft", "list", "tables"]).ok(),
-        format!("table inet {table}")
-    );
-    let outside = Command::new("nft")
-        .args(["list", "tables"])
-        .output()
-        .expect("nft (tests/install-deps)");
-    assert!(
-        outside.status.success(),
-        "nft list tables here: {}",
-        String::from_utf8_lossy(&outside.stderr)
-    );
-    assert!(
-        !String::from_utf8_lossy(&outside.stdout).contains(&table),
-        "the table is on this machine, too"
-    );
-
-    machine
-        .exec(&["sysctl", "-qw", "net.core.somaxconn=5001"])
-        .ok();
-    let outside =
-        std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("a readable sysctl");
-    assert_ne!(outside.trim(), "5001", "the sysctl is this machine's, too");
-}
-
-#[test]
-fn the_machine_offers_the_landlock_of_this_kernel() {
-    // landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION); 444 on every architecture.
-    let version = ["perl", "-e", "print syscall(444, 0, 0, 1)"];
-    let [program, arguments @ ..] = &version;
-    let outside = Command::new(program)
-        .args(arguments)
-        .output()
-        .expect("perl is in every Debian");
-    let machine = Machine::boot();
-    assert_eq!(
-        machine.exec(&version).ok(),
-        String::from_utf8_lossy(&outside.stdout)
-    );
-}
-
-#[test]
-fn the_offline_repository_gives_a_stock_redis_and_the_witness_sees_it_start() {
-    let machine = Machine::boot();
-    machine.note_executions();
-    install(&machine, &["redis-server", "nftables"]);
-    assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
-    assert_eq!(machine.exec(&["redis-cli", "ping"]).ok(), "PONG");
-    let executed = machine.executed(UNIT);
-    assert!(
-        executed.iter().any(|program| is_stock(program)),
-        "{executed:?}"
-    );
-}
-
-#[test]
-fn the_tree_shows_a_change_and_nothing_where_nothing_changed() {
-    let machine = Machine::boot();
-    let before = machine.tree();
-    assert!(before.has("/etc/passwd") && before.has("/usr/bin/apt-get"));
-    machine.exec(&["true"]).ok();
-    assert_eq!(left_behind(&machine, &before), Vec::<String>::new());
-
-    machine.sh("chmod 600 /etc/hosts; echo more >>/etc/hostname; ln -s nowhere /etc/link; rm /etc/issue").ok();
-    machine
-        .sh("echo redis:x:999: >>/etc/group; echo other:!:: >>/etc/gshadow")
-        .ok();
-    let tagged = Command::new("setfattr")
-        .args(["-n", "user.tag", "-v", "1"])
-        .arg(machine.disk().join("etc/fstab"))
-        .status();
-    assert!(tagged.expect("setfattr (tests/install-deps)").success());
-    let left = left_behind(&machine, &before);
-    let paths: Vec<&str> = left.iter().filter_map(|said| said.lines().next()).collect();
-    let wanted = [
-        "/etc/fstab",
-        "/etc/gshadow",
-        "/etc/hostname",
-        "/etc/hosts",
-        "/etc/issue",
-        "/etc/link",
-    ];
-    assert_eq!(paths, wanted, "{left:#?}");
-    println!("{}", left.join("\n"));
-}
-
-// The main job on it.
 
 #[test]
 fn apply_leaves_a_hardened_redis_and_a_second_apply_changes_nothing() {
