@@ -1,5 +1,9 @@
 //! Turns findings into changes, ordered and grouped, and shows them as a person reads them: a line each, a diff for files.
 
+mod effect;
+
+pub use effect::{Effect, Effects};
+
 use crate::audit::{Finding, Judged, Status};
 use crate::control::{Group, Phase};
 use crate::host::{Host, HostResult};
@@ -116,7 +120,7 @@ impl Change {
         match (&self.setting, &self.before, &self.target) {
             (_, before, Value::File(new)) => self.describe_file(before.as_ref(), new),
             (setting @ (Setting::Live(_) | Setting::LiveUsers(_)), Some(before), _) => {
-                format!("{setting}: {before} (live, without a restart)")
+                format!("{setting}: {before}")
             }
             (setting, _, Value::Nothing) => format!("{setting}: remove"),
             (Setting::Package(name), _, _) => format!("install package {name}"),
@@ -124,6 +128,9 @@ impl Change {
                 format!("copy {} to {}", source.display(), path.display())
             }
             (Setting::Service(name), None, _) => format!("start service {name}"),
+            (Setting::Service(name), Some(before), target) if is_on_its_way(before, target) => {
+                format!("wait for service {name}, {before}")
+            }
             (Setting::Service(name), Some(_), _) => format!("restart service {name}"),
             (setting, Some(before), target) => format!("{setting}: {before} → {target}"),
             (setting, None, target) => format!("{setting}: create, {target}"),
@@ -167,15 +174,21 @@ fn diff(old: &str, new: &str) -> String {
     lines.join("\n")
 }
 
-/// The whole plan as text, by phase.
-pub fn render(changes: &[Change]) -> String {
+/// Whether a service runs on the files that it is to run on, and is only not ready yet: it is waited for.
+fn is_on_its_way(before: &Value, target: &Value) -> bool {
+    matches!((before, target), (Value::Starting { generation, .. }, Value::Serving(wanted)) if generation == wanted)
+}
+
+/// The whole plan as text, by phase, with when each change counts.
+pub fn render(changes: &[Change], effects: &Effects) -> String {
     let mut text = String::new();
     for change in changes {
         for dir in &change.parents {
             text.push_str(&format!("directory {}: create\n", dir.display()));
         }
         text.push_str(&change.describe());
-        text.push_str(&format!("\n    # {}\n", change.controls.join(", ")));
+        let (controls, effect) = (change.controls.join(", "), effects.on(change));
+        text.push_str(&format!("\n    # {controls}; {effect}\n"));
     }
     text
 }

@@ -79,6 +79,8 @@ pub enum Value {
     Firewall(crate::setting::firewall::Table),
     /// A running server, started from the rendered files with this digest.
     Serving(String),
+    /// A server that is not ready: in which state it is, and the files that it was started from.
+    Starting { state: String, generation: String },
     /// Nothing at all, as what is to be written: what is there is removed.
     Nothing,
 }
@@ -134,6 +136,7 @@ impl fmt::Display for Value {
             Value::Flag(false) => f.write_str("no"),
             Value::Firewall(table) => write!(f, "{table}"),
             Value::Serving(digest) => write!(f, "running, configuration {}", short(digest)),
+            Value::Starting { state, .. } => write!(f, "not ready: {state}"),
         }
     }
 }

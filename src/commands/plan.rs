@@ -4,7 +4,7 @@ use super::{Context, Outcome, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, audit, ids};
 use crate::cli::{Format, Plan};
 use crate::host::Host;
-use crate::plan::{Change, plan, render, with_parents};
+use crate::plan::{Change, Effect, Effects, plan, render, with_parents};
 use crate::policy::Trust;
 use crate::setting::Sight;
 use crate::value::Value;
@@ -20,9 +20,10 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     policies.waivers_fit(&ids(&controls))?;
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let changes = with_parents(&host, pending(&judged, host.is_running()))?;
+    let effects = Effects::of(&judged, host.is_running());
     match args.format {
-        Format::Text => print(&text(&host, &changes, &judged))?,
-        Format::Json => print(&json(&changes)?)?,
+        Format::Text => print(&text(&host, &changes, &effects, &judged))?,
+        Format::Json => print(&json(&changes, &effects)?)?,
     }
     let evaluated = judged.iter().any(|j| j.status != Status::NotApplicable);
     let unknown = !args.allow_unknown && findings(&judged, |f| f.status == Status::Unknown) > 0;
@@ -41,12 +42,12 @@ fn pending(judged: &[Judged], running: bool) -> Vec<Change> {
         .collect()
 }
 
-fn text(host: &Host, changes: &[Change], judged: &[Judged]) -> String {
+fn text(host: &Host, changes: &[Change], effects: &Effects, judged: &[Judged]) -> String {
     let mut text = String::new();
     if let Some(why) = super::check::files_only(host) {
         text.push_str(&format!("files only: {why}\n"));
     }
-    text.push_str(&render(changes));
+    text.push_str(&render(changes, effects));
     text.push_str(&first_boot(judged));
     let unknown = findings(judged, |f| f.status == Status::Unknown);
     if unknown > 0 {
@@ -55,7 +56,25 @@ fn text(host: &Host, changes: &[Change], judged: &[Judged]) -> String {
             count(unknown, "setting")
         ));
     }
-    text + &summary(changes, judged)
+    text + &legend(changes, effects) + &summary(changes, judged)
+}
+
+/// What the words at the end of the lines mean, where one of them is not of the usual kind.
+fn legend(changes: &[Change], effects: &Effects) -> String {
+    let mut present: Vec<Effect> = changes.iter().map(|c| effects.on(c)).collect();
+    present.sort();
+    present.dedup();
+    let words = present.iter().map(|effect| match effect {
+        Effect::Live => "live: at once, nothing is interrupted\n",
+        Effect::Restart => {
+            "restart: when Redis is restarted, which apply does unless --restart never\n"
+        }
+        Effect::Reboot => "reboot: from the next boot on; nothing has to be rebooted now\n",
+    });
+    match present.as_slice() {
+        [] | [Effect::Live] => String::new(),
+        _ => words.collect(),
+    }
 }
 
 /// What the host makes itself when it first boots.
@@ -101,7 +120,7 @@ fn after(change: &Change) -> Option<String> {
 }
 
 /// What a program reads: the same lines, with the controls that want them.
-fn json(changes: &[Change]) -> serde_json::Result<String> {
+fn json(changes: &[Change], effects: &Effects) -> serde_json::Result<String> {
     let list: Vec<serde_json::Value> = changes
         .iter()
         .map(|c| {
@@ -111,6 +130,7 @@ fn json(changes: &[Change]) -> serde_json::Result<String> {
                 "after": after(c),
                 "directories": c.parents,
                 "group": c.group.name,
+                "effect": effects.on(c).to_string(),
                 "controls": c.controls,
                 "text": c.describe(),
             })

@@ -3,7 +3,8 @@
 
 pub mod certificates;
 
-use crate::control::{Control, Severity, Want, Wants, fails, passes};
+use super::files::group;
+use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::Facts;
 use crate::policy::Policy;
 use crate::redis::remote::Handshake;
@@ -174,12 +175,7 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "CONFIG SET tls-cert-file FILE tls-key-file FILE, both in one command, with the same names: it reads them again",
         wants: Wants::Told(|p, f| match told(p, f) {
             Some(tls) if tls.port().is_none() => Vec::new(),
-            _ => connection(
-                p,
-                TlsFact::ServesItsFile,
-                Rule::Is(Value::Flag(true)),
-                "CONFIG SET tls-cert-file FILE tls-key-file FILE, both in one command: it reads them again",
-            ),
+            _ => served(p, f),
         }),
         cases: &[],
     },
@@ -201,6 +197,24 @@ fn handshake<'a>(policy: &Policy, facts: &'a Facts) -> Option<&'a Handshake> {
 fn serves_nobody(policy: &Policy, facts: &Facts) -> bool {
     let off = told(policy, facts).is_some_and(|tls| tls.port().is_none());
     off && handshake(policy, facts).is_none()
+}
+
+/// What is under our supervisor is told to read its file again; another server is its owner's.
+fn served(policy: &Policy, facts: &Facts) -> Vec<Want> {
+    let instance = policy.redis.name.to_string();
+    let what = TlsFact::ServesItsFile;
+    let rule = Rule::Is(Value::Flag(true));
+    let known = facts.instances.get(&instance);
+    match known.is_some_and(|known| known.report.is_some()) {
+        true => {
+            let setting = Setting::Tls { instance, what };
+            vec![Want::write(Phase::Live, group(policy), setting, rule)]
+        }
+        false => {
+            let fix = "CONFIG SET tls-cert-file FILE tls-key-file FILE, both in one command: it reads them again";
+            connection(policy, what, rule, fix)
+        }
+    }
 }
 
 fn connection(policy: &Policy, what: TlsFact, rule: Rule, fix: &str) -> Vec<Want> {

@@ -42,7 +42,7 @@ pub fn undo(
         if stuck.iter().any(|path| path.starts_with(&place)) {
             return;
         }
-        let stays = matches!(entry.setting, Setting::Package(_) | Setting::User(_));
+        let stays = matches!(entry.setting, Setting::Package(_)) || entry.before == Saved::Kept;
         say(&format!(
             "{}: {}",
             if stays { "keeping" } else { "putting back" },

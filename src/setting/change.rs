@@ -2,7 +2,7 @@
 
 use super::{
     Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, live, package, secret,
-    service, sysctl_d, unit,
+    service, sysctl_d, tls, unit,
 };
 use crate::host::{HostError, HostResult, Image};
 use crate::value::Value;
@@ -36,6 +36,13 @@ impl Setting {
             (Setting::File(path), Value::Nothing) => host.remove(path),
             (Setting::Live(name), Value::Nothing) => live::write_directives(sight, name),
             (Setting::LiveUsers(name), Value::Nothing) => live::write_users(sight, name),
+            (
+                Setting::Tls {
+                    instance,
+                    what: tls::TlsFact::ServesItsFile,
+                },
+                Value::Flag(true),
+            ) => tls::reload(sight, instance),
             (Setting::Service(name), Value::Serving(generation)) => {
                 service::serve(sight, name, generation, say)
             }

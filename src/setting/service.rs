@@ -33,7 +33,8 @@ pub fn read(sight: Sight, name: &str) -> Reading {
             Reading::Value(Value::Serving(report.generation.clone()), None)
         }
         (Some(report), _) => {
-            Reading::Value(Value::text(format!("not ready: {}", report.state)), None)
+            let (state, generation) = (report.state.to_string(), report.generation.clone());
+            Reading::Value(Value::Starting { state, generation }, None)
         }
         (None, View::NotRunning) => Reading::Absent,
         (None, View::Told(_)) => Reading::Value(

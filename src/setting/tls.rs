@@ -5,6 +5,7 @@ pub mod certificate;
 mod chain;
 mod files;
 mod key;
+mod reload;
 
 use super::{Reading, Sight};
 use crate::facts::{Facts, View};
@@ -14,6 +15,7 @@ use crate::redis::{Told, served};
 use crate::value::Value;
 pub use chain::COMPLETE;
 pub use files::Tls;
+pub(super) use reload::reload;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use x509_parser::error::X509Error;

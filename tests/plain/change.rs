@@ -26,6 +26,8 @@ fn one_changed_key_is_the_whole_diff_and_one_restart() {
         "{plan}"
     );
     assert!(lines.contains(&"restart service default"), "{plan}");
+    assert!(lines.contains(&"# files.configuration; restart"), "{plan}");
+    assert!(lines.contains(&"# service.running; restart"), "{plan}");
     assert_eq!(lives(&plain), supervisor, "plan changes nothing");
 
     apply(&plain).ok();
@@ -57,7 +59,7 @@ fn what_a_running_server_takes_reaches_it_without_a_restart_and_goes_back_with_a
     println!("{plan}");
     let said = plan.exits(1);
     assert!(
-        said.contains("maxclients 10000 → 5000") && said.contains("(live, without a restart)"),
+        said.contains("maxclients 10000 → 5000") && said.contains("# service.live; live"),
         "{plan}"
     );
     assert!(!said.contains("restart service"), "{plan}");

@@ -1,0 +1,71 @@
+//! A certificate that was renewed in its file reaches the running server, without a restart and with every connection kept.
+
+use super::certificate::{self, CertificateFact, Role};
+use super::{Tls, of_speaker};
+use crate::host::{HostError, HostResult};
+use crate::redis::{live, takeover};
+use crate::setting::{Reading, Sight};
+use crate::value::Value;
+
+/// All that Redis reads again together (src/tls.c tlsConfigure), where it is set.
+const FILES: [&str; 6] = [
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-client-cert-file",
+    "tls-client-key-file",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+];
+
+/// Has the server read its files again. A pair that its peers would refuse does not reach it: it goes on with what it has.
+pub(in crate::setting) fn reload(sight: Sight, instance: &str) -> HostResult<()> {
+    let refuse = |why: String| {
+        let doing = format!("having {instance} read its certificate again");
+        HostError::refused(doing, why)
+    };
+    let known = sight.facts.instances.get(instance);
+    let known = known.ok_or_else(|| refuse("the policy has no such instance".to_owned()))?;
+    let tls = of_speaker(sight.facts, instance).map_err(|e| refuse(format!("{e:?}")))?;
+    let mut roles = vec![Role::Server];
+    if !tls.text("tls-client-cert-file").is_empty() {
+        roles.push(Role::Client);
+    }
+    for role in roles {
+        if let Some(why) = unusable(sight, instance, role) {
+            return Err(refuse(format!("the {role} of its file {why}")));
+        }
+    }
+    live::set_directives(&mut takeover::open(sight, known)?, &named(&tls))
+}
+
+/// The directives that name a file, with the names that they have.
+fn named(tls: &Tls) -> Vec<(String, String)> {
+    let all = FILES.map(|name| (name.to_owned(), tls.text(name).to_owned()));
+    all.into_iter()
+        .filter(|(_, file)| !file.is_empty())
+        .collect()
+}
+
+/// Why nobody could talk to a server that had this one.
+fn unusable(sight: Sight, instance: &str, role: Role) -> Option<String> {
+    let read = |what| certificate::read(sight, instance, role, what);
+    match read(CertificateFact::KeyMatches) {
+        Reading::Value(Value::Flag(true), _) => {}
+        Reading::Value(..) => return Some("has another key than the one beside it".to_owned()),
+        Reading::Absent => return Some("is not there".to_owned()),
+        Reading::NotApplicable(why) | Reading::Unknown(why) => {
+            return Some(format!("cannot be judged: {why}"));
+        }
+    }
+    for (what, wrong) in [
+        (CertificateFact::DaysLeft, "has expired"),
+        (CertificateFact::DaysValid, "is not valid yet"),
+    ] {
+        match read(what) {
+            Reading::Value(Value::Int(days), _) if days >= 0 => {}
+            Reading::Value(..) => return Some(wrong.to_owned()),
+            other => return Some(format!("cannot be judged: {other:?}")),
+        }
+    }
+    None
+}
