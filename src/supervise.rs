@@ -1,5 +1,5 @@
 //! Runs redis-server as its user, watched and restarted; never as root, never twice on one data directory.
-//! Sandbox and hang detection have their place in `process` and `machine`, and are not here yet.
+//! Its sandbox is `contain`; hang detection has its place in `machine`, and is not here yet.
 
 pub mod detach;
 pub(crate) mod gate;

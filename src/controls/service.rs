@@ -1,6 +1,7 @@
 //! The service: our binary, the rendered unit, enabled, running on the rendered files, and back after a reboot.
 
 use super::files::{group, rendered};
+use crate::contain::plan::Contain;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Facts, Init};
 use crate::policy::{AtBoot, Name, Policies, Policy};
@@ -365,6 +366,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         backoff_max: service.backoff_max,
         backoff_reset: service.backoff_reset,
         unit_sha256: unit,
+        contain: Contain::of(policy),
     };
     Some(settings.render())
 }

@@ -2,6 +2,7 @@
 
 use super::process;
 use super::settings::Settings;
+use crate::contain::capabilities;
 use crate::host::{Host, HostError, HostResult};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 use nix::sys::resource::{Resource, setrlimit};
@@ -92,6 +93,7 @@ fn make_dirs(host: &Host, settings: &Settings, identity: Identity) -> HostResult
 /// Groups first: without root they can no longer be dropped.
 fn become_user(Identity { uid, gid }: Identity) -> HostResult<()> {
     let fail = |e| HostError::errno(format!("becoming user {uid}"), e);
+    capabilities::empty_bounding_set();
     setgroups(&[]).map_err(fail)?;
     setresgid(gid, gid, gid).map_err(fail)?;
     setresuid(uid, uid, uid).map_err(fail)?;

@@ -1,5 +1,5 @@
 //! The child: starts redis-server from the main thread, reaps whatever ended, and keeps its last words.
-//! The one file that may start it, and the only one with `unsafe`: the hooks between fork and exec.
+//! The one file that may start it; its `unsafe` is the hooks between fork and exec.
 #![expect(
     clippy::disallowed_methods,
     reason = "starts the child and reads the end of its log"
@@ -7,7 +7,10 @@
 
 use super::machine::Exit;
 use super::settings::Settings;
-use crate::host::{HostError, HostResult};
+use crate::contain::layers::Layer;
+use crate::contain::plan::Plan;
+use crate::contain::{Answer, Sandbox};
+use crate::host::{Host, HostError, HostResult};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -33,12 +36,15 @@ pub struct Server {
     pid: Pid,
     /// Its standard error. A file in memory, not a pipe: a full pipe would block Redis.
     words: File,
+    /// What its sandbox found out about itself.
+    answer: Answer,
 }
 
 /// What the hook between fork and exec needs; made before the fork, since nothing may be allocated there.
 struct InChild {
     supervisor: Pid,
     lock: File,
+    sandbox: Sandbox,
 }
 
 impl Server {
@@ -49,21 +55,28 @@ impl Server {
         let words = memfd_create(c"redis-stderr", MFdFlags::MFD_CLOEXEC)
             .map_err(|e| HostError::errno(doing(), e))?;
         let words = File::from(words);
+        let (sandbox, answer) = Sandbox::prepare(&Plan::of(settings), getpid())?;
         let in_child = InChild {
             supervisor: getpid(),
             lock: lock.try_clone().map_err(fail)?,
+            sandbox,
         };
         let mut command = command(settings);
         command.stderr(words.try_clone().map_err(fail)?);
         in_child.attach(&mut command);
         let child = command.spawn().map_err(fail)?;
         let pid = Pid::from_raw(child.id().cast_signed());
-        Ok(Server { pid, words })
+        Ok(Server { pid, words, answer })
     }
 
     /// Its process id: valid until `reap` has returned it.
     pub fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// Which layers of its sandbox hold, now that it runs.
+    pub fn layers(&self, host: &Host) -> HostResult<Vec<Layer>> {
+        self.answer.layers(host, self.pid)
     }
 
     /// Sends it a signal. It may have ended meanwhile: then the exit is about to be told.
@@ -100,13 +113,13 @@ fn command(settings: &Settings) -> Command {
 
 impl InChild {
     #[expect(unsafe_code, reason = "pre_exec is the only way to set PDEATHSIG")]
-    fn attach(self, command: &mut Command) {
+    fn attach(mut self, command: &mut Command) {
         // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
         unsafe { command.pre_exec(move || self.prepare()) };
     }
 
     /// The uid has been changed long before: a later change would silently clear PDEATHSIG.
-    fn prepare(&self) -> io::Result<()> {
+    fn prepare(&mut self) -> io::Result<()> {
         set_pdeathsig(Signal::SIGTERM)?;
         if getppid() != self.supervisor {
             // It died before it could be watched.
@@ -114,6 +127,7 @@ impl InChild {
         }
         fcntl(self.lock.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
         SigSet::empty().thread_set_mask()?;
+        self.sandbox.enter();
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use super::machine::Phase;
 use super::settings::Settings;
 use super::{Places, privileges::Identity};
+use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,9 @@ pub struct Report {
     pub ready: bool,
     /// Why it is not ready, or what is wrong.
     pub note: String,
+    /// Its sandbox, layer by layer; empty while no server runs.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
 }
 
 /// The state is the redis user's to write.
@@ -168,7 +172,8 @@ impl Report {
             &mut self.generation,
             &mut self.note,
         ];
-        for text in texts.into_iter().chain(&mut self.last_exit) {
+        let layers = self.layers.iter_mut().map(|layer| &mut layer.note);
+        for text in texts.into_iter().chain(&mut self.last_exit).chain(layers) {
             let plain = |c: &char| *c == '\n' || !c.is_control();
             *text = text.chars().filter(plain).take(LONGEST).collect();
         }

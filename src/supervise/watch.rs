@@ -8,6 +8,7 @@ use super::probe::{Answer, Probe};
 use super::process::{self, Server};
 use super::settings::{Settings, generation};
 use super::state::{self, Report};
+use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -41,6 +42,7 @@ pub(super) struct Watch<'a> {
     server: Option<Server>,
     generation: String,
     last_words: String,
+    layers: Vec<Layer>,
     /// How long the server's log was when it was started: what follows is its own.
     log_size: u64,
     probe: Probe,
@@ -65,6 +67,7 @@ impl<'a> Watch<'a> {
             server: None,
             generation: String::new(),
             last_words: String::new(),
+            layers: Vec::new(),
             log_size: 0,
             probe_at: Duration::ZERO,
             signals,
@@ -247,6 +250,7 @@ impl<'a> Watch<'a> {
                     restarts = self.machine.restarts(),
                     "the server is started"
                 );
+                self.layers = self.layers_of(&server);
                 self.server = Some(server);
             }
             Err(e) => {
@@ -259,6 +263,18 @@ impl<'a> Watch<'a> {
                 });
             }
         }
+    }
+
+    /// Which layers of the sandbox hold; each that does not is worth a line of the log.
+    fn layers_of(&self, server: &Server) -> Vec<Layer> {
+        let layers = server.layers(self.inputs.host).unwrap_or_else(|e| {
+            tracing::warn!(error = %e, "it is not known which layers of the sandbox hold");
+            Vec::new()
+        });
+        for layer in layers.iter().filter(|layer| !layer.holds) {
+            tracing::warn!(layer = %layer.name, note = layer.note, "the sandbox lacks a layer");
+        }
+        layers
     }
 
     /// What was left is forgotten once a server may write: only its own clean end says anything new.
@@ -352,6 +368,7 @@ impl<'a> Watch<'a> {
             nofile: self.inputs.nofile,
             ready: phase == Phase::Ready,
             note: self.machine.note().to_owned(),
+            layers: self.layers.clone(),
         }
     }
 }

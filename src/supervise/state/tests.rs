@@ -20,6 +20,7 @@ fn report() -> Report {
         nofile: 65535,
         ready: true,
         note: String::new(),
+        layers: Vec::new(),
     }
 }
 
