@@ -30,6 +30,8 @@ const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 const RUN: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | Execute});
 const LOG: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile | MakeReg});
 const PROC: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile});
+/// The C library asks each device whether it is a terminal.
+const DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile | IoctlDev});
 const SOCKETS: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
     ReadFile | ReadDir | WriteFile | MakeReg | MakeSock | RemoveFile | Truncate
 });
@@ -46,7 +48,7 @@ const LOADERS: [&str; 4] = [
 ];
 
 /// What any server reads of its system: libraries, names, time zones, trust. Not /etc.
-const SYSTEM: [(&str, BitFlags<AccessFs>); 27] = [
+const SYSTEM: [(&str, BitFlags<AccessFs>); 29] = [
     ("/usr/lib", READ),
     ("/usr/lib64", READ),
     ("/usr/local/lib", READ),
@@ -62,6 +64,8 @@ const SYSTEM: [(&str, BitFlags<AccessFs>); 27] = [
     ("/etc/localtime", READ),
     ("/etc/timezone", READ),
     ("/usr/share/zoneinfo", READ),
+    ("/usr/share/locale", READ),
+    ("/etc/locale.alias", READ),
     ("/etc/ssl/openssl.cnf", READ),
     ("/etc/ssl/certs", READ),
     ("/usr/share/ca-certificates", READ),
@@ -70,11 +74,11 @@ const SYSTEM: [(&str, BitFlags<AccessFs>); 27] = [
     ("/proc", PROC),
     ("/sys/devices/system", READ),
     ("/sys/kernel/mm/transparent_hugepage", READ),
-    ("/dev/null", PROC),
-    ("/dev/zero", READ),
-    ("/dev/full", READ),
-    ("/dev/random", READ),
-    ("/dev/urandom", READ),
+    ("/dev/null", DEVICE),
+    ("/dev/zero", DEVICE),
+    ("/dev/full", DEVICE),
+    ("/dev/random", DEVICE),
+    ("/dev/urandom", DEVICE),
 ];
 
 /// A set of rules that waits to be enforced.

@@ -19,6 +19,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid, setsid};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -26,6 +27,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+/// The server's, and a detached supervisor's.
+pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Of what it printed, only the end is of interest.
 const TAIL: u64 = 2048;
@@ -43,7 +47,8 @@ pub struct Server {
 /// What the hook between fork and exec needs; made before the fork, since nothing may be allocated there.
 struct InChild {
     supervisor: Pid,
-    lock: File,
+    /// The data directory's, which a server holds on to.
+    lock: Option<File>,
     sandbox: Sandbox,
 }
 
@@ -58,7 +63,7 @@ impl Server {
         let (sandbox, answer) = Sandbox::prepare(&Plan::of(settings), getpid())?;
         let in_child = InChild {
             supervisor: getpid(),
-            lock: lock.try_clone().map_err(fail)?,
+            lock: Some(lock.try_clone().map_err(fail)?),
             sandbox,
         };
         let mut command = command(settings);
@@ -98,17 +103,44 @@ impl Server {
 
 /// The program, its arguments and its environment: nothing of ours but the time zone.
 fn command(settings: &Settings) -> Command {
-    let mut command = Command::new(&settings.server);
+    let mut command = bare(&settings.server, settings);
     command
         .arg(&settings.config)
         .args(["--supervised", "no", "--daemonize", "no"])
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LC_ALL", "C.UTF-8")
-        .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)))
-        .current_dir(&settings.data_dir)
         .stdin(Stdio::null());
     command
+}
+
+/// A program in the server's directory and environment.
+fn bare(program: &Path, settings: &Settings) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)))
+        .current_dir(&settings.data_dir);
+    command
+}
+
+/// Another program in the server's place and sandbox, with our input and output; and what the sandbox found out about itself.
+pub fn spawn_contained(
+    settings: &Settings,
+    program: &Path,
+    args: &[OsString],
+) -> HostResult<(Child, Answer)> {
+    let plan = Plan::of_program(settings, program);
+    let (sandbox, answer) = Sandbox::prepare(&plan, getpid())?;
+    let in_child = InChild {
+        supervisor: getpid(),
+        lock: None,
+        sandbox,
+    };
+    let mut command = bare(program, settings);
+    command.args(args);
+    in_child.attach(&mut command);
+    let fail = |e| HostError::new(format!("starting {}", program.display()), e);
+    Ok((command.spawn().map_err(fail)?, answer))
 }
 
 impl InChild {
@@ -125,7 +157,9 @@ impl InChild {
             // It died before it could be watched.
             return Err(io::Error::from_raw_os_error(Errno::ESRCH as i32));
         }
-        fcntl(self.lock.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+        if let Some(lock) = &self.lock {
+            fcntl(lock.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
         SigSet::empty().thread_set_mask()?;
         self.sandbox.enter();
         Ok(())
@@ -169,7 +203,7 @@ pub fn spawn_detached(exe: &Path, args: &[&str], log: &File) -> io::Result<Child
     command
         .args(args)
         .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", PATH)
         .env("LC_ALL", "C.UTF-8")
         .current_dir("/")
         .stdin(Stdio::null())

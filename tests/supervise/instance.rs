@@ -43,14 +43,6 @@ pub fn supervise(dir: &Path) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap())
 }
 
-/// In the server's place: writes down the names in its environment. Under another name first, so that nobody reads half of it.
-pub fn tell_environment() -> ExitCode {
-    let names: String = std::env::vars().map(|(name, _)| name + "\n").collect();
-    fs::write("environment.new", names).unwrap();
-    fs::rename("environment.new", "environment").unwrap();
-    ExitCode::SUCCESS
-}
-
 pub fn places(dir: &Path) -> Places {
     Places {
         settings: dir.join("etc/test.toml"),
@@ -159,15 +151,6 @@ impl Instance {
             .collect();
         Settings::parse(&text).unwrap();
         text
-    }
-
-    /// Has the supervisor run another program: a copy, since only the instance's own directory is everybody's to search.
-    pub fn put_in_the_servers_place(&self, program: &Path) {
-        let place = self.path("etc/server");
-        fs::copy(program, &place).unwrap();
-        let settings = fs::read_to_string(self.path("etc/test.toml")).unwrap();
-        let settings = settings.replace("/usr/bin/redis-server", &place.display().to_string());
-        self.write("test.toml", &settings, 0o640, redis().1);
     }
 
     pub fn places(&self) -> Places {
