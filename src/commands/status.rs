@@ -56,6 +56,13 @@ fn text(name: &str, instance: &Instance) -> String {
         }
         None => format!("{name}: not running\n"),
     };
+    for layer in instance.report.iter().flat_map(|r| &r.layers) {
+        let holds = if layer.holds { "holds" } else { "is missing" };
+        text.push_str(&format!(
+            "  sandbox: {} {holds}: {}\n",
+            layer.name, layer.note
+        ));
+    }
     if let Some(exit) = instance.report.as_ref().and_then(|r| r.last_exit.as_ref()) {
         text.push_str(&format!("  last exit: {exit}\n"));
     }
@@ -104,6 +111,7 @@ fn document(name: &str, instance: &Instance) -> Value {
         "pid": instance.pid(),
         "restarts": instance.report.as_ref().map(|r| r.restarts),
         "last-exit": instance.report.as_ref().and_then(|r| r.last_exit.clone()),
+        "sandbox": instance.report.as_ref().map(|r| &r.layers),
         "endpoint": instance.endpoint.to_string(),
         "redis-version": field("redis_version"),
         "role": field("role"),

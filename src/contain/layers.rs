@@ -62,6 +62,10 @@ impl fmt::Display for Name {
     }
 }
 
+fn is_filtered(status: &str) -> bool {
+    field(status, "Seccomp") == Some("2")
+}
+
 /// What holds for a process.
 pub fn of(host: &Host, pid: i32, found: &Found) -> HostResult<Vec<Layer>> {
     let status = proc_status(host, pid)?;
@@ -99,7 +103,7 @@ pub fn of(host: &Host, pid: i32, found: &Found) -> HostResult<Vec<Layer>> {
 }
 
 fn filter(status: &str, found: &Found) -> Layer {
-    let on = field(status, "Seccomp") == Some("2");
+    let on = is_filtered(status);
     let tried = found.answers.get(Trial::SystemCalls as usize) == Some(&HELD);
     let (holds, note) = match (found.seccomp, on, tried) {
         (Seccomp::Enforce, true, true) => (true, "seccomp filter"),
@@ -108,6 +112,24 @@ fn filter(status: &str, found: &Found) -> Layer {
         (Seccomp::Audit, false, _) => (false, "there is no filter"),
     };
     Layer::new(Name::SystemCalls, holds, note)
+}
+
+/// The layers that a supervisor claims for a process, as far as /proc bears them out: what the kernel tells takes the claim's place.
+pub fn confirm(host: &Host, pid: i32, claimed: Vec<Layer>) -> HostResult<Vec<Layer>> {
+    let status = proc_status(host, pid)?;
+    let told = by_proc(&status);
+    let confirmed = claimed.into_iter().map(|layer| {
+        if let Some(known) = told.iter().find(|known| known.name == layer.name) {
+            return known.clone();
+        }
+        match layer.name {
+            Name::SystemCalls if layer.holds && !is_filtered(&status) => {
+                Layer::new(Name::SystemCalls, false, "/proc knows no filter")
+            }
+            _ => layer,
+        }
+    });
+    Ok(confirmed.collect())
 }
 
 /// Those that /proc/PID/status tells by itself.
@@ -163,4 +185,96 @@ fn proc_status(host: &Host, pid: i32) -> HostResult<String> {
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     let line = |l: &'a str| l.strip_prefix(name)?.strip_prefix(':');
     status.lines().find_map(line).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Reach;
+
+    /// proc_pid_status(5): of Debian's redis-server without a sandbox, and of one that root started in all of root's groups.
+    const BARE: &str = "Uid:\t102\t102\t102\t102\nGid:\t105\t105\t105\t105\nGroups:\t4 105 \nCapInh:\t0000000000000000\n\
+        CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000000\n\
+        NoNewPrivs:\t0\nSeccomp:\t0\n";
+
+    fn shut() -> String {
+        BARE.replace("4 105", "105")
+            .replace("1ffffffffff", "00000000000")
+            .replace("Privs:\t0", "Privs:\t1")
+            .replace("Seccomp:\t0", "Seccomp:\t2")
+    }
+
+    fn holding(layers: &[Layer]) -> Vec<Name> {
+        let held = layers.iter().filter(|layer| layer.holds);
+        held.map(|layer| layer.name).collect()
+    }
+
+    #[test]
+    fn proc_tells_ids_capabilities_and_privileges() {
+        assert_eq!(holding(&by_proc(BARE)), []);
+        let all = [Name::Identity, Name::Capabilities, Name::NoNewPrivileges];
+        assert_eq!(holding(&by_proc(&shut())), all);
+        let root = shut().replace("Uid:\t102", "Uid:\t0");
+        assert_eq!(holding(&by_proc(&root)), all[1..]);
+        assert_eq!(holding(&by_proc("")), []);
+    }
+
+    #[test]
+    fn a_claim_that_proc_contradicts_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::at(dir.path(), Reach::Running).unwrap();
+        let claimed: Vec<Layer> = [Name::Capabilities, Name::Files, Name::SystemCalls]
+            .map(|name| Layer::new(name, true, "claimed"))
+            .to_vec();
+        let told = |status: &str| {
+            host.write_file(
+                Path::new("/proc/7/status"),
+                status.as_bytes(),
+                0o644,
+                host.euid(),
+                0,
+            )
+            .unwrap();
+            holding(&confirm(&host, 7, claimed.clone()).unwrap())
+        };
+        host.make_dir(Path::new("/proc"), 0o755, host.euid(), 0)
+            .unwrap();
+        host.make_dir(Path::new("/proc/7"), 0o755, host.euid(), 0)
+            .unwrap();
+        assert_eq!(told(BARE), [Name::Files]);
+        assert_eq!(
+            told(&shut()),
+            [Name::Capabilities, Name::Files, Name::SystemCalls]
+        );
+    }
+
+    #[test]
+    fn each_layer_that_a_kernel_lacks_is_named_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::at(dir.path(), Reach::Running).unwrap();
+        // Linux 6.1: Landlock of level 2, no PR_SET_MDWE.
+        let mut answers = [0; super::super::probe::TRIALS];
+        answers[Trial::Files as usize] = HELD;
+        answers[Trial::SystemCalls as usize] = HELD;
+        let found = Found {
+            level: 2,
+            seccomp: Seccomp::Enforce,
+            answers,
+        };
+        let layers = of(&host, 7, &found).unwrap();
+        let note = |name| {
+            let layer = layers.iter().find(|layer| layer.name == name).unwrap();
+            (layer.holds, layer.note.as_str())
+        };
+        assert_eq!(note(Name::Files), (true, "Landlock level 2"));
+        assert_eq!(
+            note(Name::Network),
+            (false, "Landlock is of level 2 here, 4 has it")
+        );
+        assert_eq!(
+            note(Name::Signals),
+            (false, "Landlock is of level 2 here, 6 has it")
+        );
+        assert!(!note(Name::WritableCode).0);
+    }
 }

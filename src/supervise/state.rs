@@ -4,7 +4,7 @@
 use super::machine::Phase;
 use super::settings::Settings;
 use super::{Places, privileges::Identity};
-use crate::contain::layers::Layer;
+use crate::contain::layers::{self, Layer};
 use crate::host::{Host, HostError, HostResult};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -143,6 +143,10 @@ fn verify(
         };
         report.server_pid = identify(host, pid)?.filter(ours).map(|_| pid);
     }
+    report.layers = match report.server_pid {
+        Some(pid) => layers::confirm(host, pid, report.layers)?,
+        None => Vec::new(),
+    };
     report.ready = report.state == Phase::Ready && report.server_pid.is_some();
     Ok(Some(report))
 }
