@@ -6,6 +6,7 @@ pub mod capabilities;
 mod landlock;
 pub mod layers;
 mod mdwe;
+pub mod mounts;
 pub mod plan;
 mod probe;
 pub mod seccomp;
@@ -18,6 +19,7 @@ use nix::unistd::{Pid, write};
 use plan::Plan;
 use probe::{Answers, TRIALS};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Ready for the fork: what is entered there was allocated here.
@@ -35,6 +37,8 @@ pub struct Sandbox {
 pub struct Answer {
     level: u8,
     seccomp: seccomp::Seccomp,
+    /// Where what the server writes is.
+    data: Vec<PathBuf>,
     answers: Arc<OwnedFd>,
 }
 
@@ -52,6 +56,7 @@ impl Sandbox {
         let answer = Answer {
             level: rules.level(),
             seccomp: plan.seccomp,
+            data: plan.data.clone(),
             answers: Arc::clone(&answers),
         };
         let closed = |port: &u16| !plan.connect.contains(port);
@@ -89,6 +94,9 @@ impl Answer {
             seccomp: self.seccomp,
             answers,
         };
-        layers::of(host, pid.as_raw(), &found)
+        let mut all = layers::of(host, pid.as_raw(), &found)?;
+        let mounts = |dir: &PathBuf| mounts::layer(host, pid.as_raw(), dir);
+        all.extend(self.data.iter().map(mounts));
+        Ok(all)
     }
 }

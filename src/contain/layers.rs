@@ -1,5 +1,6 @@
 //! Which layers of the sandbox hold, each with what bears it out: the process's own trial, and /proc.
 
+use super::mounts;
 use super::probe::{Answers, HELD, Trial};
 use super::seccomp::Seccomp;
 use crate::host::{Host, HostResult};
@@ -37,6 +38,8 @@ pub enum Name {
     Signals,
     /// seccomp.
     SystemCalls,
+    /// A mount namespace of its own.
+    Mounts,
 }
 
 /// What was prepared for a process, and what it found out about itself.
@@ -58,6 +61,7 @@ impl fmt::Display for Name {
             Name::Network => "network",
             Name::Signals => "signals",
             Name::SystemCalls => "system-calls",
+            Name::Mounts => "mounts",
         })
     }
 }
@@ -115,7 +119,7 @@ fn filter(status: &str, found: &Found) -> Layer {
 }
 
 /// The layers that a supervisor claims for a process, as far as /proc bears them out: what the kernel tells takes the claim's place.
-pub fn confirm(host: &Host, pid: i32, claimed: Vec<Layer>) -> HostResult<Vec<Layer>> {
+pub fn confirm(host: &Host, pid: i32, data: &Path, claimed: Vec<Layer>) -> HostResult<Vec<Layer>> {
     let status = proc_status(host, pid)?;
     let told = by_proc(&status);
     let confirmed = claimed.into_iter().map(|layer| {
@@ -126,6 +130,7 @@ pub fn confirm(host: &Host, pid: i32, claimed: Vec<Layer>) -> HostResult<Vec<Lay
             Name::SystemCalls if layer.holds && !is_filtered(&status) => {
                 Layer::new(Name::SystemCalls, false, "/proc knows no filter")
             }
+            Name::Mounts => mounts::layer(host, pid, data),
             _ => layer,
         }
     });
@@ -235,7 +240,7 @@ mod tests {
                 0,
             )
             .unwrap();
-            holding(&confirm(&host, 7, claimed.clone()).unwrap())
+            holding(&confirm(&host, 7, Path::new("/data"), claimed.clone()).unwrap())
         };
         host.make_dir(Path::new("/proc"), 0o755, host.euid(), 0)
             .unwrap();

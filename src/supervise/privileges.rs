@@ -2,7 +2,8 @@
 
 use super::process;
 use super::settings::Settings;
-use crate::contain::capabilities;
+use crate::contain::plan::Plan;
+use crate::contain::{capabilities, mounts};
 use crate::host::{Host, HostError, HostResult};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 use nix::sys::resource::{Resource, setrlimit};
@@ -55,6 +56,9 @@ pub fn step_down(host: &Host, settings: &Settings) -> HostResult<u64> {
     let nofile = limits(settings)?;
     if geteuid().is_root() {
         make_dirs(host, settings, identity)?;
+        if let Err(e) = mounts::shut_in(&Plan::of(settings)) {
+            tracing::debug!(error = %e, "mounts are as this host permits");
+        }
         become_user(identity)?;
     } else if geteuid() != identity.uid {
         let cause = format!("this is neither root nor {} (run as root?)", settings.user);

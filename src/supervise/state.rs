@@ -144,7 +144,7 @@ fn verify(
         report.server_pid = identify(host, pid)?.filter(ours).map(|_| pid);
     }
     report.layers = match report.server_pid {
-        Some(pid) => layers::confirm(host, pid, report.layers)?,
+        Some(pid) => layers::confirm(host, pid, &settings.data_dir, report.layers)?,
         None => Vec::new(),
     };
     report.ready = report.state == Phase::Ready && report.server_pid.is_some();

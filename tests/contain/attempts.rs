@@ -25,6 +25,8 @@ pub struct Attempt {
     pub layer: &'static str,
     /// How that looks.
     pub outcome: &'static str,
+    /// How it looks where the mount namespace, which only root can make, stands before that.
+    pub with_mounts: &'static str,
     pub act: fn(&Target) -> Tried,
 }
 
@@ -48,7 +50,18 @@ const fn of(
         real,
         layer,
         outcome,
+        with_mounts: outcome,
         act,
+    }
+}
+
+impl Attempt {
+    /// Refused by the mounts already.
+    const fn mounted(self, with_mounts: &'static str) -> Attempt {
+        Attempt {
+            with_mounts,
+            ..self
+        }
     }
 }
 
@@ -80,7 +93,8 @@ pub const ATTEMPTS: &[Attempt] = &[
     ),
     of("write a cron job", Root, "identity", "EACCES", |_| {
         write(c"/etc/cron.d/hostile")
-    }),
+    })
+    .mounted("EROFS"),
     of("write root's ssh keys", Root, "identity", "EACCES", |_| {
         write(c"/root/hostile")
     }),
@@ -90,44 +104,51 @@ pub const ATTEMPTS: &[Attempt] = &[
         "identity",
         "EACCES",
         |_| write(c"/etc/ld.so.preload"),
-    ),
+    )
+    .mounted("EROFS"),
     of(
         "write where everybody may",
         Service,
         "files",
         "EACCES",
         |t| write(&t.path("outside/new")),
-    ),
+    )
+    .mounted("EROFS"),
     of(
         "write its own configuration",
         Service,
         "files",
         "EACCES",
         |t| write(&t.path("etc/test.conf")),
-    ),
+    )
+    .mounted("EROFS"),
     of(
         "forge the supervisor's state",
         Service,
         "files",
         "EACCES",
         |t| write(&t.path("run/state/state.json")),
-    ),
+    )
+    .mounted("EROFS"),
     of("remove somebody's file", Service, "files", "EACCES", |t| {
         raw(SYS_unlink, &[at(&t.path("outside/victim"))])
-    }),
+    })
+    .mounted("EROFS"),
     of(
         "make a directory outside",
         Service,
         "files",
         "EACCES",
         |t| raw(SYS_mkdir, &[at(&t.path("outside/dir")), 0o700]),
-    ),
+    )
+    .mounted("EROFS"),
     of("move its data outside", Service, "files", "EACCES", |t| {
         raw(
             SYS_rename,
             &[at(&t.path("data/planted")), at(&t.path("outside/moved"))],
         )
-    }),
+    })
+    .mounted("EXDEV"),
     of(
         "cut its configuration short",
         Service,
@@ -237,6 +258,23 @@ pub const ATTEMPTS: &[Attempt] = &[
             )
         },
     ),
+    of("map a planted library", Service, "mounts", "done", |t| {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let library = open(t.path("data/planted").as_c_str(), flags, Mode::empty())?;
+        let (how, file) = (PROT_READ | PROT_EXEC, library.as_raw_fd());
+        raw(
+            SYS_mmap,
+            &[
+                0,
+                4096,
+                how as usize,
+                MAP_PRIVATE as usize,
+                file as usize,
+                0,
+            ],
+        )
+    })
+    .mounted("EPERM"),
     // Processes.
     of("signal another process", Service, "signals", "EPERM", |t| {
         kill(Pid::from_raw(t.victim), Signal::SIGCONT)

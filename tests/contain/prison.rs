@@ -3,6 +3,7 @@
 use super::attempts::{ATTEMPTS, Real};
 use super::instance::{Instance, places, redis};
 use nix::unistd::{Gid, Uid, chown};
+use redis_harden::contain::layers::Layer;
 use redis_harden::host::Host;
 use redis_harden::supervise;
 use std::collections::BTreeMap;
@@ -83,8 +84,8 @@ impl Scene {
         }
     }
 
-    /// What became of each attempt, after these words.
-    fn outcomes(&self, mut command: Command) -> BTreeMap<String, String> {
+    /// What became of each attempt, after these words, and what was said of the sandbox.
+    fn outcomes(&self, mut command: Command) -> (BTreeMap<String, String>, String) {
         let output = command
             .arg(self.instance.path("etc/hostile"))
             .arg("--hostile")
@@ -95,14 +96,14 @@ impl Scene {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
         let outcomes: BTreeMap<String, String> = text
             .lines()
             .filter_map(|line| line.split_once('\t'))
             .map(|(name, outcome)| (name.to_owned(), outcome.to_owned()))
             .collect();
         assert_eq!(outcomes.len(), ATTEMPTS.len(), "{text}\n{told}");
-        outcomes
+        (outcomes, told)
     }
 }
 
@@ -119,30 +120,47 @@ pub fn contain(args: &[String]) -> ExitCode {
         panic!("DIR PROGRAM …");
     };
     let rest: Vec<OsString> = rest.iter().map(OsString::from).collect();
-    let mut tell = |layer: &_| eprintln!("{layer:?}");
+    let mut tell = |layer: &Layer| eprintln!("{} {}", layer.name, layer.holds);
     let host = Host::live().unwrap();
     let command = (OsStr::new(program), rest.as_slice());
     let code = supervise::contain(&host, &places(dir.as_ref()), command, &mut tell).unwrap();
     ExitCode::from(u8::try_from(code).unwrap())
 }
 
+/// Started by root, there are mounts as well; started by the service user, everything else holds without them.
 pub fn every_attempt_of_a_hostile_program_is_refused_by_its_layer() {
-    let scene = Scene::set();
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg("--contain").arg(scene.instance.dir.path());
-    let outcomes = scene.outcomes(command);
+    let (as_root, layers) = contained(&Scene::set(), |_| {});
+    let (uid, gid) = redis();
+    let (as_service, _) = contained(&Scene::set(), |command| {
+        command.uid(uid).gid(gid);
+    });
     let mut wrong = String::new();
     for attempt in ATTEMPTS {
-        let outcome = outcomes.get(attempt.name).unwrap();
-        if outcome != attempt.outcome {
-            wrong += &format!(
-                "{}: {outcome}, and {} refuses it with {}\n",
-                attempt.name, attempt.layer, attempt.outcome
-            );
+        let holds = format!("{} true", attempt.layer);
+        if !layers.lines().any(|line| line == holds) {
+            wrong += &format!("{}: {} does not hold\n", attempt.name, attempt.layer);
+        }
+        for (outcomes, wanted) in [
+            (&as_root, attempt.with_mounts),
+            (&as_service, attempt.outcome),
+        ] {
+            let outcome = outcomes.get(attempt.name).unwrap();
+            if outcome != wanted {
+                wrong += &format!("{}: {outcome}, wants {wanted}\n", attempt.name);
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
-    assert!(ATTEMPTS.len() >= 30);
+    let refused = |a: &&super::attempts::Attempt| a.with_mounts != "done";
+    assert!(ATTEMPTS.iter().filter(refused).count() >= 70);
+}
+
+/// Each outcome in the sandbox, and which layers hold.
+fn contained(scene: &Scene, change: impl Fn(&mut Command)) -> (BTreeMap<String, String>, String) {
+    let mut command = Command::new(scene.instance.path("etc/hostile"));
+    command.arg("--contain").arg(scene.instance.dir.path());
+    change(&mut command);
+    scene.outcomes(command)
 }
 
 /// Real means: done, or refused only for what the attempt left out. Root's are made where nothing of this machine can be hit.
@@ -155,14 +173,14 @@ pub fn unconfined_the_same_attempts_are_real() {
         .args(["-c", "\"$@\"; exit $?", "sh"])
         .uid(uid)
         .gid(gid);
-    let service = scene.outcomes(service);
+    let (service, _) = scene.outcomes(service);
     let scene = Scene::set();
     let layers = "mount -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work /mnt/root && \
         mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work none /etc && \
         mount --bind /mnt/root /root && exec \"$@\"";
     let mut root = Command::new("unshare");
     root.args(["--mount", "sh", "-c", layers, "sh"]);
-    let root = scene.outcomes(root);
+    let (root, _) = scene.outcomes(root);
     let (mut real, mut wrong) = (0, String::new());
     for attempt in ATTEMPTS {
         let (who, outcomes) = match attempt.real {

@@ -283,6 +283,7 @@ fn every_layer_of_the_sandbox_holds() {
         "network",
         "signals",
         "system-calls",
+        "mounts",
     ];
     // This kernel, 6.18, has all of them.
     assert_eq!(layers, names.map(|name| (name.to_owned(), true)));
