@@ -9,6 +9,8 @@ mod attempts;
 mod hostile;
 #[path = "supervise/instance.rs"]
 mod instance;
+#[path = "contain/older.rs"]
+mod older;
 #[path = "contain/prison.rs"]
 mod prison;
 #[path = "contain/scenarios.rs"]
@@ -18,7 +20,7 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Instant;
 
-const ALL: [(&str, fn()); 9] = [
+const ALL: [(&str, fn()); 10] = [
     (
         "every_attempt_of_a_hostile_program_is_refused_by_its_layer",
         prison::every_attempt_of_a_hostile_program_is_refused_by_its_layer,
@@ -52,6 +54,10 @@ const ALL: [(&str, fn()); 9] = [
         "audit_lets_all_calls_pass_and_says_so",
         scenarios::audit_lets_all_calls_pass_and_says_so,
     ),
+    (
+        "each_layer_is_missed_alone_and_the_server_runs_without_it",
+        older::each_layer_is_missed_alone_and_the_server_runs_without_it,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
     match args.split_first() {
         Some((mode, rest)) if mode == "--contain" => return prison::contain(rest),
         Some((mode, rest)) if mode == "--hostile" => return hostile::run(rest),
+        Some((mode, rest)) if mode == "--without" => return older::supervise(rest),
         Some((mode, rest)) if mode == "--victim" => return hostile::wait_as_victim(rest),
         Some((mode, rest)) if mode == "--as-supervisor" => {
             return instance::supervise(rest.first().unwrap().as_ref());
