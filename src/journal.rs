@@ -3,6 +3,7 @@
 mod apply;
 mod confirm;
 mod conflict;
+mod handover;
 pub mod line;
 mod log;
 mod preflight;
