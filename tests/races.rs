@@ -214,10 +214,7 @@ fn a_policy_that_is_swapped_is_never_his() {
     for _ in 0..times() {
         let path = dir.join("policy.toml");
         let loaded = Policies::load(&host, Some(&path), Trust::Root);
-        let why = loaded
-            .err()
-            .expect("his directory is not root's")
-            .to_string();
+        let why = loaded.expect_err("his directory is not root's").to_string();
         links += u32::from(why.contains("it is a link"));
         files += u32::from(why.contains("owned by uid"));
     }
