@@ -24,7 +24,7 @@ pub const CONTROLS: &[Control] = &[
         references: &["network_namespaces(7)", "docker run --sysctl"],
         by_hand: "nsenter -t PID -n sysctl -w net.core.somaxconn=4096, and in what starts it: docker run --sysctl, or the pod's securityContext.sysctls",
         wants: Wants::Instance(|p, f| {
-            if f.offline {
+            if f.offline || p.ports().is_empty() {
                 return Vec::new();
             }
             let floors = [
@@ -234,6 +234,30 @@ pub const CONTROLS: &[Control] = &[
                 "/etc/systemd/system/multi-user.target.wants/ufw.service -> /lib/systemd/system/ufw.service",
                 "",
             )]),
+        ],
+    },
+    Control {
+        id: "network.peers",
+        title: "the policy's networks have the server's primary and replicas",
+        severity: Severity::Medium,
+        why: "Whom it leaves out can be an attacker's; else they could not connect anew, and apply leaves the unit's addresses as they are.",
+        references: &["systemd.resource-control(5) IPAddressAllow=", "Redis replication.md"],
+        by_hand: "name them under [firewall] peers, and apply; or end the replication (REPLICAOF NO ONE)",
+        wants: Wants::Instance(|p, _| match p.firewall.enabled {
+            false => Vec::new(),
+            true => vec![Want::by_hand(
+                Setting::UnlistedPeers(p.redis.name.to_string()),
+                Rule::Absent,
+                "name them under [firewall] peers, or end the replication",
+            )],
+        }),
+        cases: &[
+            passes(&[("INFO role", "master")]),
+            passes(&[("INFO role", "slave"), ("INFO master_host", "127.0.0.1")]),
+            fails(&[("INFO role", "slave"), ("INFO master_host", "192.0.2.9")]),
+            fails(&[("INFO role", "master"), ("INFO slave0", "ip=192.0.2.9,port=6379,state=online,offset=1,lag=0")]),
+            passes(&[("INFO role", "slave"), ("INFO master_host", "192.0.2.9")])
+                .under("[firewall]\npeers = [\"192.0.2.0/24\"]"),
         ],
     },
     Control {

@@ -1,6 +1,6 @@
 //! The sections of a policy, as typed data with their defaults. Nothing here reads a file.
 
-use crate::policy::scalar::{Auto, Cidr, Duration, Memory, Name, Octal, SysctlRule};
+use crate::policy::scalar::{Auto, Cidr, Duration, Memory, Name, Octal, Size, SysctlRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -209,6 +209,9 @@ pub struct MemorySection {
     /// Memory limit ÷ maxmemory that `maxmemory = "auto"` leaves for fragmentation, copy-on-write and buffers.
     #[schemars(range(min = 1.0, max = 10.0))]
     pub headroom: f64,
+    /// Memory of the unit, its saving child included, under systemd. `auto`: 2.75 times maxmemory where data is saved, 1.75 times otherwise,
+    /// and 256 MiB, where the machine has more than that; `"0"` is no limit.
+    pub limit: Auto<Size>,
 }
 
 impl Default for MemorySection {
@@ -216,6 +219,7 @@ impl Default for MemorySection {
         MemorySection {
             transparent_huge_pages: HugePages::Madvise,
             headroom: 2.0,
+            limit: Auto::Auto,
         }
     }
 }

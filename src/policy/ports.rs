@@ -26,6 +26,13 @@ pub fn listening(get: impl Fn(&str) -> Option<String>) -> Vec<u16> {
 }
 
 impl Policy {
+    /// The host of the primary that it makes its server a replica of.
+    pub fn primary(&self) -> Option<String> {
+        let named = |name: &str| self.redis.directives.get(name).and_then(argument);
+        let of = named("replicaof").or_else(|| named("slaveof"))?;
+        of.split_whitespace().next().map(str::to_owned)
+    }
+
     /// Those of the server that it makes.
     pub fn ports(&self) -> Vec<u16> {
         listening(|name| match name {

@@ -333,6 +333,12 @@ impl Cidr {
         self.address.is_ipv4()
     }
 
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (first, last) = self.range();
+        self.is_v4() == address.is_ipv4() && (first..=last).contains(&number(address))
+    }
+
     /// The network's first and last address, as numbers.
     pub fn range(&self) -> (u128, u128) {
         let (first, hosts) = (number(self.address), self.host_bits());
