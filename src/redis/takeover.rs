@@ -253,8 +253,11 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
     };
     let mut connection = open(sight, known)?;
     let held = hold(&mut connection).map_err(fail)?;
-    save_now(&mut connection, known).map_err(fail)?;
-    let saved = held.map_or(Ok(()), |held| base::has_all(sight, known, told, held));
+    let saved = save_now(&mut connection, known).map_err(fail);
+    let saved = saved.and_then(|()| match held {
+        Some(held) => base::has_all(sight, known, told, held),
+        None => Ok(()),
+    });
     release(&mut connection).map_err(fail)?;
     saved?;
     match saves(told) {
