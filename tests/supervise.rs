@@ -6,6 +6,8 @@
 mod instance;
 #[path = "supervise/lives.rs"]
 mod lives;
+#[path = "supervise/stops.rs"]
+mod stops;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let wanted = args.iter().find(|arg| !arg.starts_with('-'));
     let chosen = lives::ALL
         .iter()
+        .chain(&stops::ALL)
         .filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str())));
     let failed: Vec<&str> = chosen
         .filter(|(name, test)| !passes(name, *test))

@@ -368,6 +368,8 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         backoff: service.backoff,
         backoff_max: service.backoff_max,
         backoff_reset: service.backoff_reset,
+        hang_timeout: service.hang_timeout,
+        data_loss_on_stop: service.data_loss_on_stop,
         unit_sha256: unit,
     };
     Some(settings.render())

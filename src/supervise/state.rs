@@ -41,6 +41,12 @@ pub struct Report {
     pub ready: bool,
     /// Why it is not ready, or what is wrong.
     pub note: String,
+    /// Whether it ends again and again.
+    #[serde(default)]
+    pub crash_loop: bool,
+    /// How far the last end that was asked for had to go.
+    #[serde(default)]
+    pub rung: Option<String>,
 }
 
 /// The state is the redis user's to write.

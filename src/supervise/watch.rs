@@ -2,13 +2,16 @@
 
 use super::gate;
 use super::lock;
-use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase};
+use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase, Rung};
 use super::notify::Notifier;
-use super::probe::{Answer, Probe};
+use super::probe::{Also, Answer, Probe};
 use super::process::{self, Server};
 use super::settings::{Settings, generation};
 use super::state::{self, Report};
+use super::vitals::Vitals;
+use super::{keepsake, outcome};
 use crate::host::{Host, HostError, HostResult};
+use crate::policy::DataLoss;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -16,11 +19,14 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// systemd's timeout is moved this far while a load or a stop goes on, which is told at each probe.
 const EXTENSION: Duration = Duration::from_secs(30);
+
+/// How often a server that serves is asked whether its data is on the disk.
+const ACCOUNT: Duration = Duration::from_secs(10);
 
 /// What the loop works with; all of it was made before root was left.
 pub(super) struct Inputs<'a> {
@@ -45,6 +51,12 @@ pub(super) struct Watch<'a> {
     log_size: u64,
     probe: Probe,
     probe_at: Moment,
+    /// What is asked with the next PING, where the machine has said so.
+    also: Option<Also>,
+    account_at: Moment,
+    vitals: Vitals,
+    /// How the last server ended, in words for a person.
+    ended: Option<String>,
     signals: SignalFd,
     notifier: Notifier,
     told_ready: bool,
@@ -67,6 +79,10 @@ impl<'a> Watch<'a> {
             last_words: String::new(),
             log_size: 0,
             probe_at: Duration::ZERO,
+            also: None,
+            account_at: Duration::ZERO,
+            vitals: Vitals::default(),
+            ended: None,
             signals,
             told_ready: false,
             end: None,
@@ -156,11 +172,28 @@ impl<'a> Watch<'a> {
                 .map(|log| process::log_tail_since(log, self.log_size))
                 .unwrap_or_default();
         }
-        if self.machine.phase() == Phase::Stopping {
-            tracing::info!(pid = server.pid().as_raw(), %exit, "the server has ended");
-        } else {
-            tracing::warn!(pid = server.pid().as_raw(), %exit, words = self.last_words, "the server has ended");
+        let asked = matches!(self.machine.phase(), Phase::Stopping | Phase::Replacing);
+        let words = match asked {
+            true => exit.to_string(),
+            false => outcome::of(exit, &self.last_words),
+        };
+        match asked {
+            true => tracing::info!(
+                pid = server.pid().as_raw(),
+                exit = words,
+                "the server has ended"
+            ),
+            false => {
+                tracing::warn!(
+                    pid = server.pid().as_raw(),
+                    exit = words,
+                    words = self.last_words,
+                    "the server has ended"
+                );
+                self.keep_crash(&words);
+            }
         }
+        self.ended = Some(words);
         self.tell(match process::blames_configuration(&self.last_words) {
             true => Event::Rejected(exit),
             false => Event::Exited(exit),
@@ -172,22 +205,57 @@ impl<'a> Watch<'a> {
         let now = Instant::now();
         let answer = match self.probe.deadline() {
             Some(_) => self.probe.hear().or_else(|| self.probe.late(now)),
-            None if self.probes() && self.now() >= self.probe_at => self.probe.ask(now),
+            None if self.probes() && self.now() >= self.probe_at => {
+                let also = self.question();
+                self.probe.ask(also, now)
+            }
             None => None,
         };
         if let Some(answer) = answer {
             self.tell(Event::Answer(answer.clone()));
+            self.account();
+            self.feel(&answer);
             self.probe_at = self.now() + self.pause(&answer);
             self.extend();
         }
     }
 
+    /// What is asked with this PING.
+    fn question(&mut self) -> Also {
+        if let Some(also) = self.also.take() {
+            return also;
+        }
+        let serves = matches!(self.machine.phase(), Phase::Ready | Phase::Busy);
+        let stops = self.machine.phase() == Phase::Stopping;
+        let due = serves && self.now() >= self.account_at;
+        if !(stops || due) {
+            return Also::Nothing;
+        }
+        self.account_at = self.now() + ACCOUNT;
+        Also::Persistence
+    }
+
+    /// Takes what was said of the data.
+    fn account(&mut self) {
+        if let Some(told) = self.probe.take_told() {
+            self.tell(Event::Unsaved(outcome::holds_unsaved(&told)));
+        }
+    }
+
+    /// Looks at one that does not answer.
+    fn feel(&mut self, answer: &Answer) {
+        match (&self.server, answer) {
+            (Some(server), Answer::Timeout) => {
+                let pulse = self.vitals.look(self.inputs.host, server.pid());
+                self.tell(Event::Pulse(pulse));
+            }
+            _ => self.vitals.forget(),
+        }
+    }
+
     fn probes(&self) -> bool {
         let phase = self.machine.phase();
-        matches!(
-            phase,
-            Phase::Starting | Phase::Loading | Phase::Ready | Phase::Busy
-        )
+        !matches!(phase, Phase::BackingOff | Phase::Stopped | Phase::Refused)
     }
 
     /// Quick while somebody waits for the start, once a second afterwards.
@@ -203,26 +271,40 @@ impl<'a> Watch<'a> {
     }
 
     fn extend(&self) {
-        if self.machine.phase() == Phase::Loading {
+        if matches!(self.machine.phase(), Phase::Loading | Phase::Stopping) {
             self.notifier.extend(EXTENSION);
         }
     }
 
     fn tell(&mut self, event: Event) {
-        let before = (self.machine.phase(), self.machine.restarts());
+        let before = self.outside();
         let (next, actions) = self.machine.clone().step(event, self.now(), jitter());
         self.machine = next;
         self.perform(actions);
-        if before != (self.machine.phase(), self.machine.restarts()) {
+        if before != self.outside() {
             self.publish();
         }
+    }
+
+    /// What others are told of.
+    fn outside(&self) -> (Phase, u32, Option<Rung>, bool) {
+        let machine = &self.machine;
+        let blocked = machine.phase() == Phase::Stopping && !machine.note().is_empty();
+        (machine.phase(), machine.restarts(), machine.rung(), blocked)
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Spawn => self.spawn(),
-                Action::Terminate => self.signal(Signal::SIGTERM),
+                Action::Terminate => {
+                    // One that somebody has stopped takes no SIGTERM.
+                    self.signal(Signal::SIGCONT);
+                    self.signal(Signal::SIGTERM);
+                }
+                Action::Unblock => self.also = Some(Also::Unblock),
+                Action::Leave => self.also = Some(Also::Leave),
+                Action::Dump => self.keep_hang(),
                 Action::Kill => self.signal(Signal::SIGKILL),
                 Action::Finish(code) => self.end = Some(Ok(code)),
                 Action::Refuse => self.end = Some(Err(self.refusal())),
@@ -230,8 +312,29 @@ impl<'a> Watch<'a> {
         }
     }
 
+    fn keep_hang(&self) {
+        let Some(server) = &self.server else { return };
+        let (inputs, why) = (&self.inputs, self.machine.note());
+        let kept = keepsake::of_hang(inputs.host, inputs.settings, server.pid(), why);
+        say_kept(kept, why);
+    }
+
+    fn keep_crash(&self, exit: &str) {
+        let inputs = &self.inputs;
+        let kept = keepsake::of_crash(
+            inputs.host,
+            inputs.settings,
+            exit,
+            &self.last_words,
+            self.log_size,
+        );
+        say_kept(kept, exit);
+    }
+
     fn spawn(&mut self) {
         self.probe.forget();
+        self.vitals.forget();
+        self.also = None;
         self.probe_at = self.now();
         let log = self.inputs.settings.log_file.as_deref();
         self.log_size = log.map_or(0, process::log_size);
@@ -251,6 +354,7 @@ impl<'a> Watch<'a> {
             }
             Err(e) => {
                 self.last_words = e.to_string();
+                self.ended = None;
                 tracing::warn!(error = %e, "the server could not be started");
                 let why = format!("not started: {}", e.cause);
                 self.tell(match e.errno {
@@ -348,7 +452,13 @@ impl<'a> Watch<'a> {
             server_pid: self.server.as_ref().map(|server| server.pid().as_raw()),
             generation: self.generation.clone(),
             restarts: self.machine.restarts(),
-            last_exit: self.machine.last_exit().map(words),
+            last_exit: self
+                .ended
+                .as_deref()
+                .or(self.machine.last_exit())
+                .map(words),
+            crash_loop: self.machine.is_looping(),
+            rung: self.machine.rung().map(|rung| rung.to_string()),
             nofile: self.inputs.nofile,
             ready: phase == Phase::Ready,
             note: self.machine.note().to_owned(),
@@ -363,6 +473,16 @@ fn limits(settings: &Settings) -> Limits {
         backoff: settings.backoff.std(),
         backoff_max: settings.backoff_max.std(),
         backoff_reset: settings.backoff_reset.std(),
+        hang_timeout: settings.hang_timeout.std(),
+        data_loss: settings.data_loss_on_stop == DataLoss::Allow,
+    }
+}
+
+fn say_kept(kept: HostResult<PathBuf>, why: &str) {
+    match kept {
+        Ok(path) => tracing::warn!(why, report = %path.display(), "a report is kept"),
+        // It is brought back all the same.
+        Err(e) => tracing::warn!(why, error = %e, "no report could be kept"),
     }
 }
 

@@ -89,7 +89,7 @@ impl Instance {
             supervisor: None,
         };
         instance.write("agent", "secret\n", 0o600, 0);
-        instance.write("test.acl", "user default off\nuser agent on >secret +ping +info +shutdown\nuser admin on >admin ~* &* +@all\n", 0o640, gid);
+        instance.write("test.acl", "user default off\nuser agent on >secret +ping +info +shutdown +script|kill +function|kill\nuser admin on >admin ~* &* +@all\n", 0o640, gid);
         instance.write("test.conf", &instance.config(config), 0o640, gid);
         instance.write("test.toml", &instance.settings(settings), 0o640, gid);
         instance
@@ -245,7 +245,17 @@ impl Drop for Instance {
                 Pid::from_raw(supervisor.id().cast_signed()),
                 Signal::SIGTERM,
             );
-            let _ = supervisor.wait();
+            let deadline = Instant::now() + Duration::from_secs(15);
+            while matches!(supervisor.try_wait(), Ok(None)) {
+                if Instant::now() > deadline {
+                    // It waits for what a test has left undone.
+                    let server = self.report().and_then(|report| report.server_pid);
+                    for pid in server.into_iter().chain([supervisor.id().cast_signed()]) {
+                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
     }
 }

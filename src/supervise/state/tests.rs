@@ -20,6 +20,8 @@ fn report() -> Report {
         nofile: 65535,
         ready: true,
         note: String::new(),
+        crash_loop: false,
+        rung: None,
     }
 }
 
