@@ -4,8 +4,12 @@
 
 #[path = "supervise/instance.rs"]
 mod instance;
+#[path = "support/issued.rs"]
+mod issued;
 #[path = "supervise/lives.rs"]
 mod lives;
+#[path = "supervise/refusals.rs"]
+mod refusals;
 #[path = "supervise/stops.rs"]
 mod stops;
 
@@ -25,6 +29,7 @@ fn main() -> ExitCode {
     let chosen = lives::ALL
         .iter()
         .chain(&stops::ALL)
+        .chain(&refusals::ALL)
         .filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str())));
     let failed: Vec<&str> = chosen
         .filter(|(name, test)| !passes(name, *test))

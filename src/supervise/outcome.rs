@@ -84,6 +84,15 @@ pub(super) fn holds_unsaved(info: &str) -> bool {
     !appended && !is("rdb_changes_since_last_save", "0")
 }
 
+/// How many replicas have their data from it, by `INFO replication`.
+pub(super) fn replicas(info: &str) -> u32 {
+    let info = fields(info);
+    let count = info
+        .get("connected_slaves")
+        .filter(|_| info.get("role").is_some_and(|role| role == "master"));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,7 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Also {
     Nothing,
-    /// `INFO persistence`.
+    /// `INFO persistence` and `INFO replication`.
     Persistence,
     /// What may end whatever keeps it busy, as long as that has written nothing.
     Unblock,
@@ -54,7 +54,7 @@ impl Also {
     fn commands(self) -> &'static [&'static [&'static str]] {
         match self {
             Also::Nothing => &[],
-            Also::Persistence => &[&["INFO", "persistence"]],
+            Also::Persistence => &[&["INFO", "persistence"], &["INFO", "replication"]],
             Also::Unblock => &[&["SCRIPT", "KILL"], &["FUNCTION", "KILL"]],
             Also::Leave => &[&["SHUTDOWN", "NOSAVE", "NOW", "FORCE"]],
         }
@@ -76,7 +76,7 @@ pub struct Probe {
     link: Option<Link>,
     deadline: Option<Instant>,
     also: Also,
-    /// What `INFO persistence` said last.
+    /// What INFO said last.
     told: Option<String>,
 }
 
@@ -181,7 +181,7 @@ impl Probe {
         self.told = None;
     }
 
-    /// What `INFO persistence` has said since this was asked last.
+    /// What INFO has said since this was asked last.
     pub fn take_told(&mut self) -> Option<String> {
         self.told.take()
     }
@@ -325,7 +325,7 @@ impl Link {
         while let Some(reply) = (self.awaited > 0).then(|| self.reply()).flatten() {
             self.awaited -= 1;
             match (self.deciding.checked_sub(1), reply) {
-                (None, Reply::Text(text)) => self.text = Some(text),
+                (None, Reply::Text(text)) => self.text.get_or_insert_default().push_str(&text),
                 (None, Reply::Line(_)) => {}
                 (Some(left), reply) => {
                     self.deciding = left;

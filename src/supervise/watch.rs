@@ -1,15 +1,15 @@
-//! The hands of the machine: one thread that polls signals and the probe, tells the machine, and does what it says.
+//! Around the machine: one thread that polls signals and the probe, tells the machine, and has done what it says.
 
-use super::gate;
-use super::lock;
+mod hands;
+mod word;
+
 use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase, Rung};
 use super::notify::Notifier;
+use super::outcome;
 use super::probe::{Also, Answer, Probe};
 use super::process::{self, Server};
-use super::settings::{Settings, generation};
-use super::state::{self, Report};
+use super::settings::Settings;
 use super::vitals::Vitals;
-use super::{keepsake, outcome};
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::DataLoss;
 use nix::errno::Errno;
@@ -19,7 +19,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// systemd's timeout is moved this far while a load or a stop goes on, which is told at each probe.
@@ -54,6 +54,8 @@ pub(super) struct Watch<'a> {
     /// What is asked with the next PING, where the machine has said so.
     also: Option<Also>,
     account_at: Moment,
+    /// Of the server that ran last.
+    replicas: u32,
     vitals: Vitals,
     /// How the last server ended, in words for a person.
     ended: Option<String>,
@@ -81,6 +83,7 @@ impl<'a> Watch<'a> {
             probe_at: Duration::ZERO,
             also: None,
             account_at: Duration::ZERO,
+            replicas: 0,
             vitals: Vitals::default(),
             ended: None,
             signals,
@@ -238,6 +241,7 @@ impl<'a> Watch<'a> {
     /// Takes what was said of the data.
     fn account(&mut self) {
         if let Some(told) = self.probe.take_told() {
+            self.replicas = outcome::replicas(&told);
             self.tell(Event::Unsaved(outcome::holds_unsaved(&told)));
         }
     }
@@ -311,159 +315,6 @@ impl<'a> Watch<'a> {
             }
         }
     }
-
-    fn keep_hang(&self) {
-        let Some(server) = &self.server else { return };
-        let (inputs, why) = (&self.inputs, self.machine.note());
-        let kept = keepsake::of_hang(inputs.host, inputs.settings, server.pid(), why);
-        say_kept(kept, why);
-    }
-
-    fn keep_crash(&self, exit: &str) {
-        let inputs = &self.inputs;
-        let kept = keepsake::of_crash(
-            inputs.host,
-            inputs.settings,
-            exit,
-            &self.last_words,
-            self.log_size,
-        );
-        say_kept(kept, exit);
-    }
-
-    fn spawn(&mut self) {
-        self.probe.forget();
-        self.vitals.forget();
-        self.also = None;
-        self.probe_at = self.now();
-        let log = self.inputs.settings.log_file.as_deref();
-        self.log_size = log.map_or(0, process::log_size);
-        let started = self.read_generation().and_then(|generation| {
-            self.generation = generation;
-            self.pass_gate()?;
-            Server::spawn(self.inputs.settings, self.inputs.lock)
-        });
-        match started {
-            Ok(server) => {
-                tracing::info!(
-                    pid = server.pid().as_raw(),
-                    restarts = self.machine.restarts(),
-                    "the server is started"
-                );
-                self.server = Some(server);
-            }
-            Err(e) => {
-                self.last_words = e.to_string();
-                self.ended = None;
-                tracing::warn!(error = %e, "the server could not be started");
-                let why = format!("not started: {}", e.cause);
-                self.tell(match e.errno {
-                    Some(errno) if may_pass(errno) => Event::NotSpawned(why),
-                    _ => Event::NotStartable(why),
-                });
-            }
-        }
-    }
-
-    /// What was left is forgotten once a server may write: only its own clean end says anything new.
-    fn pass_gate(&self) -> HostResult<()> {
-        let (host, settings) = (self.inputs.host, self.inputs.settings);
-        let left = lock::left(self.inputs.lock)
-            .map_err(|e| HostError::new("reading what the last server left", e))?;
-        gate::pass(host, settings, left)?;
-        lock::note(self.inputs.lock, gate::before(host, settings)?)
-    }
-
-    fn note_what_it_left(&self) {
-        let (host, settings) = (self.inputs.host, self.inputs.settings);
-        let noted = lock::left(self.inputs.lock)
-            .map_err(|e| HostError::new("reading what was noted at the start", e));
-        let left = noted.and_then(|noted| gate::after(host, settings, noted));
-        if let Err(e) = left.and_then(|left| lock::note(self.inputs.lock, left)) {
-            // The next start then cannot tell that another server has saved there.
-            tracing::warn!(error = %e, "what the server left was not noted");
-        }
-    }
-
-    fn read_generation(&self) -> HostResult<String> {
-        let read = |path: &Path| {
-            self.inputs.host.read(path)?.ok_or_else(|| {
-                let doing = format!("reading {}", path.display());
-                HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
-            })
-        };
-        let settings = self.inputs.settings;
-        let (conf, acl) = (read(&settings.config)?, read(&settings.acl_file)?);
-        Ok(generation(&conf, &acl, &read(self.inputs.settings_file)?))
-    }
-
-    fn signal(&self, signal: Signal) {
-        tracing::debug!(%signal, "to the server");
-        if let Some(server) = &self.server
-            && let Err(e) = server.signal(signal)
-        {
-            tracing::warn!(error = %e, "the server was not signalled");
-        }
-    }
-
-    fn refusal(&self) -> HostError {
-        let exit = self.machine.last_exit().unwrap_or("it has ended");
-        let server = self.inputs.settings.server.display();
-        let config = self.inputs.settings.config.display();
-        HostError::refused(
-            format!("starting {server} {config}"),
-            format!("{exit}: {}", self.last_words),
-        )
-    }
-
-    /// Tells systemd, the log and root what changed.
-    fn publish(&mut self) {
-        let phase = self.machine.phase();
-        tracing::info!(state = %phase, note = self.machine.note(), "state");
-        match phase {
-            Phase::Ready if !self.told_ready => {
-                self.notifier.ready();
-                self.told_ready = true;
-            }
-            Phase::Stopping => {
-                self.notifier.stopping();
-                self.notifier
-                    .extend(self.inputs.settings.stop_timeout.std() + EXTENSION);
-            }
-            _ => {}
-        }
-        self.notifier
-            .status(format!("{phase} {}", self.machine.note()).trim_end());
-        if let Err(e) = state::write(self.inputs.host, self.inputs.settings, &self.report()) {
-            // Redis serves all the same; only `status` is blind.
-            tracing::warn!(error = %e, "the state was not written");
-        }
-    }
-
-    fn report(&self) -> Report {
-        let phase = self.machine.phase();
-        let words = |exit: &str| format!("{exit}\n{}", self.last_words).trim_end().to_owned();
-        Report {
-            schema: 1,
-            instance: self.inputs.settings.instance.to_string(),
-            state: phase,
-            since: self.inputs.host.now().to_string(),
-            supervisor_pid: std::process::id().cast_signed(),
-            server_pid: self.server.as_ref().map(|server| server.pid().as_raw()),
-            generation: self.generation.clone(),
-            restarts: self.machine.restarts(),
-            last_exit: self
-                .ended
-                .as_deref()
-                .or(self.machine.last_exit())
-                .map(words),
-            crash_loop: self.machine.is_looping(),
-            rung: self.machine.rung().map(|rung| rung.to_string()),
-            nofile: self.inputs.nofile,
-            ready: phase == Phase::Ready,
-            note: self.machine.note().to_owned(),
-        }
-    }
 }
 
 fn limits(settings: &Settings) -> Limits {
@@ -475,14 +326,6 @@ fn limits(settings: &Settings) -> Limits {
         backoff_reset: settings.backoff_reset.std(),
         hang_timeout: settings.hang_timeout.std(),
         data_loss: settings.data_loss_on_stop == DataLoss::Allow,
-    }
-}
-
-fn say_kept(kept: HostResult<PathBuf>, why: &str) {
-    match kept {
-        Ok(path) => tracing::warn!(why, report = %path.display(), "a report is kept"),
-        // It is brought back all the same.
-        Err(e) => tracing::warn!(why, error = %e, "no report could be kept"),
     }
 }
 
@@ -498,20 +341,6 @@ fn take_signals() -> Result<SignalFd, Errno> {
     }
     mask.thread_block()?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-}
-
-/// Whether the same start may succeed later: something of the host's ran out.
-fn may_pass(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::EAGAIN
-            | Errno::ENOMEM
-            | Errno::EMFILE
-            | Errno::ENFILE
-            | Errno::ENOSPC
-            | Errno::EIO
-            | Errno::EINTR
-    )
 }
 
 /// 0 to 1. Without randomness hosts move in step, which is no reason not to move.
