@@ -154,13 +154,12 @@ impl Probe {
     /// Takes what the descriptor has. `None`: more is to come.
     pub fn hear(&mut self) -> Option<Answer> {
         let link = self.link.as_mut()?;
-        let heard = link.hear();
-        self.told = link.text.take().or(self.told.take());
-        let answer = match heard {
+        let answer = match link.hear() {
             Ok(answer) => answer?,
             Err(_) if self.was_reused() => return self.again(),
             Err(e) => return Some(self.refused(e)),
         };
+        self.told = self.link.as_mut().and_then(|link| link.text.take());
         self.deadline = None;
         Some(answer)
     }
@@ -282,7 +281,7 @@ impl Link {
     fn await_replies(&mut self, deciding: usize, also: Also) {
         self.deciding = deciding;
         self.awaited = deciding + also.commands().len();
-        self.answer = None;
+        (self.answer, self.text) = (None, None);
     }
 
     fn send(&mut self, bytes: Vec<u8>, deciding: usize, also: Also) -> Result<(), Errno> {
