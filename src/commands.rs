@@ -126,30 +126,6 @@ impl Context {
         }
     }
 
-    /// Starts the one who rolls a run back where nobody confirms it.
-    fn stand_by(
-        &self,
-        host: &Host,
-        policies: &Policies,
-        number: u32,
-        within: std::time::Duration,
-    ) -> Result<(), Trouble> {
-        if !host.is_live_root() || !host.is_running() {
-            return Err(Trouble(
-                "--confirm-within is for the running host: nothing waits in a tree".into(),
-            ));
-        }
-        let facts = Facts::gather(host, policies)?;
-        let policy = self.policy.as_deref().map(absolute).transpose()?;
-        Ok(crate::journal::stand_by(
-            host,
-            &facts,
-            policy.as_deref(),
-            number,
-            within,
-        )?)
-    }
-
     /// Whether more than the findings is wanted.
     pub fn is_verbose(&self) -> bool {
         self.verbose > 0

@@ -3,6 +3,7 @@
 mod apply;
 mod confirm;
 mod conflict;
+mod handover;
 pub mod line;
 mod log;
 mod preflight;
@@ -11,7 +12,7 @@ mod story;
 mod units;
 
 pub use apply::{Applied, Failure, Look, apply};
-pub use confirm::{confirm, is_watched, stand_by, waiting, watch};
+pub use confirm::{POLICIES, confirm, is_watched, stand_by, waiting, watch};
 pub use conflict::{Conflict, Force};
 pub use log::{Header, Outcome, Record, Run, Terms};
 pub use revert::{recover, rollback};

@@ -12,6 +12,7 @@ mod load;
 mod merge;
 pub mod model;
 mod places;
+pub mod ports;
 pub mod profile;
 pub mod scalar;
 mod schema;

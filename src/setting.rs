@@ -19,6 +19,7 @@ mod memo;
 mod names;
 mod origin;
 pub mod package;
+pub mod peers;
 mod planted;
 pub mod ports;
 mod processes;
@@ -174,6 +175,8 @@ pub enum Setting {
     ServerSysctl { instance: String, key: String },
     /// The clients that the running server refused in the last day. `Value::Words`, or nothing.
     Refusals(String),
+    /// The primary and replicas of the running server that the policy's networks leave out. `Value::Words`, or nothing.
+    UnlistedPeers(String),
     /// Whether anything is at a path. `Value::Present`, or nothing.
     Presence(PathBuf),
     /// The files in a data directory that no Redis made. `Value::Words`, or nothing.

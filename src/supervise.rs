@@ -1,16 +1,18 @@
 //! Runs redis-server as its user, watched and restarted; never as root, never twice on one data directory.
-//! Its sandbox is `contain`; hang detection has its place in `machine`, and is not here yet.
 
 pub mod detach;
 pub(crate) mod gate;
+mod keepsake;
 pub(crate) mod lock;
 pub mod machine;
 pub mod notify;
+mod outcome;
 mod privileges;
 pub mod probe;
 mod process;
 pub mod settings;
 pub mod state;
+mod vitals;
 mod watch;
 
 use crate::contain::layers::Layer;

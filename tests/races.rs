@@ -8,7 +8,8 @@
     reason = "a test drives this machine itself; the boundary is for src/"
 )]
 
-use redis_harden::host::{Host, Reach};
+use redis_harden::host::{Host, Reach, Trust};
+use redis_harden::policy::Policies;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -181,6 +182,48 @@ fn visit(host: &Host, path: &Path, n: u32) -> Vec<bool> {
             host.list(path).is_ok(),
         ],
     }
+}
+
+/// Swaps what `policy.toml` is: a link to root's own, and his, with the access that root's would have.
+const SWAP: &str = r#"
+chdir $ARGV[0] or die; my $good = $ARGV[1];
+open(F, ">his"); print F "[redis]\nmaxclients = 666\n"; close F; chmod 0644, "his";
+while (1) {
+    symlink $good, "policy.toml"; unlink "policy.toml";
+    link "his", "policy.toml"; unlink "policy.toml";
+    symlink $good, "tmp"; rename "tmp", "policy.toml"; link "his", "tmp"; rename "tmp", "policy.toml"; unlink "policy.toml", "tmp";
+}
+"#;
+
+/// A policy that is replaced between the look at whose it is and its being read: what is read is what was looked at.
+#[test]
+fn a_policy_that_is_swapped_is_never_his() {
+    let tree = Tree::new();
+    let good = tree.root.path().join("etc/policy.toml");
+    fs::write(&good, "[redis]\nmaxclients = 5000\n").expect("written");
+    let dir = tree.root.path().join(HIS[0]);
+    let child = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .args(["perl", "-e", SWAP])
+        .args([&dir, &good])
+        .stderr(Stdio::null())
+        .spawn();
+    let attacker = Attacker(child.expect("setpriv and perl are installed"));
+    let host = Host::live().expect("a host");
+    let (mut links, mut files) = (0, 0);
+    for _ in 0..times() {
+        let path = dir.join("policy.toml");
+        let loaded = Policies::load(&host, Some(&path), Trust::Root);
+        let why = loaded.expect_err("his directory is not root's").to_string();
+        links += u32::from(why.contains("it is a link"));
+        files += u32::from(why.contains("owned by uid"));
+    }
+    drop(attacker);
+    println!(
+        "{} loads: {links} links and {files} files of his were refused",
+        times()
+    );
+    assert!(links > 0 && files > 0, "he was there, with both");
 }
 
 /// The program itself, over and over, in a tree where he is at work.

@@ -50,7 +50,7 @@ fn server(dir: &Path, before: &str, own_network: bool) -> Server {
 fn judged(dir: &Path, control: &str) -> (String, Vec<String>) {
     let policy = dir.join("policy.toml");
     let text = format!(
-        "[redis]\nport = 0\nunix-socket = \"{}\"\n[kernel]\nsomaxconn = 4096\n",
+        "[redis]\nunix-socket = \"{}\"\n[kernel]\nsomaxconn = 4096\n",
         dir.join("s").display()
     );
     std::fs::write(&policy, text).expect("our own directory");

@@ -4,8 +4,14 @@
 
 #[path = "supervise/instance.rs"]
 mod instance;
+#[path = "support/issued.rs"]
+mod issued;
 #[path = "supervise/lives.rs"]
 mod lives;
+#[path = "supervise/refusals.rs"]
+mod refusals;
+#[path = "supervise/stops.rs"]
+mod stops;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -25,6 +31,8 @@ fn main() -> ExitCode {
     let wanted = args.iter().find(|arg| !arg.starts_with('-'));
     let chosen = lives::ALL
         .iter()
+        .chain(&stops::ALL)
+        .chain(&refusals::ALL)
         .filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str())));
     let failed: Vec<&str> = chosen
         .filter(|(name, test)| !passes(name, *test))

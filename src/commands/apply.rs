@@ -23,6 +23,9 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     }
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
+    if args.boot {
+        arm_anew(context, args)?;
+    }
     let (host, mut policies, _) = context.look_as_root("apply")?;
     if let Restart::Named(name) = &args.restart {
         name_for_restart(&mut policies, name)?;
@@ -33,24 +36,11 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         say(&format!("files only: {why}"));
     }
     let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
-    let unconfirmed = journal::waiting(&host)?;
-    match (&unconfirmed, args.boot) {
-        (None, _) => {}
-        // Whoever waited is gone with the boot before.
-        (Some(story), true) => {
-            context.stand_by(
-                &host,
-                &policies,
-                story.header.run,
-                std::time::Duration::ZERO,
-            )?;
-        }
-        (Some(story), false) => {
-            return Err(Trouble(format!(
-                "run {} waits to be confirmed: redis-harden confirm, or redis-harden rollback",
-                story.header.run
-            )));
-        }
+    if let Some(story) = journal::waiting(&host)?.filter(|_| !args.boot) {
+        return Err(Trouble(format!(
+            "run {} waits to be confirmed: redis-harden confirm, or redis-harden rollback",
+            story.header.run
+        )));
     }
     // At boot services are not ours to start, before which we run: the next apply recovers.
     if !args.boot {
@@ -66,7 +56,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         },
     )?;
     if let Some(within) = args.confirm_within {
-        context.stand_by(&host, &policies, run.number, within.std())?;
+        super::confirm::arm(&host, &policies, run.number, within.std())?;
     }
     let reachable = reachable(&host, args, &policies, &mut say)?;
     let mut applied = journal::apply(
@@ -94,6 +84,14 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         Some(text) => Err(Trouble(text)),
         None => Ok(exit_code(&judged, &reachable, args.strict)),
     }
+}
+
+/// Before the policy is read, which may be what cannot be.
+fn arm_anew(context: &Context, args: &Apply) -> Result<(), Trouble> {
+    let host = context.host()?;
+    super::must_be_root(&host, "apply")?;
+    let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
+    super::confirm::arm_anew(&host)
 }
 
 /// One that the policy does not have would be restarted by nobody, in silence.

@@ -5,8 +5,9 @@ use crate::cli::Confirm;
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::journal::{self, Outcome as Ended, runs};
-use crate::policy::{Policies, Trust};
+use crate::policy::Policies;
 use crate::setting::Sight;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// An apply may take as long as its packages.
@@ -53,12 +54,40 @@ fn nothing_waits(host: &Host) -> Result<String, Trouble> {
     })
 }
 
+/// Has somebody wait for the word on a run of these policies, who rolls it back without.
+pub fn arm(host: &Host, policies: &Policies, number: u32, within: Duration) -> Result<(), Trouble> {
+    if !host.is_live_root() || !host.is_running() {
+        return Err(Trouble(
+            "--confirm-within is for the running host: nothing waits in a tree".into(),
+        ));
+    }
+    policies.keep(host, Path::new(journal::POLICIES))?;
+    let facts = Facts::gather(host, policies)?;
+    Ok(journal::stand_by(host, &facts, number, within)?)
+}
+
+/// Whoever waited is gone with the boot before: another takes his place, and does not wait any longer. Nothing of the policy's files
+/// is read for it, which may have been spoiled since.
+pub fn arm_anew(host: &Host) -> Result<(), Trouble> {
+    let Some(story) = journal::waiting(host)? else {
+        return Ok(());
+    };
+    let policies = Policies::kept(host, Path::new(journal::POLICIES))?;
+    let facts = Facts::gather(host, &policies)?;
+    Ok(journal::stand_by(
+        host,
+        &facts,
+        story.header.run,
+        Duration::ZERO,
+    )?)
+}
+
 /// Waits until the apply has ended, then for the word; without it the run is rolled back, also over what somebody has changed since,
 /// and by the policy that it was applied with, whatever becomes of its file. What fails is tried until it succeeds, or the word comes.
 fn stand_by(context: &Context, number: u32, within: Duration) -> Outcome {
     let host = context.host()?;
     super::must_be_root(&host, "confirm")?;
-    let policies = context.policies(&host, Trust::Root)?;
+    let policies = Policies::kept(&host, Path::new(journal::POLICIES))?;
     let _watch = journal::watch(&host)?;
     // The apply holds it until it has ended, however it ends.
     drop(journal::lock(

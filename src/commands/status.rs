@@ -4,6 +4,7 @@ use super::{Context, Outcome, print};
 use crate::cli::{Format, Status};
 use crate::facts::{Instance, View};
 use crate::policy::Trust;
+use crate::supervise::state::Report;
 use serde_json::{Value, json};
 
 /// 0 when all run and are ready, 3 when one does not, as `systemctl status`.
@@ -63,8 +64,8 @@ fn text(name: &str, instance: &Instance) -> String {
             layer.name, layer.note
         ));
     }
-    if let Some(exit) = instance.report.as_ref().and_then(|r| r.last_exit.as_ref()) {
-        text.push_str(&format!("  last exit: {exit}\n"));
+    if let Some(report) = &instance.report {
+        text.push_str(&troubles(report));
     }
     match &instance.view {
         View::Told(told) => {
@@ -85,6 +86,25 @@ fn text(name: &str, instance: &Instance) -> String {
         View::NotRunning => {}
     }
     text
+}
+
+/// What is not as it should be, and how it ended last.
+fn troubles(report: &Report) -> String {
+    let mut lines = Vec::new();
+    if !report.note.is_empty() {
+        lines.push(report.note.clone());
+    }
+    if report.crash_loop {
+        lines.push("crash loop: it ends again and again".to_owned());
+    }
+    lines.extend(
+        report
+            .last_exit
+            .iter()
+            .map(|exit| format!("last exit: {exit}")),
+    );
+    lines.extend(report.rung.iter().map(|rung| format!("last end: {rung}")));
+    lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
 /// `null` when it could not be told.
@@ -112,6 +132,15 @@ fn document(name: &str, instance: &Instance) -> Value {
         "restarts": instance.report.as_ref().map(|r| r.restarts),
         "last-exit": instance.report.as_ref().and_then(|r| r.last_exit.clone()),
         "sandbox": instance.report.as_ref().map(|r| &r.layers),
+        "note": instance.report.as_ref().map(|r| r.note.clone()),
+        "crash-loop": instance.report.as_ref().map(|r| r.crash_loop),
+        "last-end": instance.report.as_ref().and_then(|r| r.rung.clone()),
+        "persistence": {
+            "unsaved-changes": field("rdb_changes_since_last_save").and_then(|n| n.parse::<u64>().ok()),
+            "last-save": field("rdb_last_bgsave_status"),
+            "append-only": field("aof_enabled").map(|on| on == "1"),
+            "last-append": field("aof_last_write_status"),
+        },
         "endpoint": instance.endpoint.to_string(),
         "redis-version": field("redis_version"),
         "role": field("role"),

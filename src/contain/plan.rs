@@ -89,7 +89,9 @@ fn directories(lines: &[(String, String)]) -> Vec<PathBuf> {
             _ => path.parent().map(Path::to_path_buf),
         }
     });
-    places.collect::<BTreeSet<_>>().into_iter().collect()
+    // What is not absolute lies beside the data.
+    let absolute = places.filter(|path| path.is_absolute());
+    absolute.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn unquoted(value: &str) -> String {

@@ -2,6 +2,7 @@
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Facts, View};
+use crate::policy::ports::listening;
 use crate::policy::{Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -23,7 +24,7 @@ pub const CONTROLS: &[Control] = &[
         references: &["network_namespaces(7)", "docker run --sysctl"],
         by_hand: "nsenter -t PID -n sysctl -w net.core.somaxconn=4096, and in what starts it: docker run --sysctl, or the pod's securityContext.sysctls",
         wants: Wants::Instance(|p, f| {
-            if f.offline {
+            if f.offline || p.ports().is_empty() {
                 return Vec::new();
             }
             let floors = [
@@ -50,7 +51,7 @@ pub const CONTROLS: &[Control] = &[
         references: &["Redis security.md", "redis.conf bind"],
         by_hand: "CONFIG SET bind \"127.0.0.1 -::1\", and the same in redis.conf",
         wants: Wants::Instance(|p, _| {
-            if p.redis.port == 0 {
+            if p.ports().is_empty() {
                 return Vec::new();
             }
             let setting = Setting::Directive {
@@ -236,6 +237,30 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "network.peers",
+        title: "the policy's networks have the server's primary and replicas",
+        severity: Severity::Medium,
+        why: "Whom it leaves out can be an attacker's; else they could not connect anew, and apply leaves the unit's addresses as they are.",
+        references: &["systemd.resource-control(5) IPAddressAllow=", "Redis replication.md"],
+        by_hand: "name them under [firewall] peers, and apply; or end the replication (REPLICAOF NO ONE)",
+        wants: Wants::Instance(|p, _| match p.firewall.enabled {
+            false => Vec::new(),
+            true => vec![Want::by_hand(
+                Setting::UnlistedPeers(p.redis.name.to_string()),
+                Rule::Absent,
+                "name them under [firewall] peers, or end the replication",
+            )],
+        }),
+        cases: &[
+            passes(&[("INFO role", "master")]),
+            passes(&[("INFO role", "slave"), ("INFO master_host", "127.0.0.1")]),
+            fails(&[("INFO role", "slave"), ("INFO master_host", "192.0.2.9")]),
+            fails(&[("INFO role", "master"), ("INFO slave0", "ip=192.0.2.9,port=6379,state=online,offset=1,lag=0")]),
+            passes(&[("INFO role", "slave"), ("INFO master_host", "192.0.2.9")])
+                .under("[firewall]\npeers = [\"192.0.2.0/24\"]"),
+        ],
+    },
+    Control {
         id: "network.port-kept",
         title: "the kernel lends no port of Redis's to a client",
         severity: Severity::Medium,
@@ -243,8 +268,7 @@ pub const CONTROLS: &[Control] = &[
         references: &["https://docs.kernel.org/networking/ip-sysctl.html", "Redis scaling.md, cluster bus port"],
         by_hand: "a port below net.ipv4.ip_local_port_range, or sysctl -w net.ipv4.ip_local_reserved_ports=PORT",
         wants: Wants::Host(|p, _| {
-            let ports = p.instances.iter().map(|i| i.redis.port);
-            let ports = ports.filter(|port| *port != 0).collect();
+            let ports = p.instances.iter().flat_map(Policy::ports).collect();
             vec![Want::by_hand(
                 Setting::LentPorts(ports),
                 Rule::Absent,
@@ -268,31 +292,35 @@ pub(super) fn table(policies: &Policies, facts: &Facts) -> Option<Table> {
     let wanted: Vec<&Policy> = policies
         .instances
         .iter()
-        .filter(|p| p.firewall.enabled && p.redis.port != 0)
+        .filter(|p| p.firewall.enabled && !p.ports().is_empty())
         .collect();
-    let configured = wanted
-        .iter()
-        .map(|p| (p.redis.port, p.firewall.allow.as_slice()));
-    let running = wanted
-        .iter()
-        .filter_map(|p| Some((port_of_running(p, facts)?, p.firewall.allow.as_slice())));
+    let of = |ports: &dyn Fn(&Policy) -> Vec<u16>| {
+        let all = wanted.iter().flat_map(|p| {
+            let ports = ports(p).into_iter();
+            ports.map(|port| (port, p.firewall.allow.as_slice()))
+        });
+        all.collect::<Vec<_>>()
+    };
+    let configured = of(&Policy::ports).into_iter();
+    let running = of(&|p| ports_of_running(p, facts)).into_iter();
     // A server that the policy has forgotten may still listen: nobody but loopback reaches it.
-    let forgotten = facts.orphans.iter().map(|o| (o.port, [].as_slice()));
+    let forgotten = facts.orphans.iter().flat_map(|o| &o.ports);
+    let forgotten = forgotten.map(|port| (*port, [].as_slice()));
     let table = || Table::of(configured.chain(running).chain(forgotten));
     (!wanted.is_empty()).then(table)
 }
 
 /// Where the supervised server of an instance listens now.
-fn port_of_running(policy: &Policy, facts: &Facts) -> Option<u16> {
-    let known = facts.instances.get(policy.redis.name.as_str())?;
-    match (&known.report, &known.view) {
-        (Some(_), View::Told(told)) => told.directives.get("port")?.parse().ok(),
-        _ => None,
+fn ports_of_running(policy: &Policy, facts: &Facts) -> Vec<u16> {
+    let known = facts.instances.get(policy.redis.name.as_str());
+    match known.map(|known| (&known.report, &known.view)) {
+        Some((Some(_), View::Told(told))) => listening(|name| told.directives.get(name).cloned()),
+        _ => Vec::new(),
     }
 }
 
 fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
-    if policy.redis.port == 0 {
+    if policy.ports().is_empty() {
         return Vec::new();
     }
     let setting = Setting::Directive {

@@ -1,10 +1,14 @@
 //! The service: our binary, the rendered unit, enabled, running on the rendered files, and back after a reboot.
 
+mod units;
+
+pub(super) use units::writable;
+
 use super::files::{group, rendered};
 use crate::contain::plan::Contain;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Facts, Init};
-use crate::policy::{AtBoot, Name, Policies, Policy};
+use crate::policy::{Name, Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -65,7 +69,7 @@ pub const CONTROLS: &[Control] = &[
         why: "The package's unit starts the package's configuration, with its directory writable to the server.",
         references: &["systemd.unit(5), drop-ins", "systemd.exec(5)"],
         by_hand: "redis-harden plan shows the lines that differ",
-        wants: Wants::Instance(unit),
+        wants: Wants::Instance(units::unit),
         cases: &[fails(&[(
             "/etc/systemd/system/redis-server.service.d/50-redis-harden.conf 0644 root:root",
             "[Service]\nExecStart=\n",
@@ -78,7 +82,7 @@ pub const CONTROLS: &[Control] = &[
         why: "Kernel values can be lost to a later file, a profile or a new kernel.",
         references: &["systemd.unit(5)"],
         by_hand: "systemctl enable redis-harden.service",
-        wants: Wants::Host(boot_unit),
+        wants: Wants::Host(units::boot_unit),
         cases: &[fails(&[(
             "/etc/systemd/system/redis-harden.service 0644 root:root",
             "[Service]\nType=oneshot\n",
@@ -338,7 +342,7 @@ fn running(policy: &Policy, facts: &Facts) -> Vec<Want> {
 fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
     facts.maxmemory.get(policy.redis.name.as_str())?;
     let unit = if facts.init == Init::Systemd {
-        hex(&Sha256::digest(drop_in(policy, facts).as_bytes()))
+        hex(&Sha256::digest(units::drop_in(policy, facts).as_bytes()))
     } else {
         String::new()
     };
@@ -365,123 +369,12 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         backoff: service.backoff,
         backoff_max: service.backoff_max,
         backoff_reset: service.backoff_reset,
+        hang_timeout: service.hang_timeout,
+        data_loss_on_stop: service.data_loss_on_stop,
         unit_sha256: unit,
         contain: Contain::of(policy),
     };
     Some(settings.render())
-}
-
-fn unit(policy: &Policy, facts: &Facts) -> Vec<Want> {
-    if facts.init != Init::Systemd {
-        return Vec::new();
-    }
-    let dir = policy.drop_in_dir();
-    let access = super::files::access(facts, "root", "root", 0o755);
-    let file = rendered(facts, "root", 0o644, drop_in(policy, facts));
-    vec![
-        Want::write(
-            Phase::Files,
-            group(policy),
-            Setting::Dir(dir.clone()),
-            Rule::Is(Value::Dir(access)),
-        ),
-        Want::write(
-            Phase::Files,
-            group(policy),
-            Setting::File(dir.join("50-redis-harden.conf")),
-            file,
-        ),
-    ]
-}
-
-/// The unit, and the policy that it applies: the one of this run.
-fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
-    let mut wants = Vec::new();
-    if let AtBoot::Copied(text) = &policies.at_boot {
-        let rule = rendered(facts, "root", 0o644, text.clone());
-        let file = Setting::File("/etc/redis-harden/policy.toml".into());
-        wants.push(Want::write(Phase::Files, "boot policy", file, rule));
-    }
-    if facts.init != Init::Systemd {
-        return wants;
-    }
-    let policy = match &policies.at_boot {
-        AtBoot::Named(path) => format!(" --policy {}", quoted(&path.to_string_lossy())),
-        AtBoot::Found | AtBoot::Copied(_) => String::new(),
-    };
-    let text = format!(
-        include_str!("../../packaging/systemd/redis-harden.service.in"),
-        exe = facts.exe.display(),
-        policy = policy,
-    );
-    let path = PathBuf::from("/etc/systemd/system").join(BOOT_UNIT);
-    wants.extend([
-        Want::write(
-            Phase::Files,
-            "boot unit",
-            Setting::File(path),
-            rendered(facts, "root", 0o644, text),
-        ),
-        Want::write(
-            Phase::Files,
-            "boot unit link",
-            Setting::UnitEnabled(BOOT_UNIT.into()),
-            Rule::Is(Value::Flag(true)),
-        ),
-    ]);
-    wants
-}
-
-/// One word of a unit's command line. Source: systemd.service(5), COMMAND LINES.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
-    if word.chars().all(plain) {
-        return word.to_owned();
-    }
-    let escaped = word
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('%', "%%")
-        .replace('$', "$$");
-    format!("\"{escaped}\"")
-}
-
-/// What the server may write; `-` for what need not exist.
-pub(super) fn writable(policy: &Policy) -> Vec<String> {
-    let mut paths = vec![policy.data_dir()];
-    paths.extend(policy.log_file().parent().map(PathBuf::from));
-    paths.iter().map(|p| format!("-{}", p.display())).collect()
-}
-
-/// The drop-in: what differs from the package's unit, which keeps the rest of its sandbox.
-fn drop_in(policy: &Policy, facts: &Facts) -> String {
-    let name = &policy.redis.name;
-    let run = |path: PathBuf| {
-        path.strip_prefix("/run")
-            .map(|p| p.display().to_string())
-            .unwrap_or_default()
-    };
-    let network = match policy.listens_beyond_loopback() {
-        true if policy.firewall.enabled => {
-            "Wants=network-online.target\nAfter=network-online.target\n\
-             Requires=redis-harden-firewall.service\nAfter=redis-harden-firewall.service\n"
-        }
-        true => "Wants=network-online.target\nAfter=network-online.target\n",
-        false => "",
-    };
-    format!(
-        include_str!("../../packaging/systemd/50-redis-harden.conf.in"),
-        network = network,
-        exe = facts.exe.display(),
-        name = name,
-        secret = policy.secret_file(&Name::agent()).display(),
-        run = run(policy.run_dir()),
-        state = run(policy.state_dir()),
-        writable = writable(policy).join(" "),
-        nofile = policy.nofile_wanted(),
-        start = policy.service.start_timeout.std().as_secs() + 10,
-        stop = policy.service.stop_timeout.std().as_secs() + 10,
-    )
 }
 
 /// A directive of the unit, with all its drop-ins.

@@ -2,6 +2,8 @@
 
 use crate::host::{Host, HostResult};
 use crate::policy::Policies;
+use crate::policy::ports::listening;
+use crate::redis::config;
 use crate::supervise::settings::Settings;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +16,8 @@ pub struct Orphan {
     pub name: String,
     /// What the supervisor starts it by.
     pub settings_file: PathBuf,
-    /// Its TCP port; 0 is none.
-    pub port: u16,
+    /// Its TCP ports.
+    pub ports: Vec<u16>,
 }
 
 /// Those whose settings can be read: they are root's and the service user's to read.
@@ -36,9 +38,27 @@ pub fn of(host: &Host, policies: &Policies) -> HostResult<Vec<Orphan>> {
             orphans.push(Orphan {
                 name: name.to_owned(),
                 settings_file,
-                port: settings.port,
+                ports: ports_of(host, &settings)?,
             });
         }
     }
     Ok(orphans)
+}
+
+/// By the configuration that it was started from; the supervisor's settings know one of them.
+fn ports_of(host: &Host, settings: &Settings) -> HostResult<Vec<u16>> {
+    let conf = match host.read(&settings.config) {
+        Err(e) if e.is_denied() => None,
+        read => read?,
+    };
+    let conf = conf.map(|conf| config::parse(&String::from_utf8_lossy(&conf)));
+    let mut ports = listening(|name| {
+        let mut lines = conf.iter().flatten().rev();
+        let (_, words) = lines.find(|(directive, _)| directive == name)?;
+        words.first().cloned()
+    });
+    if settings.port != 0 && !ports.contains(&settings.port) {
+        ports.push(settings.port);
+    }
+    Ok(ports)
 }

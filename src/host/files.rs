@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -104,6 +104,16 @@ impl Host {
 
     /// The first bytes of a regular file, no link followed; `None` when there is none.
     pub fn read_head(&self, path: &Path, most: u64) -> HostResult<Option<Vec<u8>>> {
+        let Some(file) = self.open_regular(path)? else {
+            return Ok(None);
+        };
+        let mut head = Vec::new();
+        let read = file.take(most).read_to_end(&mut head);
+        read.map_err(|e| HostError::new(reading(path), e))?;
+        Ok(Some(head))
+    }
+
+    fn open_regular(&self, path: &Path) -> HostResult<Option<File>> {
         let Some(place) = self.place(path)? else {
             return Ok(None);
         };
@@ -118,10 +128,22 @@ impl Host {
         if Stat::from(stat).kind != Kind::File {
             return Ok(None);
         }
-        let mut head = Vec::new();
-        let read = File::from(fd).take(most).read_to_end(&mut head);
-        read.map_err(|e| HostError::new(reading(path), e))?;
-        Ok(Some(head))
+        Ok(Some(File::from(fd)))
+    }
+
+    /// The last bytes of a regular file, no link followed; `None` when there is none.
+    pub fn read_tail(&self, path: &Path, most: u64) -> HostResult<Option<Vec<u8>>> {
+        let Some(file) = self.open_regular(path)? else {
+            return Ok(None);
+        };
+        let fail = |e| HostError::new(reading(path), e);
+        let size = file.metadata().map_err(fail)?.len();
+        let mut tail = Vec::new();
+        let mut end = &file;
+        end.seek(SeekFrom::Start(size.saturating_sub(most)))
+            .map_err(fail)?;
+        end.take(most).read_to_end(&mut tail).map_err(fail)?;
+        Ok(Some(tail))
     }
 
     /// Attributes of the inode itself; `None` when it does not exist.

@@ -15,6 +15,9 @@ pub const LOG: &str = "/var/lib/redis-harden/confirm.log";
 /// What the one who waits holds as long as he lives.
 const WATCH: &str = "/var/lib/redis-harden/confirm.lock";
 
+/// The policies of the run that waits: he rolls back by them, whatever becomes of their files.
+pub const POLICIES: &str = "/var/lib/redis-harden/confirm";
+
 /// The name of its transient unit.
 const UNIT: &str = "redis-harden-confirm";
 
@@ -42,22 +45,11 @@ pub fn confirm(host: &Host, story: &Story) -> HostResult<()> {
 
 /// Starts the one who waits for run `number`: under systemd as a unit of its own, elsewhere as a process in a session of its own.
 /// What ends the session, the apply or the connection does not end it.
-pub fn stand_by(
-    host: &Host,
-    facts: &Facts,
-    policy: Option<&Path>,
-    number: u32,
-    within: Duration,
-) -> HostResult<()> {
+pub fn stand_by(host: &Host, facts: &Facts, number: u32, within: Duration) -> HostResult<()> {
     let exe = facts.running_exe.display().to_string();
     let is_overdue = within.is_zero();
     let (number, within) = (number.to_string(), format!("{}s", within.as_secs()));
-    let policy = policy.map(|path| path.display().to_string());
-    let mut args: Vec<&str> = Vec::new();
-    if let Some(policy) = &policy {
-        args.extend(["--policy", policy]);
-    }
-    args.extend(["confirm", &number, "--or-roll-back-in", &within]);
+    let args = ["confirm", &number, "--or-roll-back-in", &within];
     if facts.init == Init::Systemd {
         let unit = format!("--unit={UNIT}-{number}");
         // While the host boots, who waits comes when his turn is.

@@ -3,22 +3,16 @@
 use super::RUNS;
 use super::apply::is_unit;
 use super::conflict::{Conflict, Force, conflicts, place};
+use super::handover;
 use super::log::{Outcome, Run};
 use super::story::{Entry, Story, runs};
-use crate::facts::{Facts, Instance, View};
-use crate::host::{Host, HostError, HostResult, Image};
+use crate::facts::Facts;
+use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policies;
-use crate::redis::{self, takeover};
 use crate::setting::package::{self, Guard, Patience};
 use crate::setting::{Saved, Setting, Sight, secret, service};
-use crate::supervise::gate::Layout;
-use crate::supervise::lock::left_in;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// How long a server that is going away may still take connections.
-const STOPPING: Duration = Duration::from_secs(15);
 
 /// Puts the entries back in reverse. A server that was not running is stopped first, and one that was is started last,
 /// when its own files are there again. What fails does not keep the rest from being put back.
@@ -194,7 +188,10 @@ pub fn rollback(
         return Ok(Err(conflicts));
     }
     let everything = matches!(force, Force::Everything);
-    let unread = save_data(sight, &entries, everything, say)?;
+    if !everything {
+        handover::others_allow(sight, &entries)?;
+    }
+    let unread = handover::save_data(sight, &entries, everything, say)?;
     let mut run = Run::resume(sight.host, story);
     if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
         return Err(error);
@@ -226,114 +223,4 @@ fn can_be_undone(sight: Sight, entries: &[Entry]) -> HostResult<()> {
         }
     }
     Ok(())
-}
-
-/// Saves; but a server that is just being stopped (a rollback before this one was killed) saves by itself and goes.
-fn save_or_see_it_stop(sight: Sight, known: &Instance) -> HostResult<()> {
-    let deadline = Instant::now() + STOPPING;
-    loop {
-        let Err(error) = takeover::save(sight, known) else {
-            return Ok(());
-        };
-        if redis::ping(&known.endpoint, None) == Err(redis::Silence::Nobody) {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(error);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// A server that is stopped or changes its configuration saves first: a rollback that cannot keep the data is refused.
-/// One that goes back to an append-only file has it written anew, since what is there is older than the data.
-/// Returns the places of append-only files that nothing will read any more.
-fn save_data(
-    sight: Sight,
-    entries: &[Entry],
-    force: bool,
-    say: &mut dyn FnMut(&str),
-) -> HostResult<Vec<Layout>> {
-    let mut unread = Vec::new();
-    for (name, known) in &sight.facts.instances {
-        let touched = entries.iter().any(|e| match &e.setting {
-            Setting::Service(service) => service == name,
-            Setting::Package(package) => *package == known.policy.package(),
-            _ => false,
-        });
-        if touched {
-            say(&format!("saving the data of {name}"));
-            save_or_see_it_stop(sight, known)?;
-            let View::Told(told) = &known.view else {
-                unread.extend(left_by_stopped(sight, known, entries, force)?);
-                continue;
-            };
-            let off = told.info.get("aof_enabled").is_none_or(|v| v == "0");
-            match (next_conf(sight, known, entries)?, off) {
-                (Some(conf), true) if Layout::parse(&conf, &known.policy.data_dir()).appendonly => {
-                    say("turning the append-only file on, which the configuration before had");
-                    takeover::turn_on_aof(sight, known)?;
-                }
-                (Some(conf), _) if Layout::parse(&conf, &known.policy.data_dir()).appendonly => {}
-                // Unchanged, it goes on being read.
-                (None, _) => {}
-                (Some(_), _) => unread.push(takeover::layout(known)),
-            }
-        }
-    }
-    Ok(unread)
-}
-
-/// A server that is down saves nothing any more: what it left must be what the configuration before reads.
-/// Returns the place of its append-only files where nothing will read them any more.
-fn left_by_stopped(
-    sight: Sight,
-    known: &Instance,
-    entries: &[Entry],
-    force: bool,
-) -> HostResult<Option<Layout>> {
-    let Some(next) = next_conf(sight, known, entries)? else {
-        return Ok(None);
-    };
-    let now = sight.host.read(&known.policy.config_file())?;
-    let now = String::from_utf8_lossy(now.as_deref().unwrap_or_default()).into_owned();
-    let [now, next] = [now, next].map(|conf| Layout::parse(&conf, &known.policy.data_dir()));
-    let found = now.look(sight.host)?;
-    let left = left_in(sight.host, &now.dir)?;
-    let lost = match (now.appendonly, next.appendonly) {
-        (true, false) => found.aof_files && !found.snapshot_has_all(left),
-        (false, true) => found.has_stale_aof(left),
-        _ => false,
-    };
-    if lost && !force {
-        let name = &known.policy.redis.name;
-        return Err(HostError::refused(
-            format!("rolling back {name}"),
-            format!(
-                "it is down, and the configuration before does not read what it wrote last: \
-                 `redis-harden start {name}`, then roll back, which saves the data first; or --force"
-            ),
-        ));
-    }
-    Ok((now.appendonly && !next.appendonly).then_some(now))
-}
-
-/// The configuration that the next server starts from: what is put back, or the package's own. `None` where it stays ours.
-fn next_conf(sight: Sight, known: &Instance, entries: &[Entry]) -> HostResult<Option<String>> {
-    let ours = known.policy.config_file();
-    let first = entries
-        .iter()
-        .find(|e| matches!(&e.setting, Setting::File(path) if *path == ours));
-    let text = |content: &[u8]| String::from_utf8_lossy(content).into_owned();
-    match first.map(|e| &e.before) {
-        None => Ok(None),
-        Some(Saved::Inode(Image::File { content, .. })) => Ok(Some(text(content))),
-        Some(_) => {
-            let user = known.policy.user();
-            let stock = sight
-                .host
-                .read(Path::new(&format!("/etc/{user}/{user}.conf")))?;
-            Ok(Some(stock.map(|c| text(&c)).unwrap_or_default()))
-        }
-    }
 }

@@ -6,7 +6,7 @@ use super::merge::merge;
 use super::profile;
 use super::source::{Node, Source, Tree};
 use super::{AtBoot, Name, Policies, Policy};
-use crate::host::{Host, Kind, Trust};
+use crate::host::{Host, HostResult, Kind, Trust};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,34 @@ impl Policies {
     pub fn load(host: &Host, given: Option<&Path>, trust: Trust) -> Result<Policies, PolicyError> {
         match given {
             Some(path) => Policies::load_given(host, path, trust),
-            None => Policies::load_installed(host, trust),
+            None => Policies::load_installed(host, Path::new(DIRECTORY), trust),
         }
+    }
+
+    /// Those that `keep` wrote.
+    pub fn kept(host: &Host, directory: &Path) -> Result<Policies, PolicyError> {
+        Policies::load_installed(host, directory, Trust::Root)
+    }
+
+    /// Writes them to a directory as they are now, merged: whatever becomes of the files that they came from. In the way of
+    /// `/etc/redis-harden`, for root alone; what was kept there before is gone.
+    pub fn keep(&self, host: &Host, directory: &Path) -> HostResult<()> {
+        let (uid, gid) = (host.euid(), nix::unistd::getegid().as_raw());
+        let instances = directory.join("instances");
+        for dir in [directory, &instances] {
+            host.make_dir(dir, 0o700, uid, gid)?;
+        }
+        for name in host.list(&instances)? {
+            host.remove(&instances.join(name))?;
+        }
+        for (number, policy) in self.instances.iter().enumerate() {
+            let path = match number {
+                0 => directory.join("policy.toml"),
+                _ => instances.join(format!("{}.toml", policy.redis.name)),
+            };
+            host.write_file(&path, text(policy).as_bytes(), 0o600, uid, gid)?;
+        }
+        Ok(())
     }
 
     fn load_given(host: &Host, path: &Path, trust: Trust) -> Result<Policies, PolicyError> {
@@ -67,9 +93,12 @@ impl Policies {
         })
     }
 
-    fn load_installed(host: &Host, trust: Trust) -> Result<Policies, PolicyError> {
+    fn load_installed(
+        host: &Host,
+        directory: &Path,
+        trust: Trust,
+    ) -> Result<Policies, PolicyError> {
         let mut reader = Reader::new(host, trust);
-        let directory = Path::new(DIRECTORY);
         let main = directory.join("policy.toml");
         let (name, mut tree) = match reader.file(&main)? {
             Some(tree) => {
@@ -154,10 +183,10 @@ impl<'a> Reader<'a> {
             return only.text.clone();
         }
         let names: Vec<&str> = files.iter().map(|s| s.name.as_str()).collect();
-        let body = toml::to_string(&merged.policy).expect("a policy is tables, texts and numbers");
         format!(
-            "# Merged by redis-harden from {}.\n{body}",
-            names.join(", ")
+            "# Merged by redis-harden from {}.\n{}",
+            names.join(", "),
+            text(&merged.policy)
         )
     }
 
@@ -290,6 +319,11 @@ impl<'a> Reader<'a> {
         });
         Policies::of(name, &read, instances)
     }
+}
+
+/// A merged policy as a file.
+fn text(policy: &Policy) -> String {
+    toml::to_string(policy).expect("a policy is tables, texts and numbers")
 }
 
 /// A built-in profile with what it extends; they extend one another without a cycle (tested).

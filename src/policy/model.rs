@@ -1,7 +1,9 @@
 //! The sections of a policy, as typed data with their defaults. Nothing here reads a file.
 
 use crate::contain::seccomp::Seccomp;
-use crate::policy::scalar::{Auto, Cidr, Duration, Memory, Name, Octal, SysctlRule};
+use crate::policy::scalar::{
+    Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -210,6 +212,9 @@ pub struct MemorySection {
     /// Memory limit ÷ maxmemory that `maxmemory = "auto"` leaves for fragmentation, copy-on-write and buffers.
     #[schemars(range(min = 1.0, max = 10.0))]
     pub headroom: f64,
+    /// Memory of the unit, its saving child included, under systemd. `auto`: 2.75 times maxmemory where data is saved, 1.75 times otherwise,
+    /// and 256 MiB, where the machine has more than that; `"0"` is no limit.
+    pub limit: Auto<Size>,
 }
 
 impl Default for MemorySection {
@@ -217,6 +222,7 @@ impl Default for MemorySection {
         MemorySection {
             transparent_huge_pages: HugePages::Madvise,
             headroom: 2.0,
+            limit: Auto::Auto,
         }
     }
 }
@@ -338,8 +344,12 @@ pub enum Role {
 pub struct Service {
     /// How long a start may take, loading included.
     pub start_timeout: Duration,
-    /// How long a stop may take before SIGKILL.
+    /// How long a stop may take before SIGKILL, which what would lose data does not get.
     pub stop_timeout: Duration,
+    /// Whether a stop may lose what Redis cannot save: `deny` waits for it, longer than stop-timeout; `allow` kills it then.
+    pub data_loss_on_stop: DataLoss,
+    /// How long Redis may be silent although it works, before it is replaced; `never` also where it does nothing any more.
+    pub hang_timeout: HangTimeout,
     /// First delay of the back-off between restarts; the very first restart is at once.
     pub backoff: Duration,
     /// Longest delay of the back-off.
@@ -358,6 +368,8 @@ impl Default for Service {
         Service {
             start_timeout: Duration::seconds(300),
             stop_timeout: Duration::seconds(120),
+            data_loss_on_stop: DataLoss::Deny,
+            hang_timeout: HangTimeout::default(),
             backoff: Duration::millis(100),
             backoff_max: Duration::seconds(30),
             backoff_reset: Duration::seconds(60),
@@ -365,6 +377,15 @@ impl Default for Service {
             restart_is_named: false,
         }
     }
+}
+
+/// Whether a stop may lose what Redis cannot save.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DataLoss {
+    #[default]
+    Deny,
+    Allow,
 }
 
 /// `[[waiver]]`: a finding that somebody accepts, and why.

@@ -154,7 +154,7 @@ impl Policy {
             address.parse().is_ok_and(|ip: IpAddr| !loopback(ip))
                 || address.parse::<IpAddr>().is_err()
         };
-        self.redis.port != 0 && self.redis.bind.iter().any(beyond)
+        !self.ports().is_empty() && self.redis.bind.iter().any(beyond)
     }
 
     /// The open files below which Redis lowers maxclients.

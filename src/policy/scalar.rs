@@ -190,6 +190,58 @@ text_scalar!(
     "bytes: 1k = 1000, 1kb = 1024"
 );
 
+/// How long a server may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum HangTimeout {
+    Never,
+    After(Duration),
+}
+
+impl Default for HangTimeout {
+    fn default() -> Self {
+        HangTimeout::After(Duration::seconds(300))
+    }
+}
+
+impl HangTimeout {
+    /// `None` is for ever.
+    pub fn std(self) -> Option<std::time::Duration> {
+        match self {
+            HangTimeout::Never => None,
+            HangTimeout::After(limit) => Some(limit.std()),
+        }
+    }
+}
+
+impl FromStr for HangTimeout {
+    type Err = String;
+    fn from_str(text: &str) -> Result<HangTimeout, String> {
+        match text {
+            "never" => Ok(HangTimeout::Never),
+            _ => text
+                .parse()
+                .map(HangTimeout::After)
+                .map_err(|e| format!("{e}, or \"never\"")),
+        }
+    }
+}
+
+impl fmt::Display for HangTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HangTimeout::Never => f.write_str("never"),
+            HangTimeout::After(limit) => write!(f, "{limit}"),
+        }
+    }
+}
+
+text_scalar!(
+    HangTimeout,
+    "^(never|[0-9]+(ms|s|m|h|d))$",
+    "never, or a time such as 5m"
+);
+
 /// `maxmemory`: worked out, a size, or a share of RAM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -331,6 +383,12 @@ impl Cidr {
     /// Whether the network is one of IPv4.
     pub fn is_v4(&self) -> bool {
         self.address.is_ipv4()
+    }
+
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (first, last) = self.range();
+        self.is_v4() == address.is_ipv4() && (first..=last).contains(&number(address))
     }
 
     /// The network's first and last address, as numbers.

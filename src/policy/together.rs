@@ -133,15 +133,11 @@ fn contradiction(key: &str, instances: &[Merged], second: &Merged) -> PolicyErro
 
 /// A thing that two instances cannot share, by its key.
 fn own(policy: &Policy) -> Vec<(&'static str, PathBuf)> {
-    let mut own = vec![
+    vec![
         ("unix-socket", policy.unix_socket()),
         ("data-dir", policy.data_dir()),
         ("log-file", policy.log_file()),
-    ];
-    if policy.redis.port != 0 {
-        own.push(("port", policy.redis.port.to_string().into()));
-    }
-    own
+    ]
 }
 
 /// Whether each instance has a name, a port, a socket and directories of its own.
@@ -159,7 +155,10 @@ fn pair(first: &Merged, second: &Merged) -> Result<(), PolicyError> {
     if a.redis.name == b.redis.name {
         return Err(collision(first, second, "name", b.redis.name.as_str()));
     }
-    // The port comes last, so the keys stand side by side even where one instance has none.
+    let (first_ports, ports) = (a.ports(), b.ports());
+    if let Some(port) = ports.iter().find(|port| first_ports.contains(port)) {
+        return Err(collision(first, second, "port", &port.to_string()));
+    }
     for ((key, one), (_, two)) in own(a).into_iter().zip(own(b)) {
         let nested = key == "data-dir" && (one.starts_with(&two) || two.starts_with(&one));
         if one == two || nested {

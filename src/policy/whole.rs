@@ -20,13 +20,14 @@ fn placed(error: PolicyError, tree: &Node, path: &[&str]) -> PolicyError {
 }
 
 fn listens(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
-    if policy.redis.port == 0 || !policy.redis.bind.is_empty() {
+    let ports = policy.ports();
+    let (Some(port), true) = (ports.first(), policy.redis.bind.is_empty()) else {
         return Ok(());
-    }
-    let what = format!(
-        "redis.bind is empty, and redis.port is {}",
-        policy.redis.port
-    );
+    };
+    let what = match policy.redis.port {
+        0 => format!("redis.bind is empty, and port {port} is listened on"),
+        port => format!("redis.bind is empty, and redis.port is {port}"),
+    };
     let error = PolicyError::new(what)
         .help("name an address, or set port = 0 to listen on the unix socket only");
     Err(placed(error, tree, &["redis", "bind"]))

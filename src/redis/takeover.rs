@@ -143,25 +143,68 @@ pub fn why_not_restart(policy: &Policy, told: &Told) -> Option<String> {
             "restart pending: {name} keeps nothing on disk, and a restart would empty it; `disposable = true` under [redis] allows that"
         ));
     }
-    let means_replica = ["replicaof", "slaveof"]
+    let directives = &policy.redis.directives;
+    let means_replica = REPLICA_OF.iter().any(|key| directives.contains_key(*key));
+    if policy.service.restart_is_named {
+        return None;
+    }
+    role_lost(told, means_replica).map(|role| {
+        let instead = match role {
+            Role::Replica(_) => "replicaof under [redis.directives] keeps it",
+            Role::Primary(_) => "fail over first",
+        };
+        format!("restart pending: {name} {role}; {instead}, or redis-harden apply --restart {name}")
+    })
+}
+
+/// The directives that make a server a replica.
+const REPLICA_OF: [&str; 2] = ["replicaof", "slaveof"];
+
+/// What others have a running server for.
+pub(crate) enum Role<'a> {
+    /// Of which host and port.
+    Replica(String),
+    /// Of how many replicas.
+    Primary(&'a str),
+}
+
+impl std::fmt::Display for Role<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Role::Replica(of) => write!(
+                f,
+                "is a replica of {of}, and would start as a primary of its own"
+            ),
+            Role::Primary(count) => write!(
+                f,
+                "is a primary, and {count} connected replicas would copy its data anew"
+            ),
+        }
+    }
+}
+
+/// The role that a restart would end or disturb, where the next configuration makes it a replica by itself or not.
+pub(crate) fn role_lost(told: &Told, means_replica: bool) -> Option<Role<'_>> {
+    let field = |name: &str| told.info.get(name).map(String::as_str);
+    match field("role") {
+        Some("slave") if !means_replica => {
+            let host = field("master_host").unwrap_or("?");
+            let port = field("master_port").unwrap_or("?");
+            Some(Role::Replica(format!("{host}:{port}")))
+        }
+        Some("master") => field("connected_slaves")
+            .filter(|count| *count != "0")
+            .map(Role::Primary),
+        _ => None,
+    }
+}
+
+/// Whether a configuration makes its server a replica.
+pub(crate) fn makes_replica(conf: &str) -> bool {
+    let lines = config::parse(conf);
+    lines
         .iter()
-        .any(|key| policy.redis.directives.contains_key(*key));
-    if field("role") == Some("slave") && !means_replica && !policy.service.restart_is_named {
-        let host = field("master_host").unwrap_or("?");
-        let port = field("master_port").unwrap_or("?");
-        return Some(format!(
-            "restart pending: {name} is a replica of {host}:{port}, and would start as a primary of its own; replicaof under [redis.directives] keeps it, or redis-harden apply --restart {name}"
-        ));
-    }
-    let replicas: u32 = field("connected_slaves")
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0);
-    if field("role") == Some("master") && replicas > 0 && !policy.service.restart_is_named {
-        return Some(format!(
-            "restart pending: {name} is a primary, and {replicas} connected replicas would copy its data anew; fail over first, or redis-harden apply --restart {name}"
-        ));
-    }
-    None
+        .any(|(name, _)| REPLICA_OF.contains(&name.as_str()))
 }
 
 /// `dbN` of INFO keyspace.
@@ -210,8 +253,11 @@ pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
     };
     let mut connection = open(sight, known)?;
     let held = hold(&mut connection).map_err(fail)?;
-    save_now(&mut connection, known).map_err(fail)?;
-    let saved = held.map_or(Ok(()), |held| base::has_all(sight, known, told, held));
+    let saved = save_now(&mut connection, known).map_err(fail);
+    let saved = saved.and_then(|()| match held {
+        Some(held) => base::has_all(sight, known, told, held),
+        None => Ok(()),
+    });
     release(&mut connection).map_err(fail)?;
     saved?;
     match saves(told) {

@@ -60,6 +60,12 @@ impl fmt::Display for Setting {
             Setting::ServerSysctl { instance, key } => {
                 write!(f, "running {instance}: sysctl {key}")
             }
+            Setting::UnlistedPeers(instance) => {
+                write!(
+                    f,
+                    "running {instance}: primary and replicas in no network of the policy"
+                )
+            }
             Setting::Refusals(instance) => write!(f, "running {instance}: refused clients"),
             Setting::HugePageSizes => write!(f, "sizes of huge pages for everybody"),
             Setting::TmpfilesRivals { path, .. } => {

@@ -40,6 +40,9 @@ impl Setting {
                 format!("{}, in the server's network namespace", kernel::path(key).display())
             }
             Setting::Refusals(_) => "ACL LOG".to_owned(),
+            Setting::UnlistedPeers(_) => {
+                "INFO replication, against firewall.allow and firewall.peers".to_owned()
+            }
             Setting::HugePageSizes => format!("{}/hugepages-*kB/enabled", kernel::HUGE_PAGES_DIR),
             Setting::TmpfilesRivals { .. } => "the files of tmpfiles.d(5)".to_owned(),
             Setting::UserId(_) => "/etc/passwd".to_owned(),

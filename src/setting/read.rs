@@ -2,8 +2,9 @@
 
 use super::{
     Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, effective,
-    file, firewall, kernel, live, measure, package, planted, ports, rotation, scripts, secret,
-    sentinel, server, service, strangers, strays, sysctl_d, tls, tmpfiles, traces, unit, users,
+    file, firewall, kernel, live, measure, package, peers, planted, ports, rotation, scripts,
+    secret, sentinel, server, service, strangers, strays, sysctl_d, tls, tmpfiles, traces, unit,
+    users,
 };
 
 impl Setting {
@@ -67,6 +68,7 @@ impl Setting {
             Setting::Users { .. }
             | Setting::Modules(_)
             | Setting::Refusals(_)
+            | Setting::UnlistedPeers(_)
             | Setting::Cluster { .. }
             | Setting::Anonymous(_) => true,
             _ => false,
@@ -132,6 +134,7 @@ impl Setting {
             Setting::Users { instance, what } => users::read(sight, instance, *what),
             Setting::ServerSysctl { instance, key } => server::read_sysctl(sight, instance, key),
             Setting::Refusals(instance) => server::read_refusals(sight, instance),
+            Setting::UnlistedPeers(instance) => peers::read(sight, instance),
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
             Setting::Sentinel { path, what } => sentinel::read(sight, path, *what),

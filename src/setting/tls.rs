@@ -9,7 +9,7 @@ mod reload;
 
 use super::{Reading, Sight};
 use crate::facts::{Facts, View};
-use crate::host::HostError;
+use crate::host::{Host, HostError};
 use crate::redis::remote::{Handshake, Takes};
 use crate::redis::{Told, served};
 use crate::value::Value;
@@ -18,6 +18,7 @@ pub use files::Tls;
 pub(super) use reload::reload;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::Path;
 use x509_parser::error::X509Error;
 
 /// Versions that RFC 8996 retired, and SSL.
@@ -220,6 +221,20 @@ fn weak_ciphers(list: &str) -> Vec<String> {
         parts.any(|part| WEAK.contains(&part))
     };
     added.filter(is_weak).map(str::to_owned).collect()
+}
+
+/// Why no peer would take a pair that a server is about to start with; of what cannot be read here, the server judges.
+pub(crate) fn unfit(host: &Host, certificate: &Path, key: &Path) -> Option<&'static str> {
+    let ders = certificate::load(host, certificate).ok()?;
+    let leaf = certificate::parse(ders.first()?).ok()?;
+    let now = host.now().as_second();
+    if key::matches(host, key, &leaf).is_ok_and(|matches| !matches) {
+        return Some("has another key than the one beside it");
+    }
+    if leaf.validity().not_after.timestamp() < now {
+        return Some("has expired");
+    }
+    (leaf.validity().not_before.timestamp() > now).then_some("is not valid yet")
 }
 
 /// By a handshake on this host.

@@ -174,7 +174,10 @@ pub fn stop(host: &Host, places: &Places, timeout: Duration) -> HostResult<()> {
     if wait_gone(&process, timeout)? {
         return Ok(());
     }
-    let cause = format!("it still runs after {} s", timeout.as_secs());
+    let why = state::read_at(host, places)?.map(|report| report.note);
+    let why = why.filter(|note| !note.is_empty());
+    let why = why.map_or(String::new(), |note| format!(": {note}"));
+    let cause = format!("it still runs after {} s{why}", timeout.as_secs());
     Err(HostError::refused(doing(), cause))
 }
 

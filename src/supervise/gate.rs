@@ -2,10 +2,15 @@
 //! With `appendonly yes` Redis reads only the append-only file; a snapshot beside it is ignored, and overwritten at the next save.
 //! Refusing changes nothing; what it refuses is for `apply`, or for a person, to put right.
 
+mod beyond;
+mod sweep;
+
 use super::settings::Settings;
 use crate::host::{Host, HostError, HostResult, Stat};
 use crate::redis::{config, rdb};
+use beyond::Directives;
 use std::path::{Path, PathBuf};
+pub(super) use sweep::sweep;
 
 /// Where a configuration says that the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,10 +229,17 @@ pub(crate) fn danger(layout: &Layout, found: &Found, left: Left) -> Option<Strin
     })
 }
 
-/// Refuses a start that would lose data.
-pub(super) fn pass(host: &Host, settings: &Settings, left: Left) -> HostResult<()> {
+/// Refuses a start that would lose data. `replicas` had their data from the last server that this supervisor ran.
+pub(super) fn pass(host: &Host, settings: &Settings, left: Left, replicas: u32) -> HostResult<()> {
+    let conf = host.read(&settings.config)?.unwrap_or_default();
+    let directives = Directives::parse(&String::from_utf8_lossy(&conf));
     let layout = layout(host, settings)?;
-    match danger(&layout, &layout.look(host)?, left) {
+    let of_data = danger(&layout, &layout.look(host)?, left);
+    let why = match of_data {
+        Some(why) => Some(why),
+        None => beyond::danger(host, &layout, &directives, replicas)?,
+    };
+    match why {
         Some(why) => Err(HostError::refused(
             format!("starting {}", settings.server.display()),
             why,

@@ -1,7 +1,11 @@
 //! What the supervisor decides: (machine, event, now) → (machine, actions). It touches nothing and never gives up on a data store.
 
+mod hang;
+mod ladder;
 mod phase;
 
+pub use hang::Pulse;
+pub use ladder::Rung;
 pub use phase::{Phase, TRANSITIONS, allowed};
 
 use super::probe::Answer;
@@ -14,8 +18,8 @@ use std::time::Duration;
 /// Time since the supervisor began, by a clock that only goes forward.
 pub type Moment = Duration;
 
-/// SIGTERM is a request that Redis may refuse ("Writing initial AOF, can't exit"), so it is repeated.
-const REPEAT: Duration = Duration::from_secs(1);
+/// So many ends without a longer time ready between them.
+const LOOP: u32 = 3;
 
 /// So many unanswered probes in a row mean that it is not ready; fewer are a slow command.
 const SILENT: u32 = 3;
@@ -25,6 +29,10 @@ const SILENT: u32 = 3;
 pub enum Event {
     /// The probe has an answer, or none.
     Answer(Answer),
+    /// Whether an end without a save would lose what the server holds.
+    Unsaved(bool),
+    /// What a server that does not answer was seen to do.
+    Pulse(Pulse),
     /// The server ended.
     Exited(Exit),
     /// The server ended, and said that its configuration is at fault.
@@ -44,8 +52,14 @@ pub enum Event {
 pub enum Action {
     /// Start the server.
     Spawn,
-    /// Ask it to end.
+    /// Ask it to end, and wake it where somebody has stopped it.
     Terminate,
+    /// End the script or function that keeps it busy.
+    Unblock,
+    /// Have it leave without a save.
+    Leave,
+    /// Keep what can be seen of it.
+    Dump,
     /// End it.
     Kill,
     /// The supervisor ends with this exit code.
@@ -72,6 +86,10 @@ pub struct Limits {
     pub backoff: Duration,
     pub backoff_max: Duration,
     pub backoff_reset: Duration,
+    /// `None`: whatever it does, it is never replaced.
+    pub hang_timeout: Option<Duration>,
+    /// Whether a stop may lose what was not saved.
+    pub data_loss: bool,
 }
 
 /// The whole of what is remembered.
@@ -87,6 +105,18 @@ pub struct Machine {
     ready_since: Option<Moment>,
     note: String,
     last_exit: Option<String>,
+    silent_since: Option<Moment>,
+    stuck_since: Option<Moment>,
+    /// Why it is being replaced: it hangs.
+    hung: bool,
+    /// Whether it holds what is nowhere else, as far as it has told.
+    unsaved: Option<bool>,
+    /// Whether it has served: one that is only loading holds nothing of its own.
+    served: bool,
+    /// Whether a script keeps it from ending, and whether it answers at all, by its last word.
+    blocked: bool,
+    answers: bool,
+    rung: Option<Rung>,
 }
 
 impl Machine {
@@ -103,6 +133,14 @@ impl Machine {
             ready_since: None,
             note: String::new(),
             last_exit: None,
+            silent_since: None,
+            stuck_since: None,
+            hung: false,
+            unsaved: None,
+            served: false,
+            blocked: false,
+            answers: false,
+            rung: None,
         };
         (machine, vec![Action::Spawn])
     }
@@ -112,6 +150,11 @@ impl Machine {
         self.forgive(now);
         let actions = match event {
             Event::Answer(answer) => self.answered(&answer, now),
+            Event::Unsaved(unsaved) => {
+                self.unsaved = Some(unsaved);
+                Vec::new()
+            }
+            Event::Pulse(pulse) => self.pulse(pulse, now),
             Event::Exited(exit) => self.exited(exit, now, jitter),
             Event::Rejected(exit) => self.rejected(exit, now, jitter),
             Event::NotSpawned(why) => self.not_spawned(why, now, jitter),
@@ -153,7 +196,18 @@ impl Machine {
         self.last_exit.as_deref()
     }
 
+    /// Whether it ends again and again.
+    pub fn is_looping(&self) -> bool {
+        self.crashes >= LOOP
+    }
+
     fn answered(&mut self, answer: &Answer, now: Moment) -> Vec<Action> {
+        let silent = matches!(answer, Answer::Timeout | Answer::Refused(_));
+        if !silent {
+            (self.silent_since, self.stuck_since) = (None, None);
+        }
+        self.blocked = matches!(answer, Answer::Busy(_));
+        self.answers = !silent;
         if !matches!(self.phase, Starting | Loading | Ready | Busy) {
             return Vec::new();
         }
@@ -166,6 +220,7 @@ impl Machine {
         };
         self.silent = 0;
         self.note = answer.words().to_owned();
+        self.served |= next != Loading;
         if next != self.phase {
             self.go(next, now);
             self.wake = None;
@@ -176,6 +231,7 @@ impl Machine {
 
     fn unanswered(&mut self, answer: &Answer, now: Moment) -> Vec<Action> {
         self.silent = self.silent.saturating_add(1);
+        self.silent_since.get_or_insert(now);
         if self.phase == Ready && self.silent >= SILENT {
             self.note = answer.words().to_owned();
             self.ready_since = None;
@@ -264,6 +320,9 @@ impl Machine {
         self.go(Starting, now);
         self.restarts = self.restarts.saturating_add(1);
         self.silent = 0;
+        (self.silent_since, self.stuck_since) = (None, None);
+        (self.hung, self.served, self.blocked, self.answers) = (false, false, false, false);
+        self.unsaved = None;
         self.note.clear();
         self.wake = Some(now + self.limits.start_timeout);
         vec![Action::Spawn]
@@ -294,22 +353,6 @@ impl Machine {
                 Vec::new()
             }
         }
-    }
-
-    fn end(&mut self, phase: Phase, now: Moment) -> Vec<Action> {
-        self.go(phase, now);
-        self.wake = Some(now + REPEAT.min(self.limits.stop_timeout));
-        vec![Action::Terminate]
-    }
-
-    fn insist(&mut self, now: Moment) -> Vec<Action> {
-        let deadline = self.since + self.limits.stop_timeout;
-        if now >= deadline {
-            self.wake = Some(now + REPEAT);
-            return vec![Action::Kill];
-        }
-        self.wake = Some((now + REPEAT).min(deadline));
-        vec![Action::Terminate]
     }
 
     fn go(&mut self, to: Phase, now: Moment) {

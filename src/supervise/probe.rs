@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 /// How long a reply may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A line that is longer is not one of Redis's.
-const LONGEST: usize = 4096;
+/// An answer that is longer is not one of Redis's to these questions.
+const LONGEST: usize = 16 << 10;
 
 /// What came of one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,29 @@ pub enum Answer {
     Refused(String),
 }
 
+/// What is sent after a PING, in the same breath. Only the PING says how the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Also {
+    Nothing,
+    /// `INFO persistence` and `INFO replication`.
+    Persistence,
+    /// What may end whatever keeps it busy, as long as that has written nothing.
+    Unblock,
+    /// An end without a last save.
+    Leave,
+}
+
+impl Also {
+    fn commands(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Also::Nothing => &[],
+            Also::Persistence => &[&["INFO", "persistence"], &["INFO", "replication"]],
+            Also::Unblock => &[&["SCRIPT", "KILL"], &["FUNCTION", "KILL"]],
+            Also::Leave => &[&["SHUTDOWN", "NOSAVE", "NOW", "FORCE"]],
+        }
+    }
+}
+
 /// Where the server listens.
 #[derive(Clone, Debug)]
 enum Target {
@@ -52,6 +75,9 @@ pub struct Probe {
     auth: Vec<u8>,
     link: Option<Link>,
     deadline: Option<Instant>,
+    also: Also,
+    /// What INFO said last.
+    told: Option<String>,
 }
 
 /// An open connection, and what is awaited on it.
@@ -61,10 +87,15 @@ struct Link {
     /// What could not be sent yet: the connection is still being made.
     unsent: Option<Vec<u8>>,
     received: Vec<u8>,
-    /// Reply lines that are still to come.
+    /// Replies that are still to come.
     awaited: usize,
-    /// The first error among the lines so far: AUTH's counts more than what follows from it.
+    /// How many of them say how the server is: AUTH's and PING's.
+    deciding: usize,
+    /// The first error among these so far: AUTH's counts more than what follows from it.
     error: Option<String>,
+    answer: Option<Answer>,
+    /// A text among the others.
+    text: Option<String>,
     /// Whether an earlier probe was answered on it.
     reused: bool,
 }
@@ -82,16 +113,19 @@ impl Probe {
             auth: command(&["AUTH", "agent", secret]),
             link: None,
             deadline: None,
+            also: Also::Nothing,
+            told: None,
         }
     }
 
     /// Sends a PING. An answer at once is a refusal; else it comes by `hear`, or is `late`.
-    pub fn ask(&mut self, now: Instant) -> Option<Answer> {
+    pub fn ask(&mut self, also: Also, now: Instant) -> Option<Answer> {
         self.deadline = Some(now + PATIENCE);
+        self.also = also;
         let sent = match &mut self.link {
             // The last PING is not answered yet: waiting on is the question.
             Some(link) if link.awaited > 0 => return None,
-            Some(link) => link.send(command(&["PING"]), 1),
+            Some(link) => link.send(question(also), 1, also),
             None => self.connect(),
         };
         match sent {
@@ -119,11 +153,13 @@ impl Probe {
 
     /// Takes what the descriptor has. `None`: more is to come.
     pub fn hear(&mut self) -> Option<Answer> {
-        let answer = match self.link.as_mut()?.hear() {
+        let link = self.link.as_mut()?;
+        let answer = match link.hear() {
             Ok(answer) => answer?,
             Err(_) if self.was_reused() => return self.again(),
             Err(e) => return Some(self.refused(e)),
         };
+        self.told = self.link.as_mut().and_then(|link| link.text.take());
         self.deadline = None;
         Some(answer)
     }
@@ -141,6 +177,12 @@ impl Probe {
     pub fn forget(&mut self) {
         self.link = None;
         self.deadline = None;
+        self.told = None;
+    }
+
+    /// What INFO has said since this was asked last.
+    pub fn take_told(&mut self) -> Option<String> {
+        self.told.take()
     }
 
     fn was_reused(&self) -> bool {
@@ -159,7 +201,8 @@ impl Probe {
     fn refused(&mut self, e: Errno) -> Answer {
         // At maxclients Redis says so and closes: what it said comes first.
         let said = self.link.as_mut().and_then(|link| link.error.take());
-        self.forget();
+        self.link = None;
+        self.deadline = None;
         match said {
             Some(line) => classify(&line),
             None => Answer::Refused(e.desc().to_lowercase()),
@@ -173,15 +216,18 @@ impl Probe {
             unsent: None,
             received: Vec::new(),
             awaited: 0,
+            deciding: 0,
             error: None,
+            answer: None,
+            text: None,
             reused: false,
         };
-        let hello = [self.auth.as_slice(), &command(&["PING"])].concat();
+        let hello = [self.auth.as_slice(), &question(self.also)].concat();
         if connected {
-            link.send(hello, 2)?;
+            link.send(hello, 2, self.also)?;
         } else {
+            link.await_replies(2, self.also);
             link.unsent = Some(hello);
-            link.awaited = 2;
         }
         self.link = Some(link);
         Ok(())
@@ -231,9 +277,20 @@ impl Target {
 }
 
 impl Link {
-    fn send(&mut self, bytes: Vec<u8>, replies: usize) -> Result<(), Errno> {
-        self.awaited = replies;
-        match send(self.socket.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL) {
+    /// `deciding` replies say how it is, and then come those to `also`.
+    fn await_replies(&mut self, deciding: usize, also: Also) {
+        self.deciding = deciding;
+        self.awaited = deciding + also.commands().len();
+        (self.answer, self.text) = (None, None);
+    }
+
+    fn send(&mut self, bytes: Vec<u8>, deciding: usize, also: Also) -> Result<(), Errno> {
+        self.await_replies(deciding, also);
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        match send(self.socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
             Ok(_) => Ok(()),
             // Closed by the server on accept, with the reason waiting to be read.
             Err(Errno::EPIPE) if !self.reused => Ok(()),
@@ -244,7 +301,7 @@ impl Link {
     fn hear(&mut self) -> Result<Option<Answer>, Errno> {
         if let Some(bytes) = self.unsent.take() {
             match Errno::from_raw(getsockopt(&self.socket, SocketError)?) {
-                Errno::UnknownErrno => self.send(bytes, 2)?,
+                Errno::UnknownErrno => self.write(&bytes)?,
                 e => return Err(e),
             }
             return Ok(None);
@@ -262,25 +319,63 @@ impl Link {
         Ok(self.judge())
     }
 
-    /// The answer, once all awaited lines are there.
+    /// The answer, once all awaited replies are there.
     fn judge(&mut self) -> Option<Answer> {
-        while let Some(end) = self.received.iter().position(|b| *b == b'\n') {
-            let line: Vec<u8> = self.received.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            self.awaited = self.awaited.saturating_sub(1);
-            if line.starts_with('-') && self.error.is_none() {
-                self.error = Some(line);
-            } else if self.awaited == 0 && self.error.is_none() {
-                self.reused = true;
-                return Some(classify(&line));
+        while let Some(reply) = (self.awaited > 0).then(|| self.reply()).flatten() {
+            self.awaited -= 1;
+            match (self.deciding.checked_sub(1), reply) {
+                (None, Reply::Text(text)) => self.text.get_or_insert_default().push_str(&text),
+                (None, Reply::Line(_)) => {}
+                (Some(left), reply) => {
+                    self.deciding = left;
+                    self.decide(reply);
+                }
             }
         }
         if self.awaited > 0 {
             return None;
         }
         self.reused = true;
-        self.error.take().map(|line| classify(&line))
+        let failed = self.error.take().map(|line| classify(&line));
+        failed.or(self.answer.take())
     }
+
+    fn decide(&mut self, reply: Reply) {
+        let (Reply::Line(line) | Reply::Text(line)) = reply;
+        if line.starts_with('-') && self.error.is_none() {
+            self.error = Some(line);
+        } else if self.deciding == 0 {
+            self.answer = Some(classify(&line));
+        }
+    }
+
+    /// The next whole reply.
+    fn reply(&mut self) -> Option<Reply> {
+        let end = self.received.iter().position(|b| *b == b'\n')?;
+        let line = String::from_utf8_lossy(self.received.get(..end)?)
+            .trim_end()
+            .to_owned();
+        let length = line.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
+        let Some(length) = length else {
+            self.received.drain(..=end);
+            return Some(Reply::Line(line));
+        };
+        let (start, end) = (end + 1, (end + 1).checked_add(length)?);
+        let text = String::from_utf8_lossy(self.received.get(start..end)?).into_owned();
+        let whole = end + b"\r\n".len();
+        (self.received.len() >= whole).then(|| {
+            self.received.drain(..whole);
+            Reply::Text(text)
+        })
+    }
+}
+
+/// A reply of the kinds that are asked for.
+enum Reply {
+    /// A status, an error or a number.
+    Line(String),
+    /// A bulk string.
+    Text(String),
 }
 
 /// What a reply line says.
@@ -293,6 +388,12 @@ fn classify(line: &str) -> Answer {
         Some("-MISCONF") => Answer::Misconf(text),
         _ => Answer::Error(text),
     }
+}
+
+/// A PING, and what is asked with it.
+fn question(also: Also) -> Vec<u8> {
+    let others = also.commands().iter().flat_map(|words| command(words));
+    command(&["PING"]).into_iter().chain(others).collect()
 }
 
 /// A command in RESP.

@@ -259,20 +259,31 @@ pub fn blames_configuration(words: &str) -> bool {
     any(&FAULTS) && !any(&PASSING)
 }
 
+/// The end of a log since it had this size, no longer than that.
+pub fn log_end(path: &Path, since: u64, longest: u64) -> String {
+    open_log(path)
+        .map(|file| end(&file, since, longest))
+        .unwrap_or_default()
+}
+
 fn open_log(path: &Path) -> io::Result<File> {
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
     File::options().read(true).custom_flags(flags).open(path)
 }
 
-fn tail(file: &File, since: u64) -> String {
+fn end(file: &File, since: u64, longest: u64) -> String {
     let size = file.metadata().map(|m| m.len()).unwrap_or(0);
     // A log that has become shorter is another one.
     let since = if since > size { 0 } else { since };
-    let start = size.saturating_sub(TAIL).max(since);
+    let start = size.saturating_sub(longest).max(since);
     let mut buffer = vec![0; usize::try_from(size - start).unwrap_or(0)];
     let read = file.read_at(&mut buffer, start).unwrap_or(0);
     buffer.truncate(read);
-    let text = String::from_utf8_lossy(&buffer).into_owned();
+    String::from_utf8_lossy(&buffer).into_owned()
+}
+
+fn tail(file: &File, since: u64) -> String {
+    let text = end(file, since, TAIL);
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)

@@ -3,7 +3,8 @@
 
 use crate::contain::plan::Contain;
 use crate::host::{Host, HostError, HostResult};
-use crate::policy::scalar::{Duration, Name};
+use crate::policy::DataLoss;
+use crate::policy::scalar::{Duration, HangTimeout, Name};
 use crate::redis::live;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -59,6 +60,12 @@ pub struct Settings {
     pub backoff_max: Duration,
     /// Time ready after which the back-off starts over.
     pub backoff_reset: Duration,
+    /// How long one may stay silent while it works; one that does nothing is replaced at once. A file of an earlier version has none.
+    #[serde(default)]
+    pub hang_timeout: HangTimeout,
+    /// Whether a stop may lose what was not saved.
+    #[serde(default)]
+    pub data_loss_on_stop: DataLoss,
     /// Digest of the unit's drop-in, or empty: a change of it is a new generation.
     pub unit_sha256: String,
     /// What widens the sandbox; without it the server has its own files and its own port.
@@ -153,6 +160,8 @@ mod tests {
             backoff: Duration::millis(100),
             backoff_max: Duration::seconds(30),
             backoff_reset: Duration::seconds(60),
+            hang_timeout: HangTimeout::After(Duration::seconds(300)),
+            data_loss_on_stop: DataLoss::Deny,
             unit_sha256: String::new(),
             contain: Contain::default(),
         }

@@ -45,6 +45,12 @@ pub struct Report {
     /// Its sandbox, layer by layer; empty while no server runs.
     #[serde(default)]
     pub layers: Vec<Layer>,
+    /// Whether it ends again and again.
+    #[serde(default)]
+    pub crash_loop: bool,
+    /// How far the last end that was asked for had to go.
+    #[serde(default)]
+    pub rung: Option<String>,
 }
 
 /// The state is the redis user's to write.

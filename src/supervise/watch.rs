@@ -1,15 +1,18 @@
-//! The hands of the machine: one thread that polls signals and the probe, tells the machine, and does what it says.
+//! Around the machine: one thread that polls signals and the probe, tells the machine, and has done what it says.
 
-use super::gate;
-use super::lock;
-use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase};
+mod hands;
+mod word;
+
+use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase, Rung};
 use super::notify::Notifier;
-use super::probe::{Answer, Probe};
+use super::outcome;
+use super::probe::{Also, Answer, Probe};
 use super::process::{self, Server};
-use super::settings::{Settings, generation};
-use super::state::{self, Report};
+use super::settings::Settings;
+use super::vitals::Vitals;
 use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
+use crate::policy::DataLoss;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -22,6 +25,9 @@ use std::time::{Duration, Instant};
 
 /// systemd's timeout is moved this far while a load or a stop goes on, which is told at each probe.
 const EXTENSION: Duration = Duration::from_secs(30);
+
+/// How often a server that serves is asked whether its data is on the disk.
+const ACCOUNT: Duration = Duration::from_secs(10);
 
 /// What the loop works with; all of it was made before root was left.
 pub(super) struct Inputs<'a> {
@@ -47,6 +53,14 @@ pub(super) struct Watch<'a> {
     log_size: u64,
     probe: Probe,
     probe_at: Moment,
+    /// What is asked with the next PING, where the machine has said so.
+    also: Option<Also>,
+    account_at: Moment,
+    /// Of the server that ran last.
+    replicas: u32,
+    vitals: Vitals,
+    /// How the last server ended, in words for a person.
+    ended: Option<String>,
     signals: SignalFd,
     notifier: Notifier,
     told_ready: bool,
@@ -70,6 +84,11 @@ impl<'a> Watch<'a> {
             layers: Vec::new(),
             log_size: 0,
             probe_at: Duration::ZERO,
+            also: None,
+            account_at: Duration::ZERO,
+            replicas: 0,
+            vitals: Vitals::default(),
+            ended: None,
             signals,
             told_ready: false,
             end: None,
@@ -159,11 +178,28 @@ impl<'a> Watch<'a> {
                 .map(|log| process::log_tail_since(log, self.log_size))
                 .unwrap_or_default();
         }
-        if self.machine.phase() == Phase::Stopping {
-            tracing::info!(pid = server.pid().as_raw(), %exit, "the server has ended");
-        } else {
-            tracing::warn!(pid = server.pid().as_raw(), %exit, words = self.last_words, "the server has ended");
+        let asked = matches!(self.machine.phase(), Phase::Stopping | Phase::Replacing);
+        let words = match asked {
+            true => exit.to_string(),
+            false => outcome::of(exit, &self.last_words),
+        };
+        match asked {
+            true => tracing::info!(
+                pid = server.pid().as_raw(),
+                exit = words,
+                "the server has ended"
+            ),
+            false => {
+                tracing::warn!(
+                    pid = server.pid().as_raw(),
+                    exit = words,
+                    words = self.last_words,
+                    "the server has ended"
+                );
+                self.keep_crash(&words);
+            }
         }
+        self.ended = Some(words);
         self.tell(match process::blames_configuration(&self.last_words) {
             true => Event::Rejected(exit),
             false => Event::Exited(exit),
@@ -175,22 +211,58 @@ impl<'a> Watch<'a> {
         let now = Instant::now();
         let answer = match self.probe.deadline() {
             Some(_) => self.probe.hear().or_else(|| self.probe.late(now)),
-            None if self.probes() && self.now() >= self.probe_at => self.probe.ask(now),
+            None if self.probes() && self.now() >= self.probe_at => {
+                let also = self.question();
+                self.probe.ask(also, now)
+            }
             None => None,
         };
         if let Some(answer) = answer {
             self.tell(Event::Answer(answer.clone()));
+            self.account();
+            self.feel(&answer);
             self.probe_at = self.now() + self.pause(&answer);
             self.extend();
         }
     }
 
+    /// What is asked with this PING.
+    fn question(&mut self) -> Also {
+        if let Some(also) = self.also.take() {
+            return also;
+        }
+        let serves = matches!(self.machine.phase(), Phase::Ready | Phase::Busy);
+        let stops = self.machine.phase() == Phase::Stopping;
+        let due = serves && self.now() >= self.account_at;
+        if !(stops || due) {
+            return Also::Nothing;
+        }
+        self.account_at = self.now() + ACCOUNT;
+        Also::Persistence
+    }
+
+    /// Takes what was said of the data.
+    fn account(&mut self) {
+        if let Some(told) = self.probe.take_told() {
+            self.replicas = outcome::replicas(&told);
+            self.tell(Event::Unsaved(outcome::holds_unsaved(&told)));
+        }
+    }
+
+    /// Looks at one that does not answer.
+    fn feel(&mut self, answer: &Answer) {
+        match (&self.server, answer) {
+            (Some(server), Answer::Timeout) => {
+                let pulse = self.vitals.look(self.inputs.host, server.pid());
+                self.tell(Event::Pulse(pulse));
+            }
+            _ => self.vitals.forget(),
+        }
+    }
+
     fn probes(&self) -> bool {
         let phase = self.machine.phase();
-        matches!(
-            phase,
-            Phase::Starting | Phase::Loading | Phase::Ready | Phase::Busy
-        )
+        !matches!(phase, Phase::BackingOff | Phase::Stopped | Phase::Refused)
     }
 
     /// Quick while somebody waits for the start, once a second afterwards.
@@ -206,169 +278,44 @@ impl<'a> Watch<'a> {
     }
 
     fn extend(&self) {
-        if self.machine.phase() == Phase::Loading {
+        if matches!(self.machine.phase(), Phase::Loading | Phase::Stopping) {
             self.notifier.extend(EXTENSION);
         }
     }
 
     fn tell(&mut self, event: Event) {
-        let before = (self.machine.phase(), self.machine.restarts());
+        let before = self.outside();
         let (next, actions) = self.machine.clone().step(event, self.now(), jitter());
         self.machine = next;
         self.perform(actions);
-        if before != (self.machine.phase(), self.machine.restarts()) {
+        if before != self.outside() {
             self.publish();
         }
+    }
+
+    /// What others are told of.
+    fn outside(&self) -> (Phase, u32, Option<Rung>, bool) {
+        let machine = &self.machine;
+        let blocked = machine.phase() == Phase::Stopping && !machine.note().is_empty();
+        (machine.phase(), machine.restarts(), machine.rung(), blocked)
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Spawn => self.spawn(),
-                Action::Terminate => self.signal(Signal::SIGTERM),
+                Action::Terminate => {
+                    // One that somebody has stopped takes no SIGTERM.
+                    self.signal(Signal::SIGCONT);
+                    self.signal(Signal::SIGTERM);
+                }
+                Action::Unblock => self.also = Some(Also::Unblock),
+                Action::Leave => self.also = Some(Also::Leave),
+                Action::Dump => self.keep_hang(),
                 Action::Kill => self.signal(Signal::SIGKILL),
                 Action::Finish(code) => self.end = Some(Ok(code)),
                 Action::Refuse => self.end = Some(Err(self.refusal())),
             }
-        }
-    }
-
-    fn spawn(&mut self) {
-        self.probe.forget();
-        self.probe_at = self.now();
-        let log = self.inputs.settings.log_file.as_deref();
-        self.log_size = log.map_or(0, process::log_size);
-        let started = self.read_generation().and_then(|generation| {
-            self.generation = generation;
-            self.pass_gate()?;
-            Server::spawn(self.inputs.settings, self.inputs.lock)
-        });
-        match started {
-            Ok(server) => {
-                tracing::info!(
-                    pid = server.pid().as_raw(),
-                    restarts = self.machine.restarts(),
-                    "the server is started"
-                );
-                self.layers = self.layers_of(&server);
-                self.server = Some(server);
-            }
-            Err(e) => {
-                self.last_words = e.to_string();
-                tracing::warn!(error = %e, "the server could not be started");
-                let why = format!("not started: {}", e.cause);
-                self.tell(match e.errno {
-                    Some(errno) if may_pass(errno) => Event::NotSpawned(why),
-                    _ => Event::NotStartable(why),
-                });
-            }
-        }
-    }
-
-    /// Which layers of the sandbox hold; each that does not is worth a line of the log.
-    fn layers_of(&self, server: &Server) -> Vec<Layer> {
-        let layers = server.layers(self.inputs.host).unwrap_or_else(|e| {
-            tracing::warn!(error = %e, "it is not known which layers of the sandbox hold");
-            Vec::new()
-        });
-        for layer in layers.iter().filter(|layer| !layer.holds) {
-            tracing::warn!(layer = %layer.name, note = layer.note, "the sandbox lacks a layer");
-        }
-        layers
-    }
-
-    /// What was left is forgotten once a server may write: only its own clean end says anything new.
-    fn pass_gate(&self) -> HostResult<()> {
-        let (host, settings) = (self.inputs.host, self.inputs.settings);
-        let left = lock::left(self.inputs.lock)
-            .map_err(|e| HostError::new("reading what the last server left", e))?;
-        gate::pass(host, settings, left)?;
-        lock::note(self.inputs.lock, gate::before(host, settings)?)
-    }
-
-    fn note_what_it_left(&self) {
-        let (host, settings) = (self.inputs.host, self.inputs.settings);
-        let noted = lock::left(self.inputs.lock)
-            .map_err(|e| HostError::new("reading what was noted at the start", e));
-        let left = noted.and_then(|noted| gate::after(host, settings, noted));
-        if let Err(e) = left.and_then(|left| lock::note(self.inputs.lock, left)) {
-            // The next start then cannot tell that another server has saved there.
-            tracing::warn!(error = %e, "what the server left was not noted");
-        }
-    }
-
-    fn read_generation(&self) -> HostResult<String> {
-        let read = |path: &Path| {
-            self.inputs.host.read(path)?.ok_or_else(|| {
-                let doing = format!("reading {}", path.display());
-                HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
-            })
-        };
-        let settings = self.inputs.settings;
-        let (conf, acl) = (read(&settings.config)?, read(&settings.acl_file)?);
-        Ok(generation(&conf, &acl, &read(self.inputs.settings_file)?))
-    }
-
-    fn signal(&self, signal: Signal) {
-        tracing::debug!(%signal, "to the server");
-        if let Some(server) = &self.server
-            && let Err(e) = server.signal(signal)
-        {
-            tracing::warn!(error = %e, "the server was not signalled");
-        }
-    }
-
-    fn refusal(&self) -> HostError {
-        let exit = self.machine.last_exit().unwrap_or("it has ended");
-        let server = self.inputs.settings.server.display();
-        let config = self.inputs.settings.config.display();
-        HostError::refused(
-            format!("starting {server} {config}"),
-            format!("{exit}: {}", self.last_words),
-        )
-    }
-
-    /// Tells systemd, the log and root what changed.
-    fn publish(&mut self) {
-        let phase = self.machine.phase();
-        tracing::info!(state = %phase, note = self.machine.note(), "state");
-        match phase {
-            Phase::Ready if !self.told_ready => {
-                self.notifier.ready();
-                self.told_ready = true;
-            }
-            Phase::Stopping => {
-                self.notifier.stopping();
-                self.notifier
-                    .extend(self.inputs.settings.stop_timeout.std() + EXTENSION);
-            }
-            _ => {}
-        }
-        self.notifier
-            .status(format!("{phase} {}", self.machine.note()).trim_end());
-        if let Err(e) = state::write(self.inputs.host, self.inputs.settings, &self.report()) {
-            // Redis serves all the same; only `status` is blind.
-            tracing::warn!(error = %e, "the state was not written");
-        }
-    }
-
-    fn report(&self) -> Report {
-        let phase = self.machine.phase();
-        let words = |exit: &str| format!("{exit}\n{}", self.last_words).trim_end().to_owned();
-        Report {
-            schema: 1,
-            instance: self.inputs.settings.instance.to_string(),
-            state: phase,
-            since: self.inputs.host.now().to_string(),
-            supervisor_pid: std::process::id().cast_signed(),
-            server_pid: self.server.as_ref().map(|server| server.pid().as_raw()),
-            generation: self.generation.clone(),
-            restarts: self.machine.restarts(),
-            last_exit: self.machine.last_exit().map(words),
-            nofile: self.inputs.nofile,
-            ready: phase == Phase::Ready,
-            note: self.machine.note().to_owned(),
-            layers: self.layers.clone(),
         }
     }
 }
@@ -380,6 +327,8 @@ fn limits(settings: &Settings) -> Limits {
         backoff: settings.backoff.std(),
         backoff_max: settings.backoff_max.std(),
         backoff_reset: settings.backoff_reset.std(),
+        hang_timeout: settings.hang_timeout.std(),
+        data_loss: settings.data_loss_on_stop == DataLoss::Allow,
     }
 }
 
@@ -395,20 +344,6 @@ fn take_signals() -> Result<SignalFd, Errno> {
     }
     mask.thread_block()?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-}
-
-/// Whether the same start may succeed later: something of the host's ran out.
-fn may_pass(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::EAGAIN
-            | Errno::ENOMEM
-            | Errno::EMFILE
-            | Errno::ENFILE
-            | Errno::ENOSPC
-            | Errno::EIO
-            | Errno::EINTR
-    )
 }
 
 /// 0 to 1. Without randomness hosts move in step, which is no reason not to move.

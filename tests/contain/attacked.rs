@@ -67,7 +67,7 @@ pub fn a_crash_report_is_complete() {
         .write_all(b"AUTH admin admin\r\nDEBUG SEGFAULT\r\n")
         .unwrap();
     let report = instance.wait_for("new server", |r| r.ready && r.restarts == 1);
-    assert_eq!(report.last_exit.unwrap().lines().next(), Some("SIGSEGV"));
+    assert!(report.last_exit.unwrap().starts_with("SIGSEGV"));
     let told = instance.output();
     for part in [
         "STACK TRACE",

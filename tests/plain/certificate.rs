@@ -1,6 +1,6 @@
 //! A certificate that was renewed in its file: an apply has the server read it, and nobody is disconnected.
 
-use super::machine::{BINARY, apply, bare, policy, redis, secret, wait_until};
+use super::machine::{BINARY, apply, bare, guarded, policy, redis, secret, wait_until};
 use super::processes::server_starts;
 use crate::support::disk::Ran;
 use crate::support::plain::Plain;
@@ -67,12 +67,14 @@ fn a_renewed_certificate_reaches_the_running_server_and_a_wrong_one_does_not() {
     policy(
         &plain,
         &format!(
-            "[redis.directives]\ntls-port = {PORT}\ntls-cert-file = \"{CERTIFICATE}\"\ntls-key-file = \"{KEY}\"\n\
+            "[redis]\nbind = [\"0.0.0.0\"]\n[firewall]\nallow = [\"10.0.0.0/8\"]\n[redis.directives]\ntls-port = {PORT}\ntls-cert-file = \"{CERTIFICATE}\"\ntls-key-file = \"{KEY}\"\n\
              tls-ca-cert-file = \"{CERTIFICATE}\"\ntls-auth-clients = \"no\"\n"
         ),
     );
     apply(&plain).ok();
     assert_eq!(trusting(&plain, &first).ok(), "PONG");
+    // The packet filter guards a port that a directive opens, too.
+    assert_eq!(guarded(&plain), [6379, 6390]);
     let starts = server_starts(&plain);
     // One that waits, and is to be answered by the same connection.
     let password = plain.read(&secret("app"));

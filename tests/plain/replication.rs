@@ -1,14 +1,20 @@
 //! Replicas and primaries are told apart, and restarted only where they are named.
 
-use super::machine::{BINARY, applied, apply, bare, policy, redis, secret};
+use super::machine::{BINARY, applied, apply, bare, policy, redis, secret, wait_until};
 
 #[test]
 fn a_replica_is_not_made_a_primary_by_a_restart_that_nobody_named() {
     let plain = applied();
+    policy(&plain, "[redis]\ntcp-backlog = 600\n");
+    apply(&plain).ok();
     plain
         .sh("redis-server --port 7398 --bind 127.0.0.1 --save '' --daemonize yes --dir /tmp --pidfile /tmp/primary.pid")
         .ok();
     redis(&plain, "admin", &["REPLICAOF", "127.0.0.1", "7398"]).ok();
+    let rollback = plain.exec(&[BINARY, "rollback"]);
+    rollback.exits(2);
+    let said = "is a replica of 127.0.0.1:7398, and would start as a primary";
+    assert!(rollback.stderr.contains(said), "{rollback}");
     let role = || {
         let told = redis(&plain, "admin", &["INFO", "replication"]);
         told.ok().lines().nth(1).unwrap_or_default().to_owned()
@@ -62,5 +68,24 @@ fn a_primary_with_replicas_is_restarted_only_where_it_is_named() {
     plain.exec(&[BINARY, "apply", "--restart", "default"]).ok();
     assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
     assert!(apply(&plain).ok().contains("nothing to change"));
+
+    // A rollback restarts it too.
+    policy(&plain, "[redis]\ntcp-backlog = 602\n");
+    plain.exec(&[BINARY, "apply", "--restart", "default"]).ok();
+    wait_until("the replica", || {
+        let told = redis(&plain, "admin", &["INFO", "replication"]);
+        told.ok().contains("connected_slaves:1")
+    });
+    let refused = plain.exec(&[BINARY, "rollback"]);
+    refused.exits(2);
+    assert!(
+        refused.stderr.contains("is a primary, and 1 connected"),
+        "{refused}"
+    );
+    let backlog = || redis(&plain, "admin", &["CONFIG", "GET", "tcp-backlog"]);
+    assert!(backlog().ok().ends_with("602"));
+    plain.exec(&[BINARY, "rollback", "--force"]).ok();
+    assert!(backlog().ok().ends_with("601"));
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
     plain.sh("kill $(cat /tmp/replica/pid)").ok();
 }

@@ -248,3 +248,29 @@ fn a_full_or_read_only_disk_leaves_the_old_state() {
     assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
     assert_eq!(plain.sh("find / -xdev -name '.*.redis-harden.*'").ok(), "");
 }
+
+#[test]
+fn a_redis_server_that_is_a_script_is_never_run_as_root_and_takes_nothing_over() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "1"]).ok();
+    let before = lives(&plain);
+    let script = "#!/bin/sh\nid -u >>/tmp/ids\ntouch /etc/evil 2>/dev/null\nexec sleep 3\n";
+    plain.write("/usr/local/share/script", script.as_bytes(), 0o755);
+    plain
+        .sh("touch /tmp/ids; chmod 666 /tmp/ids
+        for name in redis-server redis-check-rdb redis-check-aof; do
+            rm -f /usr/bin/$name; cp /usr/local/share/script /usr/bin/$name; done")
+        .ok();
+    policy(&plain, "[redis]\ntcp-backlog = 600\n");
+    let refused = apply(&plain);
+    refused.exits(2);
+    println!("{refused}");
+    let ids = plain
+        .sh("sort -u /tmp/ids; ls /etc/evil 2>/dev/null; id -u redis")
+        .ok()
+        .to_owned();
+    let redis_id = plain.exec(&["id", "-u", "redis"]);
+    assert_eq!(ids, format!("{0}\n{0}", redis_id.ok()));
+    assert_eq!(lives(&plain), before, "the server in memory goes on");
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+}

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [(&str, fn()); 24] = [
+pub const ALL: [(&str, fn()); 22] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -80,14 +80,6 @@ pub const ALL: [(&str, fn()); 24] = [
         a_wrong_password_is_alive_and_not_ready,
     ),
     (
-        "a_silent_server_is_reported_and_not_killed",
-        a_silent_server_is_reported_and_not_killed,
-    ),
-    (
-        "a_server_that_does_not_stop_is_killed_at_the_timeout",
-        a_server_that_does_not_stop_is_killed_at_the_timeout,
-    ),
-    (
         "a_detached_supervisor_is_started_waited_for_and_stopped",
         a_detached_supervisor_is_started_waited_for_and_stopped,
     ),
@@ -139,7 +131,8 @@ fn a_killed_server_is_back_within_a_second() {
     println!("  back after {} ms", start.elapsed().as_millis());
     assert!(start.elapsed() < Duration::from_secs(1));
     assert_ne!(after.server_pid, before.server_pid);
-    assert_eq!(after.last_exit.as_deref(), Some("SIGKILL"));
+    let exit = after.last_exit.unwrap();
+    assert!(exit.starts_with("SIGKILL: somebody killed it"), "{exit}");
     assert_eq!(instance.ask("PING"), "+PONG");
 }
 
@@ -509,29 +502,6 @@ fn a_wrong_password_is_alive_and_not_ready() {
     let report = instance.wait_for("busy server", |r| r.state == Phase::Busy);
     assert!(report.note.starts_with("WRONGPASS"), "{}", report.note);
     assert!(!report.ready);
-}
-
-fn a_silent_server_is_reported_and_not_killed() {
-    let mut instance = Instance::new(&[], "");
-    let server = instance.start().server_pid.unwrap();
-    signal(server, SIGSTOP);
-    instance.wait_for("silent server", |r| {
-        r.state == Phase::Busy && r.note == "no answer"
-    });
-    signal(server, SIGCONT);
-    let report = instance.wait_for("ready server", |r| r.ready);
-    assert_eq!((report.server_pid, report.restarts), (Some(server), 0));
-}
-
-fn a_server_that_does_not_stop_is_killed_at_the_timeout() {
-    let mut instance = Instance::new(&[("stop-timeout", "\"2s\"")], "");
-    let server = instance.start().server_pid.unwrap();
-    signal(server, SIGSTOP);
-    let start = Instant::now();
-    signal(instance.supervisor_pid(), SIGTERM);
-    assert_eq!(instance.ended(), 128 + 9);
-    assert!((2000..4000).contains(&start.elapsed().as_millis()));
-    assert!(!runs(server));
 }
 
 fn a_detached_supervisor_is_started_waited_for_and_stopped() {

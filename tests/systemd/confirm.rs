@@ -47,10 +47,17 @@ fn what_nobody_confirms_is_rolled_back_also_over_a_reboot() {
         .exec(&[BINARY, "apply", "--confirm-within", "10m"])
         .ok();
     assert!(has(&machine, 5001));
+    // And the policy, by which it is to be put back, is spoiled.
+    machine.write(
+        "/etc/redis-harden/policy.toml",
+        b"[redis]\nmaxclients = \n",
+        0o644,
+    );
     machine.reboot();
     becomes(&machine, 5000);
     assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
 
+    policy(&machine, 5001);
     machine
         .exec(&[BINARY, "apply", "--confirm-within", "3s"])
         .ok();

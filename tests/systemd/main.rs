@@ -118,17 +118,8 @@ fn systemd_finds_nothing_wrong_with_our_units_and_the_filter_goes_and_comes_with
     let verified = machine.exec(&[&["systemd-analyze", "verify", "--man=no"][..], &units].concat());
     assert_eq!(verified.ok(), "", "systemd-analyze verify: {verified}");
     // The threshold is the exposure times ten. The boot oneshot is not asked: it writes kernel values and files, as apply does.
-    for unit in ["redis-harden-firewall.service", UNIT] {
-        let security = [
-            "systemd-analyze",
-            "security",
-            "--no-pager",
-            "--threshold",
-            "16",
-            unit,
-        ];
-        machine.exec(&security).ok();
-    }
+    exposes(&machine, "redis-harden-firewall.service", "16");
+    exposes(&machine, UNIT, "10");
 
     let table = || machine.exec(&["nft", "list", "table", "inet", "redis_harden"]);
     table().ok();
@@ -152,6 +143,38 @@ fn systemd_finds_nothing_wrong_with_our_units_and_the_filter_goes_and_comes_with
     table().ok();
     let enabled = machine.systemctl(&["is-enabled", "redis-harden-firewall.service"]);
     assert_eq!(enabled.ok(), "enabled");
+}
+
+#[test]
+fn the_unit_of_a_server_on_its_socket_alone_has_no_network() {
+    let machine = with_our_binary();
+    machine.sh("mkdir -p /etc/redis-harden").ok();
+    let policy = b"[redis]\nport = 0\nmaxmemory = \"100mb\"\n";
+    machine.write("/etc/redis-harden/policy.toml", policy, 0o644);
+    machine.exec(&[BINARY, "apply"]).ok();
+    assert_eq!(as_admin(&machine, &["ping"]), "PONG");
+    exposes(&machine, UNIT, "3");
+    let pid = machine.property(UNIT, "MainPID");
+    let links = machine.exec(&["nsenter", "-t", &pid, "-n", "ls", "/sys/class/net"]);
+    println!("{links}");
+    let space = |pid: &str| machine.exec(&["readlink", &format!("/proc/{pid}/ns/net")]);
+    assert_ne!(space(&pid).ok(), space("1").ok());
+    // 2.75 times maxmemory and 256 MiB.
+    let memory = machine.property(UNIT, "MemoryMax");
+    assert_eq!(
+        memory,
+        (100 * 1024 * 1024 / 4 * 11 + (256 << 20)).to_string()
+    );
+    let plan = machine.exec(&[BINARY, "plan"]);
+    assert_eq!(plan.code, 0, "{plan}");
+
+    // What it may have of the machine is another matter than what it is started from.
+    let life = life(&machine);
+    let policy = b"[redis]\nport = 0\nmaxmemory = \"100mb\"\n[memory]\nlimit = \"1gb\"\n";
+    machine.write("/etc/redis-harden/policy.toml", policy, 0o644);
+    machine.exec(&[BINARY, "apply"]).ok();
+    assert_eq!(machine.property(UNIT, "MemoryMax"), (1 << 30).to_string());
+    assert_eq!(self::life(&machine), life, "no restart");
 }
 
 #[test]
@@ -290,6 +313,15 @@ fn with_our_binary() -> Machine {
     let machine = Machine::boot();
     machine.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);
     machine
+}
+
+/// At most this much, in tenths.
+#[track_caller]
+fn exposes(machine: &Machine, unit: &str, tenths: &str) {
+    let security = ["systemd-analyze", "security", "--no-pager", "--threshold"];
+    machine
+        .exec(&[&security[..], &[tenths, unit]].concat())
+        .ok();
 }
 
 fn install(machine: &Machine, packages: &[&str]) {

@@ -114,7 +114,8 @@ impl Held {
     }
 
     /// What the server that came after it has not loaded of it, by its `INFO everything`. What expired or was evicted was loaded;
-    /// where clients have removed keys since, their number says nothing any more, but what the load itself counted does.
+    /// where clients have removed keys since, their number says nothing any more: then what the load counted has to do, or the size of
+    /// the append-only file, though it may have been written anew at the last moment.
     pub(crate) fn missing(self, info: &BTreeMap<String, String>) -> Option<String> {
         if self.replica {
             return None;
@@ -124,19 +125,16 @@ impl Held {
             let loaded = is("rdb_last_load_keys_loaded") + is("rdb_last_load_keys_expired");
             return self.more_than(loaded);
         }
-        if let Some(aof) = self.aof
-            && is("aof_rewrites") == 0
-            && is("aof_current_size") < aof
-        {
-            let now = is("aof_current_size");
-            return Some(format!(
-                "its append-only file had {aof} bytes, and the one that was loaded has {now}"
-            ));
+        if !has_removed(info) {
+            return self.more_than(keys(info) + is("expired_keys") + is("evicted_keys"));
         }
-        match has_removed(info) {
-            true => None,
-            false => self.more_than(keys(info) + is("expired_keys") + is("evicted_keys")),
-        }
+        let (before, now) = (self.aof?, is("aof_current_size"));
+        let shorter = is("aof_rewrites") == 0 && now < before;
+        shorter.then(|| {
+            format!(
+                "its append-only file had {before} bytes, and the one that was loaded has {now}"
+            )
+        })
     }
 
     fn more_than(self, loaded: u64) -> Option<String> {
@@ -232,7 +230,11 @@ mod tests {
                 "aof_current_size:300 db0:keys=9,expires=1 cmdstat_set:calls=1",
                 true,
             ),
-            ("aof_current_size:299 db0:keys=10,expires=2", true),
+            ("aof_current_size:299 db0:keys=10,expires=2", false),
+            (
+                "aof_current_size:299 db0:keys=2,expires=1 cmdstat_del:calls=1",
+                true,
+            ),
             (
                 "aof_current_size:89 aof_rewrites:1 db0:keys=10,expires=2",
                 false,

@@ -48,8 +48,11 @@ pub(crate) fn try_to_save(
         HostError::refused(doing, why)
     };
     let told: redis::RedisResult<redis::Value> = redis::cmd(save.command).query(connection);
-    // It does so by itself just now, or another save of its own is under way.
-    let busy = |e: &redis::RedisError| e.to_string().contains("in progress");
+    // It does so by itself just now, or has another child for the moment: it can.
+    let busy = |e: &redis::RedisError| {
+        let said = e.to_string();
+        said.contains("in progress") || said.contains("Another child process is active")
+    };
     match told {
         Err(e) if !busy(&e) => return Err(fail(silence(e).to_string())),
         _ => {}

@@ -66,7 +66,8 @@ pub fn must_guard(host: &Host, policy: &Policy) -> HostResult<()> {
     let wanted = Networks::of(&policy.firewall.allow);
     match reading(host) {
         Reading::Value(Value::Firewall(table), _)
-            if table.foreign.is_empty() && table.ports.get(&policy.redis.port) == Some(&wanted) =>
+            if table.foreign.is_empty()
+                && (policy.ports().iter()).all(|port| table.ports.get(port) == Some(&wanted)) =>
         {
             Ok(())
         }

@@ -51,6 +51,8 @@ mod tests {
             ready: true,
             note: String::new(),
             layers,
+            crash_loop: false,
+            rung: None,
         }
     }
 

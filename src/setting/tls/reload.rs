@@ -46,26 +46,18 @@ fn named(tls: &Tls) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Why nobody could talk to a server that had this one.
-fn unusable(sight: Sight, instance: &str, role: Role) -> Option<String> {
-    let read = |what| certificate::read(sight, instance, role, what);
-    match read(CertificateFact::KeyMatches) {
-        Reading::Value(Value::Flag(true), _) => {}
-        Reading::Value(..) => return Some("has another key than the one beside it".to_owned()),
-        Reading::Absent => return Some("is not there".to_owned()),
-        Reading::NotApplicable(why) | Reading::Unknown(why) => {
-            return Some(format!("cannot be judged: {why}"));
-        }
+/// Why nobody could talk to a server that had this one. Of what cannot be read here, such as a key under a password, the server judges.
+fn unusable(sight: Sight, instance: &str, role: Role) -> Option<&'static str> {
+    let read = |what| match certificate::read(sight, instance, role, what) {
+        Reading::Value(value, _) => Some(value),
+        _ => None,
+    };
+    let is_negative = |what| matches!(read(what), Some(Value::Int(days)) if days < 0);
+    if read(CertificateFact::KeyMatches) == Some(Value::Flag(false)) {
+        return Some("has another key than the one beside it");
     }
-    for (what, wrong) in [
-        (CertificateFact::DaysLeft, "has expired"),
-        (CertificateFact::DaysValid, "is not valid yet"),
-    ] {
-        match read(what) {
-            Reading::Value(Value::Int(days), _) if days >= 0 => {}
-            Reading::Value(..) => return Some(wrong.to_owned()),
-            other => return Some(format!("cannot be judged: {other:?}")),
-        }
+    if is_negative(CertificateFact::DaysLeft) {
+        return Some("has expired");
     }
-    None
+    is_negative(CertificateFact::DaysValid).then_some("is not valid yet")
 }

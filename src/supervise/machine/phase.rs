@@ -36,9 +36,18 @@ pub const TRANSITIONS: [(Phase, &[Phase]); 9] = [
             Starting, Loading, Ready, Busy, Replacing, Stopping, BackingOff, Refused,
         ],
     ),
-    (Loading, &[Starting, Ready, Busy, Stopping, BackingOff]),
-    (Ready, &[Starting, Loading, Busy, Stopping, BackingOff]),
-    (Busy, &[Starting, Loading, Ready, Stopping, BackingOff]),
+    (
+        Loading,
+        &[Starting, Ready, Busy, Replacing, Stopping, BackingOff],
+    ),
+    (
+        Ready,
+        &[Starting, Loading, Busy, Replacing, Stopping, BackingOff],
+    ),
+    (
+        Busy,
+        &[Starting, Loading, Ready, Replacing, Stopping, BackingOff],
+    ),
     (Replacing, &[Starting, Stopping, BackingOff]),
     (Stopping, &[Stopped]),
     (BackingOff, &[Starting, Stopped]),

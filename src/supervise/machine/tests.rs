@@ -9,6 +9,8 @@ const LIMITS: Limits = Limits {
     backoff: Duration::from_millis(100),
     backoff_max: Duration::from_secs(30),
     backoff_reset: Duration::from_secs(60),
+    hang_timeout: Some(Duration::from_secs(300)),
+    data_loss: false,
 };
 const KILLED: Event = Event::Exited(Exit::Signal(9));
 
@@ -181,6 +183,161 @@ fn a_requested_stop_ends_with_the_servers_own_code() {
     }
 }
 
+/// What each second brings from `from` on, for so many seconds, with an answer or a pulse before each tick.
+fn seconds(from: u64, count: u64, event: &Event) -> Vec<(u64, Event)> {
+    let each = |n| {
+        [
+            (from + n * 1000, event.clone()),
+            (from + n * 1000, Event::Tick),
+        ]
+    };
+    (1..=count).flat_map(each).collect()
+}
+
+fn lived(life: &[(u64, Event)]) -> (Machine, Vec<Action>) {
+    let mut all = Vec::new();
+    let (mut machine, _) = Machine::begin(LIMITS, at(0));
+    for (ms, event) in life {
+        let (next, actions) = machine.step(event.clone(), at(*ms), 0.0);
+        machine = next;
+        all.extend(actions);
+    }
+    (machine, all)
+}
+
+#[test]
+fn what_is_nowhere_else_is_waited_for_and_never_killed() {
+    let pong = || Event::Answer(Answer::Pong);
+    let mut life = vec![(1, pong()), (2, Event::Unsaved(true)), (3, Event::Stop)];
+    life.extend(seconds(3, 600, &Event::Unsaved(true)));
+    let (machine, actions) = lived(&life);
+    assert_eq!(machine.phase(), Stopping);
+    assert!(
+        actions.iter().all(|a| *a == Action::Terminate),
+        "{actions:?}"
+    );
+    assert!(
+        machine.note().contains("is not killed"),
+        "{}",
+        machine.note()
+    );
+    // The disk has room again: it is asked each second, and ends.
+    let (machine, actions) = machine.step(Event::Exited(Exit::Code(0)), at(700_000), 0.0);
+    assert_eq!(
+        (machine.rung(), actions),
+        (Some(Rung::Asked), vec![Action::Finish(0)])
+    );
+
+    // Of one that has told nothing, nothing is known.
+    let mut life = vec![(1, pong()), (3, Event::Stop)];
+    life.extend(seconds(3, 600, &pong()));
+    assert!(!lived(&life).1.contains(&Action::Kill));
+}
+
+#[test]
+fn one_whose_data_is_on_the_disk_leaves_without_a_save_and_is_killed_at_last() {
+    let pong = Event::Answer(Answer::Pong);
+    let mut life = vec![
+        (1, pong.clone()),
+        (2, Event::Unsaved(false)),
+        (3, Event::Stop),
+    ];
+    life.extend(seconds(3, 2, &pong));
+    assert!(
+        !lived(&life).1.contains(&Action::Leave),
+        "not before its replicas have had their time"
+    );
+    life.extend(seconds(2003, 1, &pong));
+    assert_eq!(lived(&life).0.rung(), Some(Rung::LeftUnsaved));
+    assert!(!lived(&life).1.contains(&Action::Kill));
+    life.extend(seconds(3003, 4, &pong));
+    let (machine, actions) = lived(&life);
+    assert!(actions.contains(&Action::Kill));
+    assert_eq!(machine.rung(), Some(Rung::Killed));
+}
+
+#[test]
+fn a_script_that_keeps_it_busy_is_ended_first() {
+    let busy = Event::Answer(Answer::Busy("BUSY".into()));
+    let mut life = vec![
+        (1, busy.clone()),
+        (2, Event::Unsaved(true)),
+        (3, Event::Stop),
+    ];
+    life.extend(seconds(3, 2, &busy));
+    let (machine, actions) = lived(&life);
+    assert!(actions.contains(&Action::Unblock), "{actions:?}");
+    assert_eq!(machine.rung(), Some(Rung::Unblocked));
+}
+
+/// Silent from the second second on, and seen like this each time.
+fn silent(seconds: u64, pulse: Pulse) -> Vec<(u64, Event)> {
+    let each = |n: u64| {
+        let at = 1000 + n * 1000;
+        [
+            (at, Event::Answer(Answer::Timeout)),
+            (at, Event::Pulse(pulse)),
+            (at, Event::Tick),
+        ]
+    };
+    let first = [(1, Event::Answer(Answer::Pong))];
+    first
+        .into_iter()
+        .chain((0..seconds).flat_map(each))
+        .collect()
+}
+
+#[test]
+fn one_that_does_nothing_is_dumped_and_replaced_within_six_seconds() {
+    for pulse in [Pulse::Stopped, Pulse::Still] {
+        let (machine, actions) = lived(&silent(3, pulse));
+        assert_eq!(machine.phase(), Replacing, "{pulse:?}");
+        assert_eq!(actions[..2], [Action::Dump, Action::Terminate]);
+        let (machine, actions) = lived(&silent(6, pulse));
+        assert!(actions.contains(&Action::Kill), "{pulse:?} {actions:?}");
+        let (machine, actions) = machine.step(KILLED, at(6500), 0.0);
+        assert_eq!((machine.phase(), actions), (Starting, vec![Action::Spawn]));
+    }
+}
+
+#[test]
+fn one_that_works_is_replaced_after_the_hang_timeout_only_and_not_before_it_could_save() {
+    assert_eq!(lived(&silent(299, Pulse::Works)).0.phase(), Busy);
+    let (machine, actions) = lived(&silent(302, Pulse::Works));
+    assert_eq!(machine.phase(), Replacing);
+    assert!(!actions.contains(&Action::Kill));
+    // Its patience is the stop timeout's: it may be saving.
+    assert!(lived(&silent(308, Pulse::Works)).1.contains(&Action::Kill));
+}
+
+#[test]
+fn never_is_never() {
+    let limits = Limits {
+        hang_timeout: None,
+        ..LIMITS
+    };
+    let (mut machine, _) = Machine::begin(limits, at(0));
+    for (ms, event) in silent(1000, Pulse::Still) {
+        let actions;
+        (machine, actions) = machine.step(event, at(ms), 0.0);
+        assert_eq!(actions.iter().find(|a| **a != Action::Spawn), None);
+    }
+    assert_eq!(machine.phase(), Busy);
+}
+
+#[test]
+fn an_answer_takes_the_proof_away() {
+    let mut life = silent(2, Pulse::Still);
+    life.push((2500, Event::Answer(Answer::Loading("LOADING".into()))));
+    life.extend(
+        silent(2, Pulse::Still)
+            .into_iter()
+            .skip(1)
+            .map(|(ms, e)| (ms + 3000, e)),
+    );
+    assert_eq!(lived(&life).1, []);
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(Event::Answer(Answer::Pong)),
@@ -196,6 +353,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::NotSpawned("no memory".into())),
         1 => Just(Event::NotStartable("no such file".into())),
         1 => Just(Event::Stop),
+        2 => any::<bool>().prop_map(Event::Unsaved),
+        2 => prop_oneof![Just(Pulse::Stopped), Just(Pulse::Still), Just(Pulse::Works)].prop_map(Event::Pulse),
         6 => Just(Event::Tick),
     ]
 }
@@ -211,6 +370,7 @@ proptest! {
             now += at(pause);
             let from = machine.phase();
             asked |= event == Event::Stop;
+            let keeps = from == Stopping && machine.unsaved == Some(true) && machine.stuck_since.is_none();
             let (next, actions) = machine.step(event, now, jitter);
             machine = next;
             let to = machine.phase();
@@ -223,6 +383,10 @@ proptest! {
             prop_assert_eq!(spawns, usize::from(to == Starting && !actions.is_empty()));
             prop_assert!(!asked || spawns == 0, "started again after a stop was asked for");
             prop_assert!(asked || to != Stopped);
+            let loses = actions.iter().any(|a| matches!(a, Action::Kill | Action::Leave));
+            prop_assert!(!(keeps && loses), "what is nowhere else was thrown away");
+            let dumped = actions.contains(&Action::Dump);
+            prop_assert_eq!(dumped, dumped && from != to && to == Replacing);
             let down = matches!(to, Stopped | Refused);
             let ends = actions.iter().any(|a| matches!(a, Action::Finish(_) | Action::Refuse));
             prop_assert_eq!(ends, down && from != to);

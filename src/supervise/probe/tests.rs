@@ -20,6 +20,8 @@ fn probe_of(target: Target) -> Probe {
         auth: command(&["AUTH", "agent", "secret"]),
         link: None,
         deadline: None,
+        also: Also::Nothing,
+        told: None,
     }
 }
 
@@ -64,7 +66,7 @@ fn each_reply_has_its_class() {
     ];
     for (reply, expected) in cases {
         let (_dir, listener, mut probe) = scripted();
-        assert_eq!(probe.ask(Instant::now()), None);
+        assert_eq!(probe.ask(Also::Nothing, Instant::now()), None);
         let (mut server, _) = listener.accept().unwrap();
         assert!(read(&mut server).contains("$4\r\nAUTH\r\n$5\r\nagent\r\n$6\r\nsecret\r\n"));
         server.write_all(reply.as_bytes()).unwrap();
@@ -75,12 +77,12 @@ fn each_reply_has_its_class() {
 #[test]
 fn the_connection_is_kept_and_a_cut_one_is_made_anew() {
     let (_dir, listener, mut probe) = scripted();
-    probe.ask(Instant::now());
+    probe.ask(Also::Nothing, Instant::now());
     let (mut server, _) = listener.accept().unwrap();
     read(&mut server);
     server.write_all(b"+OK\r\n+PONG\r\n").unwrap();
     answer(&mut probe);
-    assert_eq!(probe.ask(Instant::now()), None);
+    assert_eq!(probe.ask(Also::Nothing, Instant::now()), None);
     assert_eq!(read(&mut server), "*1\r\n$4\r\nPING\r\n");
     drop(server);
     assert_eq!(probe.hear(), None);
@@ -94,7 +96,7 @@ fn the_connection_is_kept_and_a_cut_one_is_made_anew() {
 fn what_a_full_server_says_before_it_closes_counts() {
     let (_dir, listener, mut probe) = scripted();
     let said = "ERR max number of clients reached";
-    probe.ask(Instant::now());
+    probe.ask(Also::Nothing, Instant::now());
     let (mut server, _) = listener.accept().unwrap();
     server.write_all(format!("-{said}\r\n").as_bytes()).unwrap();
     drop(server);
@@ -105,11 +107,11 @@ fn what_a_full_server_says_before_it_closes_counts() {
 fn silence_is_a_timeout_and_a_late_reply_still_counts() {
     let (_dir, listener, mut probe) = scripted();
     let start = Instant::now();
-    probe.ask(start);
+    probe.ask(Also::Nothing, start);
     let (mut server, _) = listener.accept().unwrap();
     assert_eq!(probe.late(start), None);
     assert_eq!(probe.late(start + PATIENCE), Some(Answer::Timeout));
-    probe.ask(start + PATIENCE);
+    probe.ask(Also::Nothing, start + PATIENCE);
     server.write_all(b"+OK\r\n+PONG\r\n").unwrap();
     assert_eq!(answer(&mut probe), Answer::Pong);
 }
@@ -119,13 +121,41 @@ fn nobody_listening_is_a_refusal() {
     let dir = tempfile::tempdir().unwrap();
     let mut probe = probe_of(Target::Unix(dir.path().join("none")));
     assert!(matches!(
-        probe.ask(Instant::now()),
+        probe.ask(Also::Nothing, Instant::now()),
         Some(Answer::Refused(_))
     ));
     let free = SocketAddr::from(([127, 0, 0, 1], 1));
     let mut probe = probe_of(Target::Tcp(free));
     let refused = probe
-        .ask(Instant::now())
+        .ask(Also::Nothing, Instant::now())
         .unwrap_or_else(|| answer(&mut probe));
     assert_eq!(refused, Answer::Refused("connection refused".into()));
+}
+
+#[test]
+fn what_is_asked_beside_the_ping_does_not_decide_and_is_kept() {
+    let (_dir, listener, mut probe) = scripted();
+    assert_eq!(probe.ask(Also::Persistence, Instant::now()), None);
+    let (mut server, _) = listener.accept().unwrap();
+    assert!(read(&mut server).ends_with("$11\r\nreplication\r\n"));
+    // In pieces, and the PING's error is what counts.
+    server
+        .write_all(b"+OK\r\n-MISCONF no disk\r\n$9\r\nabc:")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(probe.hear(), None);
+    server.write_all(b"1\r\nd:\r\n$2\r\ne:\r\n").unwrap();
+    assert_eq!(
+        answer(&mut probe),
+        Answer::Misconf("MISCONF no disk".into())
+    );
+    assert_eq!(probe.take_told().as_deref(), Some("abc:1\r\nd:e:"));
+    assert_eq!(probe.take_told(), None);
+
+    assert_eq!(probe.ask(Also::Unblock, Instant::now()), None);
+    assert!(read(&mut server).contains("SCRIPT"));
+    server
+        .write_all(b"+PONG\r\n-NOTBUSY\r\n-NOTBUSY\r\n")
+        .unwrap();
+    assert_eq!(answer(&mut probe), Answer::Pong);
 }

@@ -21,6 +21,8 @@ fn report() -> Report {
         ready: true,
         note: String::new(),
         layers: Vec::new(),
+        crash_loop: false,
+        rung: None,
     }
 }
 

@@ -1,0 +1,86 @@
+//! The TCP ports that a server listens on, by its directives, whoever has them: a policy, a file or a running server.
+
+use super::{DirectiveValue, Policy};
+
+/// How far the cluster bus is from the port. Source: Redis's cluster.h, CLUSTER_PORT_INCR.
+const BUS: u16 = 10_000;
+
+/// In clear text, by TLS, and the cluster's bus. `get` gives a directive's argument.
+pub fn listening(get: impl Fn(&str) -> Option<String>) -> Vec<u16> {
+    let is = |name: &str| get(name).is_some_and(|value| value == "yes");
+    let port = |name: &str| -> u16 { get(name).and_then(|text| text.parse().ok()).unwrap_or(0) };
+    let (plain, tls) = (port("port"), port("tls-port"));
+    let bus = match (is("cluster-enabled"), port("cluster-port")) {
+        (false, _) => 0,
+        (true, 0) => {
+            let base = if is("tls-cluster") { tls } else { plain };
+            // The server does not start where that is no port.
+            base.checked_add(BUS).unwrap_or(0)
+        }
+        (true, own) => own,
+    };
+    let mut ports: Vec<u16> = [plain, tls, bus].into_iter().filter(|p| *p != 0).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+impl Policy {
+    /// The host of the primary that it makes its server a replica of.
+    pub fn primary(&self) -> Option<String> {
+        let named = |name: &str| self.redis.directives.get(name).and_then(argument);
+        let of = named("replicaof").or_else(|| named("slaveof"))?;
+        of.split_whitespace().next().map(str::to_owned)
+    }
+
+    /// Those of the server that it makes.
+    pub fn ports(&self) -> Vec<u16> {
+        listening(|name| match name {
+            "port" => Some(self.redis.port.to_string()),
+            _ => self.redis.directives.get(name).and_then(argument),
+        })
+    }
+}
+
+/// As `CONFIG GET` would say it.
+fn argument(value: &DirectiveValue) -> Option<String> {
+    match value {
+        DirectiveValue::Flag(flag) => Some(if *flag { "yes" } else { "no" }.to_owned()),
+        DirectiveValue::Number(number) => Some(number.to_string()),
+        DirectiveValue::Line(_) => value.text().map(str::to_ascii_lowercase),
+        DirectiveValue::Lines(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Policies;
+
+    #[test]
+    fn every_port_is_known_also_those_that_a_directive_opens() {
+        for (text, ports) in [
+            ("", vec![6379]),
+            ("[redis]\nport = 0\n", vec![]),
+            ("[redis.directives]\ntls-port = 6380\n", vec![6379, 6380]),
+            (
+                "[redis.directives]\ntls-port = \"6380\"\n",
+                vec![6379, 6380],
+            ),
+            (
+                "[redis]\nport = 0\n[redis.directives]\ntls-port = 6380\ncluster-enabled = true\ntls-cluster = \"yes\"\n",
+                vec![6380, 16380],
+            ),
+            (
+                "[redis.directives]\ncluster-enabled = \"yes\"\n",
+                vec![6379, 16379],
+            ),
+            (
+                "[redis.directives]\ncluster-enabled = \"yes\"\ncluster-port = 7000\n",
+                vec![6379, 7000],
+            ),
+        ] {
+            let policies = Policies::parse("test.toml", text).unwrap();
+            assert_eq!(policies.instances[0].ports(), ports, "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What an end means, and what to do about it, by its code or signal and the server's last words.
+
+use super::machine::Exit;
+use crate::redis::fields;
+
+/// Words of Redis's that tell one end from another, with the next step. The first that fits counts.
+/// Sources: server.c, aof.c, rdb.c, config.c and zmalloc.c of Redis 7.0 to 8.0.
+const KNOWN: [(&[&str], &str); 7] = [
+    (
+        &["Address already in use", "Failed listening on port"],
+        "its port or address cannot be had: `ss -ltnp` says who listens there",
+    ),
+    (
+        &["No space left on device", "Disk quota exceeded"],
+        "the disk is full: make room, and it comes back by itself",
+    ),
+    (
+        &[
+            "Bad file format reading the append only file",
+            "Unexpected end of file reading the append only file",
+        ],
+        "its append-only file is damaged: copy it, then look at it with redis-check-aof",
+    ),
+    (
+        &[
+            "Internal error in RDB reading",
+            "Short read or OOM loading DB",
+            "Wrong signature trying to load DB",
+            "Fatal error loading the DB",
+            "Terminating server after rdb file reading failure",
+        ],
+        "its snapshot is damaged: copy it, then look at it with redis-check-rdb",
+    ),
+    (
+        &[
+            "FATAL CONFIG FILE ERROR",
+            "because of ACL errors",
+            "error while loading ACLs",
+        ],
+        "its configuration is at fault: `redis-harden plan` shows what differs from the policy",
+    ),
+    (
+        &["Out Of Memory allocating", "Can't allocate memory"],
+        "it could not get memory: lower maxmemory, or look at vm.overcommit_memory and the unit's MemoryMax",
+    ),
+    (
+        &["Permission denied"],
+        "something is refused to it, by its sandbox or by the owner of a file: redis-harden check",
+    ),
+];
+
+const KILLED: &str =
+    "somebody killed it, or the kernel where memory ended (`journalctl -k | grep -i oom`)";
+const REFUSED: &str = "its sandbox does not know a system call of it (`journalctl -k | grep type=1326` has the number)";
+const CRASHED: &str = "it crashed: the report that is kept has its last words, for its makers";
+
+/// How it ended, with the next step where one is known.
+pub(super) fn of(exit: Exit, words: &str) -> String {
+    let known = |(signs, _): &&(&[&str], &str)| signs.iter().any(|sign| words.contains(sign));
+    let known = KNOWN.iter().find(known).map(|(_, step)| *step);
+    let step = match exit {
+        Exit::Signal(9) => Some(KILLED),
+        Exit::Signal(31) => Some(REFUSED),
+        Exit::Signal(4 | 6 | 7 | 8 | 11) => known.or(Some(CRASHED)),
+        _ => known,
+    };
+    match step {
+        Some(step) => format!("{exit}: {step}"),
+        None => exit.to_string(),
+    }
+}
+
+/// Whether an end without a save loses something, by `INFO persistence`: not where nothing was written since the last one, nor where
+/// the append-only file has it all.
+pub(super) fn holds_unsaved(info: &str) -> bool {
+    let info = fields(info);
+    let is = |name: &str, value: &str| info.get(name).is_some_and(|v| v == value);
+    let appended = is("aof_enabled", "1")
+        && is("aof_last_write_status", "ok")
+        && is("aof_last_bgrewrite_status", "ok")
+        // The first one is not whole until it is written.
+        && is("aof_rewrite_in_progress", "0")
+        && is("aof_rewrite_scheduled", "0");
+    !appended && !is("rdb_changes_since_last_save", "0")
+}
+
+/// How many replicas have their data from it, by `INFO replication`.
+pub(super) fn replicas(info: &str) -> u32 {
+    let info = fields(info);
+    let count = info
+        .get("connected_slaves")
+        .filter(|_| info.get("role").is_some_and(|role| role == "master"));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_has_its_next_step() {
+        for (exit, words, said) in [
+            (
+                Exit::Code(1),
+                "Could not create server TCP listening socket *:6379: bind: Address already in use",
+                "ss -ltnp",
+            ),
+            (
+                Exit::Code(1),
+                "Fatal error loading the DB, check server logs. Exiting.",
+                "redis-check-rdb",
+            ),
+            (
+                Exit::Code(1),
+                "# Bad file format reading the append only file x: make a backup",
+                "redis-check-aof",
+            ),
+            (Exit::Signal(9), "", "oom"),
+            (Exit::Signal(31), "", "sandbox"),
+            (Exit::Signal(11), "=== REDIS BUG REPORT END", "crashed"),
+            (
+                Exit::Signal(6),
+                "Out Of Memory allocating 12 bytes!",
+                "maxmemory",
+            ),
+        ] {
+            let text = of(exit, words);
+            assert!(text.contains(said), "{text}");
+        }
+        assert_eq!(of(Exit::Code(0), "bye"), "exit code 0");
+    }
+
+    #[test]
+    fn only_what_is_nowhere_else_is_unsaved() {
+        let aof = "aof_enabled:1\r\naof_last_write_status:ok\r\naof_last_bgrewrite_status:ok\r\n\
+                   aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n";
+        let changes = "rdb_changes_since_last_save:7\r\n";
+        assert!(!holds_unsaved(&format!("{aof}{changes}")));
+        assert!(holds_unsaved(&format!("aof_enabled:0\r\n{changes}")));
+        assert!(!holds_unsaved(
+            "aof_enabled:0\r\nrdb_changes_since_last_save:0\r\n"
+        ));
+        let failing = aof.replace("write_status:ok", "write_status:err");
+        assert!(holds_unsaved(&format!("{failing}{changes}")));
+        let beginning = aof.replace("in_progress:0", "in_progress:1");
+        assert!(holds_unsaved(&format!("{beginning}{changes}")));
+        assert!(holds_unsaved(""), "what is not known");
+    }
+}

@@ -1,0 +1,68 @@
+//! What others are told: systemd, the log, and root by the state file.
+
+use super::{EXTENSION, Watch};
+use crate::host::HostError;
+use crate::supervise::machine::Phase;
+use crate::supervise::state::{self, Report};
+
+impl Watch<'_> {
+    /// Tells systemd, the log and root what changed.
+    pub(super) fn publish(&mut self) {
+        let phase = self.machine.phase();
+        tracing::info!(state = %phase, note = self.machine.note(), "state");
+        match phase {
+            Phase::Ready if !self.told_ready => {
+                self.notifier.ready();
+                self.told_ready = true;
+            }
+            Phase::Stopping => {
+                self.notifier.stopping();
+                self.notifier
+                    .extend(self.inputs.settings.stop_timeout.std() + EXTENSION);
+            }
+            _ => {}
+        }
+        self.notifier
+            .status(format!("{phase} {}", self.machine.note()).trim_end());
+        if let Err(e) = state::write(self.inputs.host, self.inputs.settings, &self.report()) {
+            // Redis serves all the same; only `status` is blind.
+            tracing::warn!(error = %e, "the state was not written");
+        }
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let phase = self.machine.phase();
+        let words = |exit: &str| format!("{exit}\n{}", self.last_words).trim_end().to_owned();
+        Report {
+            schema: 1,
+            instance: self.inputs.settings.instance.to_string(),
+            state: phase,
+            since: self.inputs.host.now().to_string(),
+            supervisor_pid: std::process::id().cast_signed(),
+            server_pid: self.server.as_ref().map(|server| server.pid().as_raw()),
+            generation: self.generation.clone(),
+            restarts: self.machine.restarts(),
+            last_exit: self
+                .ended
+                .as_deref()
+                .or(self.machine.last_exit())
+                .map(words),
+            crash_loop: self.machine.is_looping(),
+            rung: self.machine.rung().map(|rung| rung.to_string()),
+            nofile: self.inputs.nofile,
+            ready: phase == Phase::Ready,
+            note: self.machine.note().to_owned(),
+            layers: self.layers.clone(),
+        }
+    }
+
+    pub(super) fn refusal(&self) -> HostError {
+        let exit = self.machine.last_exit().unwrap_or("it has ended");
+        let server = self.inputs.settings.server.display();
+        let config = self.inputs.settings.config.display();
+        HostError::refused(
+            format!("starting {server} {config}"),
+            format!("{exit}: {}", self.last_words),
+        )
+    }
+}
