@@ -4,6 +4,7 @@ use crate::commands::{self, Context};
 use crate::control::Severity;
 use crate::report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -133,6 +134,11 @@ pub enum Command {
     /// Run redis-server in the foreground: systemd's main process, or PID 1 of a container.
     #[command(after_help = "Example:\n  redis-harden supervise default")]
     Supervise(Supervise),
+    /// Run a command in the server's sandbox, as the server's user: what it cannot do, Redis cannot either.
+    #[command(
+        after_help = "Example:\n  sudo redis-harden contain -- cat /etc/passwd\n  sudo redis-harden -v contain -- true"
+    )]
+    Contain(Contain),
     /// Whether the server runs, and how.
     #[command(after_help = "Example:\n  redis-harden status --format json")]
     Status(Status),
@@ -320,6 +326,16 @@ pub struct Supervise {
 }
 
 #[derive(Debug, Args)]
+pub struct Contain {
+    /// Whose sandbox.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub instance: crate::policy::scalar::Name,
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
 pub struct Status {
     /// The instance; by default all of the policy.
     pub instance: Option<String>,
@@ -388,6 +404,7 @@ pub fn main() -> ExitCode {
         Command::Rollback(args) => commands::rollback::run(&context, args),
         Command::History => commands::history::run(&context),
         Command::Supervise(args) => commands::supervise::run(&context, args),
+        Command::Contain(args) => commands::contain::run(&context, args),
         Command::Status(args) => commands::status::run(&context, args),
         Command::Start(args) => commands::service::start(&context, args),
         Command::Stop(args) => commands::service::stop(&context, args),

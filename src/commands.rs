@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 pub mod confirm;
+pub mod contain;
 pub mod controls;
 pub mod explain;
 pub mod generated;

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod cli;
 pub mod commands;
+pub mod contain;
 pub mod control;
 pub mod controls;
 pub mod cve;

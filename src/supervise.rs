@@ -1,4 +1,5 @@
 //! Runs redis-server as its user, watched and restarted; never as root, never twice on one data directory.
+//! Its sandbox is `contain`.
 
 pub mod detach;
 pub(crate) mod gate;
@@ -15,10 +16,12 @@ pub mod state;
 mod vitals;
 mod watch;
 
+use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
-use nix::unistd::{geteuid, getpid, gettid};
+use nix::unistd::{Pid, geteuid, getpid, gettid};
 use settings::Settings;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 /// The exit code for every error of `run`: systemd's `RestartPreventExitStatus=78`, EX_CONFIG of sysexits.h.
@@ -73,10 +76,7 @@ pub fn run(host: &Host, name: &str) -> HostResult<i32> {
 /// The same, with the files elsewhere.
 pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
     check_process(host)?;
-    let settings = Settings::load(host, &places.settings)?.ok_or_else(|| {
-        let doing = format!("reading {}", places.settings.display());
-        HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
-    })?;
+    let settings = required(host, places)?;
     let secret = password(host, places, &settings)?;
     let nofile = privileges::step_down(host, &settings)?;
     let lock = lock::take(host, &settings)?;
@@ -90,6 +90,37 @@ pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
         nofile,
     };
     watch::Watch::begin(inputs)?.run()
+}
+
+/// Runs another program as an instance's server would run: its user, its limits, its sandbox. Returns the exit code, 128 and the
+/// number for a signal; `say` hears of each layer.
+pub fn contain(
+    host: &Host,
+    places: &Places,
+    (program, args): (&OsStr, &[OsString]),
+    say: &mut dyn FnMut(&Layer),
+) -> HostResult<i32> {
+    check_process(host)?;
+    let settings = required(host, places)?;
+    let doing = || format!("starting {}", program.display());
+    let program = which::which_in(program, Some(process::PATH), "/")
+        .map_err(|e| HostError::refused(doing(), e.to_string()))?;
+    privileges::step_down(host, &settings)?;
+    let (mut child, answer) = process::spawn_contained(&settings, &program, args)?;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    answer.layers(host, pid)?.iter().for_each(say);
+    let ended = child.wait().map_err(|e| HostError::new(doing(), e))?;
+    Ok(ended
+        .code()
+        .or(ended.signal().map(|signal| 128 + signal))
+        .unwrap_or(1))
+}
+
+fn required(host: &Host, places: &Places) -> HostResult<Settings> {
+    Settings::load(host, &places.settings)?.ok_or_else(|| {
+        let doing = format!("reading {}", places.settings.display());
+        HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
+    })
 }
 
 /// The death signal of the child fires when the *thread* that forked it ends.

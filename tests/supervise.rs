@@ -24,6 +24,9 @@ fn main() -> ExitCode {
     {
         return instance::supervise(dir.as_ref());
     }
+    if args.first().is_some_and(|arg| arg.ends_with("/test.conf")) {
+        return lives::tell_environment();
+    }
     assert!(nix::unistd::geteuid().is_root(), "run this as root");
     let wanted = args.iter().find(|arg| !arg.starts_with('-'));
     let chosen = lives::ALL

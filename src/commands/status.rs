@@ -57,6 +57,13 @@ fn text(name: &str, instance: &Instance) -> String {
         }
         None => format!("{name}: not running\n"),
     };
+    for layer in instance.report.iter().flat_map(|r| &r.layers) {
+        let holds = if layer.holds { "holds" } else { "is missing" };
+        text.push_str(&format!(
+            "  sandbox: {} {holds}: {}\n",
+            layer.name, layer.note
+        ));
+    }
     if let Some(report) = &instance.report {
         text.push_str(&troubles(report));
     }
@@ -133,6 +140,7 @@ fn document(name: &str, instance: &Instance) -> Value {
             "append-only": field("aof_enabled").map(|on| on == "1"),
             "last-append": field("aof_last_write_status"),
         },
+        "sandbox": instance.report.as_ref().map(|r| &r.layers),
         "endpoint": instance.endpoint.to_string(),
         "redis-version": field("redis_version"),
         "role": field("role"),

@@ -239,11 +239,8 @@ pub const CONTROLS: &[Control] = &[
             "proc_pid_status(5) Seccomp",
             "systemd.exec(5) SystemCallFilter",
         ],
-        by_hand: "run Redis by its systemd unit, whose SystemCallFilter= does it",
-        wants: Wants::Instance(|p, f| {
-            if f.init != crate::facts::Init::Systemd {
-                return Vec::new();
-            }
+        by_hand: "run Redis under redis-harden's supervisor, or by its systemd unit, whose SystemCallFilter= does it",
+        wants: Wants::Instance(|p, _| {
             let setting = Setting::Process {
                 instance: p.redis.name.to_string(),
                 what: ProcessFact::Seccomp,
@@ -260,5 +257,29 @@ pub const CONTROLS: &[Control] = &[
                 ("/proc/77/status", "@proc/status-resident"),
             ]),
         ],
+    },
+    Control {
+        id: "account.process-sandbox",
+        title: "the running server's sandbox lacks no layer",
+        severity: Severity::Medium,
+        why: "A layer that the host does not offer is left out, and what it would refuse is refused by nothing else.",
+        references: &[
+            "https://docs.kernel.org/userspace-api/landlock.html",
+            "seccomp(2)",
+            "PR_SET_MDWE(2const)",
+        ],
+        by_hand: "see `redis-harden status` for what each layer lacks: a newer kernel, lsm=landlock on its command line, or a start by root",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::MissingLayers,
+            };
+            vec![Want::by_hand(
+                setting,
+                Rule::Is(Value::Words(Vec::new())),
+                "give the host what each layer lacks (redis-harden status names it), and restart",
+            )]
+        }),
+        cases: &[],
     },
 ];

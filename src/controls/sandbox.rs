@@ -414,7 +414,6 @@ pub const CONTROLS: &[Control] = &[
         cases: &[
             passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service\n")]),
             passes(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service @mount\nSystemCallFilter=~@mount @debug\n")]),
-            fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nUMask=027\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service @mount\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@known\n")]),
             fails(&[("/lib/systemd/system/redis-server.service", "[Service]\nSystemCallFilter=@system-service @privileged\n")]),

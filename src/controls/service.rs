@@ -5,6 +5,7 @@ mod units;
 pub(super) use units::writable;
 
 use super::files::{group, rendered};
+use crate::contain::plan::Contain;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Facts, Init};
 use crate::policy::{Name, Policies, Policy};
@@ -371,6 +372,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         hang_timeout: service.hang_timeout,
         data_loss_on_stop: service.data_loss_on_stop,
         unit_sha256: unit,
+        contain: Contain::of(policy),
     };
     Some(settings.render())
 }

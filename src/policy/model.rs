@@ -1,5 +1,6 @@
 //! The sections of a policy, as typed data with their defaults. Nothing here reads a file.
 
+use crate::contain::seccomp::Seccomp;
 use crate::policy::scalar::{
     Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
 };
@@ -355,6 +356,8 @@ pub struct Service {
     pub backoff_max: Duration,
     /// Time ready after which the back-off starts over.
     pub backoff_reset: Duration,
+    /// What becomes of a system call that no server of this kind makes: `enforce` refuses it, `audit` only logs it.
+    pub seccomp: Seccomp,
     /// Whether `apply --restart NAME` was said: a primary with replicas is not restarted otherwise.
     #[serde(skip)]
     pub restart_is_named: bool,
@@ -370,6 +373,7 @@ impl Default for Service {
             backoff: Duration::millis(100),
             backoff_max: Duration::seconds(30),
             backoff_reset: Duration::seconds(60),
+            seccomp: Seccomp::Enforce,
             restart_is_named: false,
         }
     }

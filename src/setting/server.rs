@@ -2,6 +2,7 @@
 
 mod control_group;
 mod mounted;
+mod sandbox;
 
 use super::kernel::{self, typed};
 use super::{Reading, Sight};
@@ -47,6 +48,8 @@ pub enum ProcessFact {
     OomKills,
     /// Whether what lies in the data directory can be run as a program, or loaded as a module.
     DataExecutable,
+    /// Which layers its sandbox lacks, by the supervisor's word as far as /proc bears it out. Words.
+    MissingLayers,
 }
 
 impl fmt::Display for ProcessFact {
@@ -65,6 +68,7 @@ impl fmt::Display for ProcessFact {
             ProcessFact::OomScoreAdj => "oom_score_adj",
             ProcessFact::OomKills => "processes killed for want of memory",
             ProcessFact::DataExecutable => "data directory executable",
+            ProcessFact::MissingLayers => "sandbox lacks",
         })
     }
 }
@@ -76,6 +80,9 @@ pub fn read_process(sight: Sight, instance: &str, what: ProcessFact) -> Reading 
     };
     if let Some(why) = known.doubt() {
         return Reading::Unknown(why);
+    }
+    if what == ProcessFact::MissingLayers {
+        return sandbox::missing(known.report.as_ref());
     }
     let Some(pid) = known.pid() else {
         return match &known.view {
@@ -130,8 +137,8 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
         },
         ProcessFact::OomScoreAdj => Value::Int(i64::from(process.oom_score_adj()?)),
         ProcessFact::OomKills => return control_group::oom_kills(sight.host, &process),
-        // Read with the policy at hand, above.
-        ProcessFact::DataExecutable => return Ok(None),
+        // Read above, with what else is known of the instance.
+        ProcessFact::DataExecutable | ProcessFact::MissingLayers => return Ok(None),
     }))
 }
 

@@ -2,6 +2,8 @@
 
 use super::process;
 use super::settings::Settings;
+use crate::contain::plan::Plan;
+use crate::contain::{capabilities, mounts};
 use crate::host::{Host, HostError, HostResult};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 use nix::sys::resource::{Resource, setrlimit};
@@ -54,6 +56,9 @@ pub fn step_down(host: &Host, settings: &Settings) -> HostResult<u64> {
     let nofile = limits(settings)?;
     if geteuid().is_root() {
         make_dirs(host, settings, identity)?;
+        if let Err(e) = mounts::shut_in(&Plan::of(settings)) {
+            tracing::debug!(error = %e, "mounts are as this host permits");
+        }
         become_user(identity)?;
     } else if geteuid() != identity.uid {
         let cause = format!("this is neither root nor {} (run as root?)", settings.user);
@@ -92,6 +97,7 @@ fn make_dirs(host: &Host, settings: &Settings, identity: Identity) -> HostResult
 /// Groups first: without root they can no longer be dropped.
 fn become_user(Identity { uid, gid }: Identity) -> HostResult<()> {
     let fail = |e| HostError::errno(format!("becoming user {uid}"), e);
+    capabilities::empty_bounding_set();
     setgroups(&[]).map_err(fail)?;
     setresgid(gid, gid, gid).map_err(fail)?;
     setresuid(uid, uid, uid).map_err(fail)?;

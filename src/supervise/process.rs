@@ -1,5 +1,5 @@
 //! The child: starts redis-server from the main thread, reaps whatever ended, and keeps its last words.
-//! The one file that may start it, and the only one with `unsafe`: the hooks between fork and exec.
+//! The one file that may start it; its `unsafe` is the hooks between fork and exec.
 #![expect(
     clippy::disallowed_methods,
     reason = "starts the child and reads the end of its log"
@@ -7,7 +7,10 @@
 
 use super::machine::Exit;
 use super::settings::Settings;
-use crate::host::{HostError, HostResult};
+use crate::contain::layers::Layer;
+use crate::contain::plan::Plan;
+use crate::contain::{Answer, Sandbox};
+use crate::host::{Host, HostError, HostResult};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -16,6 +19,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid, setsid};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -23,6 +27,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+/// The server's, and a detached supervisor's.
+pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Of what it printed, only the end is of interest.
 const TAIL: u64 = 2048;
@@ -33,12 +40,16 @@ pub struct Server {
     pid: Pid,
     /// Its standard error. A file in memory, not a pipe: a full pipe would block Redis.
     words: File,
+    /// What its sandbox found out about itself.
+    answer: Answer,
 }
 
 /// What the hook between fork and exec needs; made before the fork, since nothing may be allocated there.
 struct InChild {
     supervisor: Pid,
-    lock: File,
+    /// The data directory's, which a server holds on to.
+    lock: Option<File>,
+    sandbox: Sandbox,
 }
 
 impl Server {
@@ -49,21 +60,28 @@ impl Server {
         let words = memfd_create(c"redis-stderr", MFdFlags::MFD_CLOEXEC)
             .map_err(|e| HostError::errno(doing(), e))?;
         let words = File::from(words);
+        let (sandbox, answer) = Sandbox::prepare(&Plan::of(settings), getpid())?;
         let in_child = InChild {
             supervisor: getpid(),
-            lock: lock.try_clone().map_err(fail)?,
+            lock: Some(lock.try_clone().map_err(fail)?),
+            sandbox,
         };
         let mut command = command(settings);
         command.stderr(words.try_clone().map_err(fail)?);
         in_child.attach(&mut command);
         let child = command.spawn().map_err(fail)?;
         let pid = Pid::from_raw(child.id().cast_signed());
-        Ok(Server { pid, words })
+        Ok(Server { pid, words, answer })
     }
 
     /// Its process id: valid until `reap` has returned it.
     pub fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// Which layers of its sandbox hold, now that it runs.
+    pub fn layers(&self, host: &Host) -> HostResult<Vec<Layer>> {
+        self.answer.layers(host, self.pid)
     }
 
     /// Sends it a signal. It may have ended meanwhile: then the exit is about to be told.
@@ -85,35 +103,65 @@ impl Server {
 
 /// The program, its arguments and its environment: nothing of ours but the time zone.
 fn command(settings: &Settings) -> Command {
-    let mut command = Command::new(&settings.server);
+    let mut command = bare(&settings.server, settings);
     command
         .arg(&settings.config)
         .args(["--supervised", "no", "--daemonize", "no"])
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LC_ALL", "C.UTF-8")
-        .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)))
-        .current_dir(&settings.data_dir)
         .stdin(Stdio::null());
     command
 }
 
+/// A program in the server's directory and environment.
+fn bare(program: &Path, settings: &Settings) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)))
+        .current_dir(&settings.data_dir);
+    command
+}
+
+/// Another program in the server's place and sandbox, with our input and output; and what the sandbox found out about itself.
+pub fn spawn_contained(
+    settings: &Settings,
+    program: &Path,
+    args: &[OsString],
+) -> HostResult<(Child, Answer)> {
+    let plan = Plan::of_program(settings, program);
+    let (sandbox, answer) = Sandbox::prepare(&plan, getpid())?;
+    let in_child = InChild {
+        supervisor: getpid(),
+        lock: None,
+        sandbox,
+    };
+    let mut command = bare(program, settings);
+    command.args(args);
+    in_child.attach(&mut command);
+    let fail = |e| HostError::new(format!("starting {}", program.display()), e);
+    Ok((command.spawn().map_err(fail)?, answer))
+}
+
 impl InChild {
     #[expect(unsafe_code, reason = "pre_exec is the only way to set PDEATHSIG")]
-    fn attach(self, command: &mut Command) {
+    fn attach(mut self, command: &mut Command) {
         // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
         unsafe { command.pre_exec(move || self.prepare()) };
     }
 
     /// The uid has been changed long before: a later change would silently clear PDEATHSIG.
-    fn prepare(&self) -> io::Result<()> {
+    fn prepare(&mut self) -> io::Result<()> {
         set_pdeathsig(Signal::SIGTERM)?;
         if getppid() != self.supervisor {
             // It died before it could be watched.
             return Err(io::Error::from_raw_os_error(Errno::ESRCH as i32));
         }
-        fcntl(self.lock.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+        if let Some(lock) = &self.lock {
+            fcntl(lock.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
         SigSet::empty().thread_set_mask()?;
+        self.sandbox.enter();
         Ok(())
     }
 }
@@ -155,7 +203,7 @@ pub fn spawn_detached(exe: &Path, args: &[&str], log: &File) -> io::Result<Child
     command
         .args(args)
         .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", PATH)
         .env("LC_ALL", "C.UTF-8")
         .current_dir("/")
         .stdin(Stdio::null())

@@ -1,6 +1,7 @@
 //! The rendered service file of one instance: what root's apply decided, and all that the supervisor knows.
 //! It is never a policy: nothing is worked out or defaulted here.
 
+use crate::contain::plan::Contain;
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::DataLoss;
 use crate::policy::scalar::{Duration, HangTimeout, Name};
@@ -67,6 +68,9 @@ pub struct Settings {
     pub data_loss_on_stop: DataLoss,
     /// Digest of the unit's drop-in, or empty: a change of it is a new generation.
     pub unit_sha256: String,
+    /// What widens the sandbox; without it the server has its own files and its own port.
+    #[serde(default, skip_serializing_if = "Contain::is_default")]
+    pub contain: Contain,
 }
 
 impl Settings {
@@ -159,6 +163,7 @@ mod tests {
             hang_timeout: HangTimeout::After(Duration::seconds(300)),
             data_loss_on_stop: DataLoss::Deny,
             unit_sha256: String::new(),
+            contain: Contain::default(),
         }
     }
 
@@ -168,6 +173,11 @@ mod tests {
             unix_socket: None,
             address: Some("::1".parse().unwrap()),
             log_file: Some("/var/log/redis/redis-server.log".into()),
+            contain: Contain {
+                listen: vec![16379],
+                read: vec!["/etc/tls".into()],
+                ..Contain::default()
+            },
             ..example()
         };
         for settings in [example(), without_socket] {

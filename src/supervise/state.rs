@@ -4,6 +4,7 @@
 use super::machine::Phase;
 use super::settings::Settings;
 use super::{Places, privileges::Identity};
+use crate::contain::layers::{self, Layer};
 use crate::host::{Host, HostError, HostResult};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,9 @@ pub struct Report {
     /// How far the last end that was asked for had to go.
     #[serde(default)]
     pub rung: Option<String>,
+    /// Its sandbox, layer by layer; empty while no server runs.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
 }
 
 /// The state is the redis user's to write.
@@ -145,6 +149,10 @@ fn verify(
         };
         report.server_pid = identify(host, pid)?.filter(ours).map(|_| pid);
     }
+    report.layers = match report.server_pid {
+        Some(pid) => layers::confirm(host, pid, &settings.data_dir, report.layers)?,
+        None => Vec::new(),
+    };
     report.ready = report.state == Phase::Ready && report.server_pid.is_some();
     Ok(Some(report))
 }
@@ -174,7 +182,8 @@ impl Report {
             &mut self.generation,
             &mut self.note,
         ];
-        for text in texts.into_iter().chain(&mut self.last_exit) {
+        let layers = self.layers.iter_mut().map(|layer| &mut layer.note);
+        for text in texts.into_iter().chain(&mut self.last_exit).chain(layers) {
             let plain = |c: &char| *c == '\n' || !c.is_control();
             *text = text.chars().filter(plain).take(LONGEST).collect();
         }

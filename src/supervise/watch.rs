@@ -10,6 +10,7 @@ use super::probe::{Also, Answer, Probe};
 use super::process::{self, Server};
 use super::settings::Settings;
 use super::vitals::Vitals;
+use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::DataLoss;
 use nix::errno::Errno;
@@ -47,6 +48,7 @@ pub(super) struct Watch<'a> {
     server: Option<Server>,
     generation: String,
     last_words: String,
+    layers: Vec<Layer>,
     /// How long the server's log was when it was started: what follows is its own.
     log_size: u64,
     probe: Probe,
@@ -79,6 +81,7 @@ impl<'a> Watch<'a> {
             server: None,
             generation: String::new(),
             last_words: String::new(),
+            layers: Vec::new(),
             log_size: 0,
             probe_at: Duration::ZERO,
             also: None,

@@ -9,6 +9,10 @@ use redis_harden::policy::Policies;
 /// Controls with no passing case: their value is rendered, or not one of a fake host. Where it is tested instead.
 pub const NO_PASSING_CASE: &[(&str, &str)] = &[
     (
+        "account.process-sandbox",
+        "a server under the supervisor: tests/contain.rs, and setting::server::sandbox",
+    ),
+    (
         "service.forgotten",
         "a host without a forgotten instance has nothing to be judged",
     ),
@@ -72,6 +76,10 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
 
 /// And with no failing case.
 const NO_FAILING_CASE: &[(&str, &str)] = &[
+    (
+        "account.process-sandbox",
+        "a server under the supervisor: tests/contain.rs, and setting::server::sandbox",
+    ),
     (
         "service.live",
         "a server under the supervisor: tests/plain/ changes one while it runs",

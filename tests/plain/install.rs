@@ -1,11 +1,9 @@
 //! What the first apply on a bare machine installs, and that no stock Redis ever ran on the way.
 
 use super::machine::{
-    BINARY, SOCKET, USERS, applied, apply, bare, history, install, secret, serves_hardened,
+    BINARY, SOCKET, USERS, applied, apply, bare, history, secret, serves_hardened,
 };
-use super::processes::{
-    assert_nothing_of_ours_is_root, lives, starts, watch_redis, watching_processes,
-};
+use super::processes::{assert_nothing_of_ours_is_root, lives, real_starts, watching_processes};
 use crate::support::plain::Plain;
 use std::collections::BTreeSet;
 
@@ -14,14 +12,15 @@ const ALLOW: &[u8] = b"#!/bin/sh\n# the image's own\nexit 0\n";
 pub const DENY: &[u8] = b"#!/bin/sh\n# the image's own\nexit 101\n";
 
 #[test]
-fn the_witness_sees_what_the_package_itself_starts() {
+fn what_the_package_itself_starts_is_seen() {
     let plain = bare();
     plain.write(POLICY_RC_D, ALLOW, 0o755);
-    watch_redis(&plain);
-    install(&plain, &["redis-server"]);
-    let started = starts(&plain);
+    plain.exec(&["apt-get", "-qq", "update"]).ok();
+    let installs = "DEBIAN_FRONTEND=noninteractive apt-get -qqy install redis-server";
+    let (installed, started) = plain.exec_and_servers(&["sh", "-c", installs]);
+    installed.ok();
     assert!(
-        started
+        real_starts(&started)
             .iter()
             .any(|argv| argv.contains("/etc/redis/redis.conf")),
         "{started:?}"
@@ -31,13 +30,13 @@ fn the_witness_sees_what_the_package_itself_starts() {
 #[test]
 fn apply_on_a_bare_debian_leaves_a_hardened_redis_and_a_stock_one_never_ran() {
     let plain = bare();
-    watch_redis(&plain);
-    let (applied, seen) = watching_processes(|| apply(&plain));
+    let ((applied, started), seen) =
+        watching_processes(|| plain.exec_and_servers(&[BINARY, "apply"]));
     println!("{applied}");
     applied.ok();
 
     assert_eq!(plain.sh(&format!("ls -d {POLICY_RC_D}* || true")).ok(), "");
-    let started = starts(&plain);
+    let started = real_starts(&started);
     let [only] = started.as_slice() else {
         panic!("one start, and no other: {started:?}");
     };
@@ -121,10 +120,10 @@ fn where_policy_rc_d_allows_all_a_stock_redis_never_ran_either() {
 fn keeps_the_policy_and_starts_no_stock_redis(plain: &Plain) {
     let look = format!("stat -c '%n %F %a %u:%g %h %Y %i' {POLICY_RC_D}*; cat {POLICY_RC_D}");
     let before = plain.sh(&look).ok().to_owned();
-    watch_redis(plain);
-    apply(plain).ok();
+    let (applied, started) = plain.exec_and_servers(&[BINARY, "apply"]);
+    applied.ok();
     assert_eq!(plain.sh(&look).ok(), before);
-    let started = starts(plain);
+    let started = real_starts(&started);
     let [only] = started.as_slice() else {
         panic!("one start, and no other: {started:?}");
     };

@@ -6,28 +6,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// From now on /var/log/witness has the arguments of every start of /usr/bin/redis-server: the package's own is diverted,
-/// and what stands in its place writes them down.
-pub fn watch_redis(plain: &Plain) {
-    plain.write("/usr/bin/redis-server", WITNESS.as_bytes(), 0o755);
-    plain.sh("mkdir -p /usr/lib/witness && ln -s /usr/bin/redis-check-rdb /usr/lib/witness/redis-server
-        touch /var/log/witness && chmod 666 /var/log/witness
-        dpkg-divert --quiet --local --no-rename --divert /usr/bin/redis-server.diverted --add /usr/bin/redis-server").ok();
-}
-
-/// Debian's redis-server is a link to redis-check-rdb, which looks at the name it was called by.
-pub const WITNESS: &str = r#"#!/bin/sh
-echo "$*" >>/var/log/witness
-exec /usr/lib/witness/redis-server "$@"
-"#;
-
-pub fn starts(plain: &Plain) -> Vec<String> {
-    let lines = plain.read("/var/log/witness");
+/// Without those that only ask for the version, or try a configuration without network and data before it is put in place.
+pub fn real_starts(started: &[String]) -> Vec<&str> {
     let questions = |line: &&str| !matches!(*line, "--version" | "-v");
-    // A configuration is tried without network and data before it is put in place.
     let rehearsals = |line: &&str| !line.starts_with("/run/redis-harden-rehearsal-");
-    let starts = lines.lines().filter(questions).filter(rehearsals);
-    starts.map(str::to_owned).collect()
+    let all = started.iter().map(String::as_str);
+    all.filter(questions).filter(rehearsals).collect()
 }
 
 /// How often the log says that a server began.

@@ -8,10 +8,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [(&str, fn()); 21] = [
+pub const ALL: [(&str, fn()); 22] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -35,6 +36,10 @@ pub const ALL: [(&str, fn()); 21] = [
     (
         "a_new_supervisor_waits_for_the_orphan_to_save",
         a_new_supervisor_waits_for_the_orphan_to_save,
+    ),
+    (
+        "every_layer_of_the_sandbox_holds",
+        every_layer_of_the_sandbox_holds,
     ),
     ("nothing_of_ours_stays_root", nothing_of_ours_stays_root),
     (
@@ -254,6 +259,34 @@ fn a_new_supervisor_waits_for_the_orphan_to_save() {
     assert_eq!(instance.ask("EXISTS key"), ":1");
 }
 
+fn every_layer_of_the_sandbox_holds() {
+    let mut instance = Instance::new(&[], "");
+    let report = instance.start();
+    let layers: Vec<(String, bool)> = report
+        .layers
+        .iter()
+        .map(|layer| (layer.name.to_string(), layer.holds))
+        .collect();
+    let names = [
+        "identity",
+        "capabilities",
+        "no-new-privileges",
+        "writable-code",
+        "files",
+        "network",
+        "signals",
+        "system-calls",
+        "mounts",
+    ];
+    // This kernel, 6.18, has all of them.
+    assert_eq!(layers, names.map(|name| (name.to_owned(), true)));
+    let server = report.server_pid.unwrap();
+    assert_eq!(status(server, "Seccomp"), "2");
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(status(server, set), "0000000000000000");
+    }
+}
+
 fn nothing_of_ours_stays_root() {
     let mut instance = Instance::new(&[], "");
     let server = instance.start().server_pid.unwrap();
@@ -308,18 +341,21 @@ fn limits_umask_and_signals_are_set() {
 
 fn nothing_of_the_supervisors_environment_reaches_the_server() {
     let mut instance = Instance::new(&[], "");
-    // Redis overwrites its environment with its process title: a script in its place writes it down first.
-    let script = "#!/bin/sh\nenv > environment\nexec /usr/bin/redis-server \"$@\"\n";
-    instance.write("redis-server", script, 0o755, 0);
+    // Redis overwrites its environment with its process title: this program in its place writes it down.
+    let place = instance.path("etc/server");
+    fs::copy(std::env::current_exe().unwrap(), &place).unwrap();
     let settings = fs::read_to_string(instance.path("etc/test.toml")).unwrap();
-    let server = instance.path("etc/redis-server").display().to_string();
-    let settings = settings.replace("/usr/bin/redis-server", &server);
+    let settings = settings.replace("/usr/bin/redis-server", &place.display().to_string());
     instance.write("test.toml", &settings, 0o640, redis().1);
-    instance.start();
-    let text = fs::read_to_string(instance.path("data/environment")).unwrap();
-    let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
-    // PWD is the shell's own.
-    names.retain(|name| !["TZ", "PWD", "_", "OLDPWD", "SHLVL"].contains(name));
+    instance.supervisor = Some(instance.spawn("output"));
+    let written = instance.path("data/environment");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !written.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let text = fs::read_to_string(&written).unwrap();
+    let mut names: Vec<&str> = text.lines().collect();
+    names.retain(|name| *name != "TZ");
     names.sort_unstable();
     assert_eq!(names, ["LC_ALL", "PATH"]);
 }
@@ -364,7 +400,11 @@ fn a_bad_acl_file_is_refused_with_the_end_of_the_log() {
 fn a_taken_port_is_tried_again_and_nobody_waits_for_ever() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let settings = [("backoff", "\"50ms\""), ("backoff-max", "\"200ms\"")];
+    let settings = [
+        ("port", port.as_str()),
+        ("backoff", "\"50ms\""),
+        ("backoff-max", "\"200ms\""),
+    ];
     let mut instance = Instance::new(&settings, &format!("port {port}\nbind 127.0.0.1"));
     instance.supervisor = Some(instance.spawn("output"));
     let (host, places) = (&instance.host, instance.places());
@@ -513,4 +553,12 @@ fn an_idle_supervisor_costs_next_to_nothing() {
         status(pid, "VmRSS")
     );
     assert!(count <= 15);
+}
+
+/// In the server's place: writes down the names in its environment. Under another name first, so that nobody reads half of it.
+pub fn tell_environment() -> ExitCode {
+    let names: String = std::env::vars().map(|(name, _)| name + "\n").collect();
+    fs::write("environment.new", names).unwrap();
+    fs::rename("environment.new", "environment").unwrap();
+    ExitCode::SUCCESS
 }

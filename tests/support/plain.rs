@@ -3,8 +3,9 @@
 //! Commands are entered into it with the capabilities that a container's root has; what they leave running lives on, until
 //! the test ends.
 
+use std::fs::File;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 
 use super::disk::{Disk, Ran, entered, ran};
 use super::tree::Tree;
@@ -53,6 +54,48 @@ impl Plain {
         ran(argv, command)
     }
 
+    /// As `exec`, and the arguments of each redis-server that was started on the way, as the kernel was asked for it. A script in its
+    /// place would not do: in the sandbox it could not run.
+    pub fn exec_and_servers(&self, argv: &[&str]) -> (Ran, Vec<String>) {
+        let files = ["executions", "stdout", "stderr"].map(|name| self.disk.log(name));
+        let [log, stdout, stderr] = &files;
+        let create = |path| File::create(path).expect("our own scratch directory");
+        let entered = entered(self.leader);
+        // -D: strace stays with the supervisor, which outlives the command.
+        let status = Command::new("strace")
+            .args([
+                "-D",
+                "-f",
+                "-qq",
+                "-s",
+                "256",
+                "-e",
+                "trace=execve",
+                "-e",
+                "signal=none",
+                "-o",
+            ])
+            .arg(log)
+            .arg(entered.get_program())
+            .args(entered.get_args())
+            .args(["setpriv", "--bounding-set", BOUNDS])
+            .args(argv)
+            .stdin(Stdio::null())
+            .stdout(create(stdout))
+            .stderr(create(stderr))
+            .status()
+            .expect("strace (tests/install-deps)");
+        let text = |path| std::fs::read_to_string(path).expect("what was written just now");
+        let ran = Ran {
+            command: argv.join(" "),
+            code: status.code().unwrap_or(-1),
+            stdout: text(stdout),
+            stderr: text(stderr),
+        };
+        let servers = text(log).lines().filter_map(arguments_of_server).collect();
+        (ran, servers)
+    }
+
     /// Runs a shell script inside.
     pub fn sh(&self, script: &str) -> Ran {
         self.exec(&["sh", "-c", script])
@@ -95,4 +138,17 @@ impl Drop for Plain {
         let _ = self.nspawn.kill();
         let _ = self.nspawn.wait();
     }
+}
+
+/// strace's `PID execve("PROGRAM", ["NAME", "ARGUMENT", …], …) = 0`.
+fn arguments_of_server(line: &str) -> Option<String> {
+    let (program, rest) = line.split_once("execve(\"")?.1.split_once('"')?;
+    let started = program.ends_with("/redis-server") && line.ends_with(" = 0");
+    let list = rest.split_once('[')?.1.split_once(']')?.0;
+    let words: Vec<&str> = list
+        .split(", ")
+        .skip(1)
+        .map(|w| w.trim_matches('"'))
+        .collect();
+    started.then(|| words.join(" "))
 }

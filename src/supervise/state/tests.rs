@@ -22,6 +22,7 @@ fn report() -> Report {
         note: String::new(),
         crash_loop: false,
         rung: None,
+        layers: Vec::new(),
     }
 }
 

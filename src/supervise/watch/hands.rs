@@ -1,6 +1,7 @@
 //! What is done to the server: started behind the gate, signalled, and looked at one last time.
 
 use super::Watch;
+use crate::contain::layers::Layer;
 use crate::host::{HostError, HostResult};
 use crate::supervise::machine::Event;
 use crate::supervise::process::{self, Server};
@@ -30,6 +31,7 @@ impl Watch<'_> {
                     restarts = self.machine.restarts(),
                     "the server is started"
                 );
+                self.layers = self.layers_of(&server);
                 self.server = Some(server);
             }
             Err(e) => {
@@ -43,6 +45,18 @@ impl Watch<'_> {
                 });
             }
         }
+    }
+
+    /// Which layers of the sandbox hold; each that does not is worth a line of the log.
+    fn layers_of(&self, server: &Server) -> Vec<Layer> {
+        let layers = server.layers(self.inputs.host).unwrap_or_else(|e| {
+            tracing::warn!(error = %e, "it is not known which layers of the sandbox hold");
+            Vec::new()
+        });
+        for layer in layers.iter().filter(|layer| !layer.holds) {
+            tracing::warn!(layer = %layer.name, note = layer.note, "the sandbox lacks a layer");
+        }
+        layers
     }
 
     /// What was left is forgotten once a server may write: only its own clean end says anything new.

@@ -1,0 +1,102 @@
+//! The sandbox against a hostile program of our own, and a real redis-server that must not notice it. Needs root and Debian's redis-server;
+//! it fails without them, it does not skip. `cargo test --test contain [PART OF A NAME]`.
+//! This program is also the supervisor (`--as-supervisor DIR`), the container (`--contain DIR …`) and the hostile program (`--hostile …`).
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+
+#[path = "contain/attempts.rs"]
+mod attempts;
+#[path = "contain/hostile.rs"]
+mod hostile;
+#[path = "supervise/instance.rs"]
+mod instance;
+#[path = "contain/older.rs"]
+mod older;
+#[path = "contain/prison.rs"]
+mod prison;
+#[path = "contain/scenarios.rs"]
+mod scenarios;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+use std::time::Instant;
+
+const ALL: [(&str, fn()); 10] = [
+    (
+        "every_attempt_of_a_hostile_program_is_refused_by_its_layer",
+        prison::every_attempt_of_a_hostile_program_is_refused_by_its_layer,
+    ),
+    (
+        "unconfined_the_same_attempts_are_real",
+        prison::unconfined_the_same_attempts_are_real,
+    ),
+    (
+        "io_threads_snapshots_and_rewrites_under_load",
+        scenarios::io_threads_snapshots_and_rewrites_under_load,
+    ),
+    (
+        "an_aof_that_is_synced_at_every_write",
+        scenarios::an_aof_that_is_synced_at_every_write,
+    ),
+    ("lua_and_functions", scenarios::lua_and_functions),
+    (
+        "config_rewrite_where_the_file_is_the_servers",
+        scenarios::config_rewrite_where_the_file_is_the_servers,
+    ),
+    (
+        "replication_by_disk_and_without_and_a_promotion",
+        scenarios::replication_by_disk_and_without_and_a_promotion,
+    ),
+    (
+        "tls_with_a_renewed_certificate",
+        scenarios::tls_with_a_renewed_certificate,
+    ),
+    (
+        "audit_lets_all_calls_pass_and_says_so",
+        scenarios::audit_lets_all_calls_pass_and_says_so,
+    ),
+    (
+        "each_layer_is_missed_alone_and_the_server_runs_without_it",
+        older::each_layer_is_missed_alone_and_the_server_runs_without_it,
+    ),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.split_first() {
+        Some((mode, rest)) if mode == "--contain" => return prison::contain(rest),
+        Some((mode, rest)) if mode == "--hostile" => return hostile::run(rest),
+        Some((mode, rest)) if mode == "--without" => return older::supervise(rest),
+        Some((mode, rest)) if mode == "--victim" => return hostile::wait_as_victim(rest),
+        Some((mode, rest)) if mode == "--as-supervisor" => {
+            return instance::supervise(rest.first().unwrap().as_ref());
+        }
+        _ => {}
+    }
+    assert!(nix::unistd::geteuid().is_root(), "run this as root");
+    let wanted = args.iter().find(|arg| !arg.starts_with('-'));
+    let chosen = ALL
+        .iter()
+        .filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str())));
+    let failed: Vec<&str> = chosen
+        .filter(|(name, test)| !passes(name, *test))
+        .map(|(name, _)| *name)
+        .collect();
+    match failed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => {
+            eprintln!("failed: {}", failed.join(", "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn passes(name: &str, test: fn()) -> bool {
+    let start = Instant::now();
+    let passed = catch_unwind(test).is_ok();
+    let word = if passed { "ok" } else { "FAILED" };
+    println!(
+        "test {name} ... {word} ({} ms)",
+        start.elapsed().as_millis()
+    );
+    passed
+}
