@@ -1,4 +1,5 @@
 //! Runs redis-server as its user, watched and restarted; never as root, never twice on one data directory.
+//! Its sandbox is `contain`.
 
 pub mod detach;
 pub(crate) mod gate;

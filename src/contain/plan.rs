@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A cluster's nodes talk to each other at this distance from the clients' port. Source: CLUSTER_PORT_INCR in cluster.h.
-const BUS_DISTANCE: u16 = 10_000;
-
 /// Files whose place in the file system the server must read, besides its configuration; each may be replaced while it runs.
 const FILES: [&str; 8] = [
     "tls-cert-file",
@@ -52,14 +49,7 @@ impl Contain {
             let mut found = lines.iter().rev().filter(|(n, _)| n == name);
             found.next().map(|(_, v)| unquoted(v))
         };
-        let port = |name: &str| value(name)?.parse::<u16>().ok().filter(|port| *port != 0);
-        let mut listen: BTreeSet<u16> = port("tls-port").into_iter().collect();
-        let served: Vec<u16> = port("port").into_iter().chain(port("tls-port")).collect();
-        if value("cluster-enabled").as_deref() == Some("yes") {
-            let bus = |port: &u16| port.checked_add(BUS_DISTANCE);
-            let given = port("cluster-port");
-            listen.extend(given.or_else(|| served.first().and_then(bus)));
-        }
+        let ports = policy.ports();
         let primary = value("replicaof").or_else(|| value("slaveof"));
         let primary = primary.and_then(|p| p.split_whitespace().nth(1)?.parse::<u16>().ok());
         // Who serves a network may have replicas there, and Sentinel may make it one of theirs.
@@ -69,12 +59,14 @@ impl Contain {
             || value("cluster-enabled").as_deref() == Some("yes");
         let mut connect: BTreeSet<u16> = primary.into_iter().collect();
         if has_peers {
-            connect.extend(listen.iter().chain(&served));
+            connect.extend(&ports);
         }
         Contain {
             seccomp: policy.service.seccomp,
             cpu_lists: lines.iter().any(|(name, _)| name.ends_with("cpulist")),
-            listen: listen.into_iter().collect(),
+            listen: (ports.into_iter())
+                .filter(|port| *port != policy.redis.port)
+                .collect(),
             connect: connect.into_iter().collect(),
             read: directories(&lines),
         }

@@ -14,6 +14,9 @@ pub(super) fn read(sight: Sight, instance: &str) -> Reading {
         Some(known) => match &known.view {
             View::NotRunning => Reading::NotApplicable(format!("{instance} is not running")),
             View::Silent(why) => Reading::Unknown(why.clone()),
+            View::Told(told) if !told.info.contains_key("role") => {
+                Reading::Unknown("INFO does not tell with whom it replicates".to_owned())
+            }
             View::Told(told) => match unlisted(&known.policy, told) {
                 others if others.is_empty() => Reading::Absent,
                 others => Reading::Value(Value::Words(others), None),

@@ -68,7 +68,6 @@ impl Setting {
             Setting::Users { .. }
             | Setting::Modules(_)
             | Setting::Refusals(_)
-            | Setting::UnlistedPeers(_)
             | Setting::Cluster { .. }
             | Setting::Anonymous(_) => true,
             _ => false,

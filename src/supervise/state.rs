@@ -42,15 +42,15 @@ pub struct Report {
     pub ready: bool,
     /// Why it is not ready, or what is wrong.
     pub note: String,
-    /// Its sandbox, layer by layer; empty while no server runs.
-    #[serde(default)]
-    pub layers: Vec<Layer>,
     /// Whether it ends again and again.
     #[serde(default)]
     pub crash_loop: bool,
     /// How far the last end that was asked for had to go.
     #[serde(default)]
     pub rung: Option<String>,
+    /// Its sandbox, layer by layer; empty while no server runs.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
 }
 
 /// The state is the redis user's to write.

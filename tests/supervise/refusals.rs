@@ -73,7 +73,8 @@ fn an_append_only_file_that_ends_in_zeros_is_not_started_in_a_loop() {
 fn a_member_of_a_cluster_does_not_come_back_as_another_node() {
     let port = free_port();
     let conf = format!("port {port}\ncluster-enabled yes");
-    let mut instance = Instance::new(&[], &conf);
+    let bus = listens(port + 10_000);
+    let mut instance = Instance::new(&[("port", &port.to_string()), ("contain", &bus)], &conf);
     instance.start();
     let id = instance.ask("CLUSTER MYID");
     instance.ask("CLUSTER ADDSLOTSRANGE 0 16383");
@@ -93,6 +94,11 @@ fn a_member_of_a_cluster_does_not_come_back_as_another_node() {
     assert_eq!(instance.ask("CLUSTER MYID"), id);
 }
 
+/// A port more that its sandbox lets it listen on.
+fn listens(port: u16) -> String {
+    format!("{{ listen = [{port}] }}")
+}
+
 /// Redis takes none that the kernel chooses; its bus needs 10,000 more.
 fn free_port() -> u16 {
     let free = |port: &u16| {
@@ -107,7 +113,7 @@ fn an_expired_certificate_is_told_before_the_clients_find_out() {
     let conf = format!(
         "tls-port {port}\ntls-auth-clients no\ntls-cert-file tls.crt\ntls-key-file tls.key\ntls-ca-cert-file tls.crt"
     );
-    let mut instance = Instance::new(&[], &conf);
+    let mut instance = Instance::new(&[("contain", &listens(port))], &conf);
     let made = certificates();
     let issue = |instance: &Instance, name: &str| {
         let (uid, gid) = redis();
@@ -127,7 +133,10 @@ fn an_expired_certificate_is_told_before_the_clients_find_out() {
 
 fn a_primary_that_kept_nothing_is_not_started_over_its_replicas() {
     let port = free_port();
-    let mut instance = Instance::new(&[], &format!("port {port}\nsave \"\""));
+    let mut instance = Instance::new(
+        &[("port", &port.to_string())],
+        &format!("port {port}\nsave \"\""),
+    );
     let server = instance.start().server_pid.unwrap();
     instance.ask("SET key value");
     let dir = instance.path("replica");

@@ -50,9 +50,9 @@ mod tests {
             nofile: 1024,
             ready: true,
             note: String::new(),
-            layers,
             crash_loop: false,
             rung: None,
+            layers,
         }
     }
 

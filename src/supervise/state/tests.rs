@@ -20,9 +20,9 @@ fn report() -> Report {
         nofile: 65535,
         ready: true,
         note: String::new(),
-        layers: Vec::new(),
         crash_loop: false,
         rung: None,
+        layers: Vec::new(),
     }
 }
 

@@ -48,11 +48,11 @@ impl Watch<'_> {
                 .or(self.machine.last_exit())
                 .map(words),
             crash_loop: self.machine.is_looping(),
+            layers: self.layers.clone(),
             rung: self.machine.rung().map(|rung| rung.to_string()),
             nofile: self.inputs.nofile,
             ready: phase == Phase::Ready,
             note: self.machine.note().to_owned(),
-            layers: self.layers.clone(),
         }
     }
 
