@@ -63,7 +63,7 @@ const KEEPS: [&str; 48] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub keys: u64,
-    /// Bytes of its append-only file.
+    /// Bytes of its append-only file, unless it is being written anew: it is shorter then whenever that ends.
     aof: Option<u64>,
     /// A replica's primary writes on, pause or not.
     replica: bool,
@@ -104,11 +104,11 @@ pub(crate) fn info(connection: &mut Line) -> Result<BTreeMap<String, String>, Si
 
 impl Held {
     fn of(info: &BTreeMap<String, String>) -> Held {
+        let is_on = |name: &str| number(info, name) == Some(1);
+        let grows_only = is_on("aof_enabled") && !is_on("aof_rewrite_in_progress");
         Held {
             keys: keys(info),
-            aof: number(info, "aof_enabled")
-                .filter(|on| *on == 1)
-                .and_then(|_| number(info, "aof_current_size")),
+            aof: number(info, "aof_current_size").filter(|_| grows_only),
             replica: info.get("role").is_some_and(|role| role == "slave"),
         }
     }
@@ -122,8 +122,9 @@ impl Held {
         }
         let is = |name: &str| number(info, name).unwrap_or(0);
         if is("aof_enabled") == 0 {
-            let loaded = is("rdb_last_load_keys_loaded") + is("rdb_last_load_keys_expired");
-            return self.more_than(loaded);
+            // Redis before 7.0 counts neither.
+            let loaded = number(info, "rdb_last_load_keys_loaded")?;
+            return self.more_than(loaded + is("rdb_last_load_keys_expired"));
         }
         if !has_removed(info) {
             return self.more_than(keys(info) + is("expired_keys") + is("evicted_keys"));
@@ -244,6 +245,24 @@ mod tests {
             let after = told(&format!("role:master aof_enabled:1 {after}"));
             assert_eq!(held.missing(&after).is_some(), short, "{after:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_does_not_count_what_it_loads_is_not_said_to_miss_all() {
+        let held = Held::of(&told("role:master db0:keys=10 aof_enabled:0"));
+        let after = told("role:master aof_enabled:0 db0:keys=10");
+        assert_eq!(held.missing(&after), None);
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_anew_is_not_measured() {
+        let held = Held::of(&told(
+            "role:master db0:keys=10 aof_enabled:1 aof_current_size:300 aof_rewrite_in_progress:1",
+        ));
+        let after = "role:master aof_enabled:1 aof_current_size:89 db0:keys=";
+        let removed = told(&format!("{after}2 cmdstat_del:calls=1"));
+        assert_eq!(held.missing(&removed), None);
+        assert!(held.missing(&told(&format!("{after}9"))).is_some());
     }
 
     #[test]
