@@ -3,10 +3,12 @@
 
 mod base;
 mod held;
+mod save;
 mod trial;
 
 pub(crate) use base::{layout, take_back};
 pub(crate) use held::{Held, hold, info, release};
+pub use save::save;
 pub(crate) use trial::try_to_save;
 
 use super::line::Line;
@@ -237,57 +239,6 @@ fn elsewhere(layout: &Layout, told: &Told) -> Option<String> {
             differ.join(", ")
         )
     })
-}
-
-/// Saves the data of a running server to its snapshot, which every configuration can load, before another one takes over.
-/// A server that does not run, or holds nothing, has nothing to save.
-pub fn save(sight: Sight, known: &Instance) -> HostResult<()> {
-    let fail = |why: Silence| {
-        let doing = format!("saving the data of {}", known.policy.redis.name);
-        HostError::refused(doing, why.to_string())
-    };
-    let told = match &known.view {
-        View::NotRunning => return Ok(()),
-        View::Silent(why) => return Err(fail(Silence::Broken(why.clone()))),
-        View::Told(told) => told,
-    };
-    let mut connection = open(sight, known)?;
-    let held = hold(&mut connection).map_err(fail)?;
-    let saved = save_now(&mut connection, known).map_err(fail);
-    let saved = saved.and_then(|()| match held {
-        Some(held) => base::has_all(sight, known, told, held),
-        None => Ok(()),
-    });
-    release(&mut connection).map_err(fail)?;
-    saved?;
-    match saves(told) {
-        true => Ok(()),
-        false => save_at_its_end(&mut connection).map_err(fail),
-    }
-}
-
-/// What is written between the save and the end is saved when it ends, which a server without save points would leave out.
-fn save_at_its_end(connection: &mut Line) -> Result<(), Silence> {
-    let _: redis::Value = redis::cmd("CONFIG")
-        .arg(&["SET", "save", "3600 1"])
-        .query(connection)
-        .map_err(silence)?;
-    Ok(())
-}
-
-fn save_now(connection: &mut Line, known: &Instance) -> Result<(), Silence> {
-    let keyspace: String = redis::cmd("INFO")
-        .arg("keyspace")
-        .query(connection)
-        .map_err(silence)?;
-    if fields(&keyspace).is_empty() {
-        return Ok(());
-    }
-    // The save of a large dataset takes its time; nothing is served meanwhile, and nothing is to be written any more.
-    let patience = known.policy.service.stop_timeout.std();
-    connection.set_patience(patience);
-    let _: redis::Value = redis::cmd("SAVE").query(connection).map_err(silence)?;
-    Ok(())
 }
 
 /// A connection as whoever told us its configuration: a server that is not ours yet knows no admin.

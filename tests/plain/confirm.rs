@@ -1,6 +1,6 @@
 //! The dead man's switch.
 
-use super::machine::{BINARY, applied, apply, bare, history, policy, redis};
+use super::machine::{BINARY, applied, apply, bare, history, policy, redis, redis_at, wait_until};
 use crate::support::plain::Plain;
 use std::time::Duration;
 
@@ -106,6 +106,30 @@ fn the_switch_needs_no_policy_file_and_tries_until_the_data_is_saved() {
         .ok();
     becomes(&plain, "10000");
     assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+}
+
+#[test]
+fn the_switch_rolls_back_the_instance_whose_policy_is_gone() {
+    let plain = bare();
+    let b = |text: &str| {
+        let text =
+            format!("extends = \"production\"\n\n[redis]\nname = \"b\"\nport = 6380\n{text}");
+        plain.write("/etc/redis-harden/instances/b.toml", text.as_bytes(), 0o644);
+    };
+    b("");
+    apply(&plain).ok();
+    let limit = || {
+        let socket = "/run/redis-b/redis-server.sock";
+        let told = redis_at(&plain, "b.admin", socket, &["CONFIG", "GET", "maxclients"]);
+        told.stdout.trim_end().to_owned()
+    };
+    b("maxclients = 5001\n");
+    let switched = plain.exec(&[BINARY, "apply", "--confirm-within", "2s"]);
+    println!("{switched}");
+    switched.ok();
+    assert!(limit().ends_with("5001"), "{}", limit());
+    plain.sh("rm /etc/redis-harden/instances/b.toml").ok();
+    wait_until("the rollback", || limit().ends_with("10000"));
 }
 
 #[test]

@@ -233,6 +233,31 @@ fn what_is_written_while_the_append_only_file_is_left_is_there_afterwards() {
 }
 
 #[test]
+fn a_snapshot_that_is_being_written_is_waited_for_before_another() {
+    let plain = applied();
+    for i in 0..8 {
+        redis(&plain, "app", &["SET", &format!("key{i}"), "1"]).ok();
+    }
+    let delay = |micros: &str| {
+        let words = ["CONFIG", "SET", "rdb-key-save-delay", micros];
+        redis(&plain, "admin", &words).ok();
+    };
+    delay("1500000");
+    redis(&plain, "admin", &["BGSAVE"]).ok();
+    delay("0");
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    let persistence = redis(&plain, "admin", &["INFO", "persistence"]);
+    assert!(
+        says(&persistence, "rdb_bgsave_in_progress:1"),
+        "{persistence}"
+    );
+    let applied = apply(&plain);
+    println!("{applied}");
+    applied.ok();
+    assert_eq!(redis(&plain, "admin", &["DBSIZE"]).ok(), "8");
+}
+
+#[test]
 fn a_stock_redis_with_data_is_taken_over_without_losing_a_key() {
     let plain = bare();
     plain.write(POLICY_RC_D, DENY, 0o755);

@@ -14,6 +14,7 @@ mod support {
     pub mod tree;
 }
 
+mod busy;
 mod certificate;
 mod change;
 mod confirm;

@@ -59,11 +59,16 @@ const KEEPS: [&str; 48] = [
     "zincrby",
 ];
 
+/// What INFO keyspace calls hashes whose fields expire: Redis from 7.4 on, and Valkey from 9.0 on.
+const FLEETING: [&str; 2] = ["subexpiry", "keys_with_volatile_items"];
+
 /// The dataset of a server whose clients do not write for the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub keys: u64,
-    /// Bytes of its append-only file.
+    /// Hashes among them whose fields expire: with its last one a hash goes too, and only the fields are counted as expired.
+    fleeting: u64,
+    /// Bytes of its append-only file, unless it is being written anew: it is shorter then whenever that ends.
     aof: Option<u64>,
     /// A replica's primary writes on, pause or not.
     replica: bool,
@@ -104,11 +109,12 @@ pub(crate) fn info(connection: &mut Line) -> Result<BTreeMap<String, String>, Si
 
 impl Held {
     fn of(info: &BTreeMap<String, String>) -> Held {
+        let is_on = |name: &str| number(info, name) == Some(1);
+        let grows_only = is_on("aof_enabled") && !is_on("aof_rewrite_in_progress");
         Held {
             keys: keys(info),
-            aof: number(info, "aof_enabled")
-                .filter(|on| *on == 1)
-                .and_then(|_| number(info, "aof_current_size")),
+            fleeting: FLEETING.map(|name| sum(info, name)).iter().sum(),
+            aof: number(info, "aof_current_size").filter(|_| grows_only),
             replica: info.get("role").is_some_and(|role| role == "slave"),
         }
     }
@@ -122,11 +128,14 @@ impl Held {
         }
         let is = |name: &str| number(info, name).unwrap_or(0);
         if is("aof_enabled") == 0 {
-            let loaded = is("rdb_last_load_keys_loaded") + is("rdb_last_load_keys_expired");
-            return self.more_than(loaded);
+            // Redis before 7.0 counts neither.
+            let loaded = number(info, "rdb_last_load_keys_loaded")?;
+            return self.more_than(loaded + is("rdb_last_load_keys_expired"));
         }
         if !has_removed(info) {
-            return self.more_than(keys(info) + is("expired_keys") + is("evicted_keys"));
+            let fields = is("expired_subkeys") + is("expired_fields");
+            let gone = is("expired_keys") + is("evicted_keys") + fields.min(self.fleeting);
+            return self.more_than(keys(info) + gone);
         }
         let (before, now) = (self.aof?, is("aof_current_size"));
         let shorter = is("aof_rewrites") == 0 && now < before;
@@ -145,15 +154,18 @@ impl Held {
 
 /// The keys of all databases.
 fn keys(info: &BTreeMap<String, String>) -> u64 {
+    sum(info, "keys")
+}
+
+/// A field of INFO keyspace, over all databases.
+fn sum(info: &BTreeMap<String, String>, field: &str) -> u64 {
     let databases = info.iter().filter(|(name, _)| super::is_database(name));
-    let counts = databases.filter_map(|(_, value)| {
-        value
-            .split(',')
-            .find_map(|field| field.strip_prefix("keys="))?
-            .parse::<u64>()
-            .ok()
-    });
-    counts.sum()
+    let pairs = databases.flat_map(|(_, value)| value.split(','));
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| *name == field)
+        .filter_map(|(_, number)| number.parse::<u64>().ok())
+        .sum()
 }
 
 /// Whether a command that may remove a key has been called since the server began. Loading calls none.
@@ -244,6 +256,40 @@ mod tests {
             let after = told(&format!("role:master aof_enabled:1 {after}"));
             assert_eq!(held.missing(&after).is_some(), short, "{after:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_does_not_count_what_it_loads_is_not_said_to_miss_all() {
+        let held = Held::of(&told("role:master db0:keys=10 aof_enabled:0"));
+        let after = told("role:master aof_enabled:0 db0:keys=10");
+        assert_eq!(held.missing(&after), None);
+    }
+
+    /// As Redis 8.0.2 told it, of five hashes whose only field expired while it was down.
+    #[test]
+    fn a_hash_goes_with_its_last_field_that_expires() {
+        let held = Held::of(&told(
+            "role:master db0:keys=6,expires=0,avg_ttl=0,subexpiry=5 aof_enabled:1",
+        ));
+        for (after, short) in [
+            ("expired_subkeys:5 db0:keys=1,expires=0,subexpiry=0", false),
+            ("expired_subkeys:4 db0:keys=1,expires=0,subexpiry=0", true),
+            ("expired_subkeys:50", true),
+        ] {
+            let after = told(&format!("role:master aof_enabled:1 expired_keys:0 {after}"));
+            assert_eq!(held.missing(&after).is_some(), short, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_anew_is_not_measured() {
+        let held = Held::of(&told(
+            "role:master db0:keys=10 aof_enabled:1 aof_current_size:300 aof_rewrite_in_progress:1",
+        ));
+        let after = "role:master aof_enabled:1 aof_current_size:89 db0:keys=";
+        let removed = told(&format!("{after}2 cmdstat_del:calls=1"));
+        assert_eq!(held.missing(&removed), None);
+        assert!(held.missing(&told(&format!("{after}9"))).is_some());
     }
 
     #[test]
