@@ -3,6 +3,8 @@
 //! This program is also the supervisor (`--as-supervisor DIR`), the container (`--contain DIR …`) and the hostile program (`--hostile …`).
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "contain/attacked.rs"]
+mod attacked;
 #[path = "contain/attempts.rs"]
 mod attempts;
 #[path = "contain/hostile.rs"]
@@ -11,16 +13,20 @@ mod hostile;
 mod instance;
 #[path = "contain/older.rs"]
 mod older;
+#[path = "contain/peers.rs"]
+mod peers;
 #[path = "contain/prison.rs"]
 mod prison;
 #[path = "contain/scenarios.rs"]
 mod scenarios;
+#[path = "contain/watched.rs"]
+mod watched;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Instant;
 
-const ALL: [(&str, fn()); 10] = [
+const ALL: [(&str, fn()); 14] = [
     (
         "every_attempt_of_a_hostile_program_is_refused_by_its_layer",
         prison::every_attempt_of_a_hostile_program_is_refused_by_its_layer,
@@ -53,6 +59,19 @@ const ALL: [(&str, fn()); 10] = [
     (
         "audit_lets_all_calls_pass_and_says_so",
         scenarios::audit_lets_all_calls_pass_and_says_so,
+    ),
+    ("a_key_migrates", peers::a_key_migrates),
+    (
+        "a_cluster_is_made_resharded_and_fails_over",
+        peers::a_cluster_is_made_resharded_and_fails_over,
+    ),
+    (
+        "every_command_is_not_enough_to_leave_the_sandbox",
+        attacked::every_command_is_not_enough_to_leave_the_sandbox,
+    ),
+    (
+        "a_crash_report_is_complete",
+        attacked::a_crash_report_is_complete,
     ),
     (
         "each_layer_is_missed_alone_and_the_server_runs_without_it",

@@ -52,8 +52,10 @@ impl Contain {
         let ports = policy.ports();
         let primary = value("replicaof").or_else(|| value("slaveof"));
         let primary = primary.and_then(|p| p.split_whitespace().nth(1)?.parse::<u16>().ok());
+        // Who serves a network may have replicas there, and Sentinel may make it one of theirs.
         let has_peers = primary.is_some()
             || !policy.firewall.peers.is_empty()
+            || !policy.firewall.allow.is_empty()
             || value("cluster-enabled").as_deref() == Some("yes");
         let mut connect: BTreeSet<u16> = primary.into_iter().collect();
         if has_peers {
@@ -81,7 +83,9 @@ fn directories(lines: &[(String, String)]) -> Vec<PathBuf> {
             _ => path.parent().map(Path::to_path_buf),
         }
     });
-    places.collect::<BTreeSet<_>>().into_iter().collect()
+    // What is not absolute lies beside the data.
+    let absolute = places.filter(|path| path.is_absolute());
+    absolute.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn unquoted(value: &str) -> String {
@@ -171,6 +175,7 @@ mod tests {
     fn peers_are_reached_on_the_ports_that_this_one_serves_also_before_it_is_a_replica() {
         let contain = of("[firewall]\npeers = [\"10.0.0.0/24\"]");
         assert_eq!((contain.listen, contain.connect), (vec![], vec![6379]));
+        assert_eq!(of("[firewall]\nallow = [\"10.0.0.0/24\"]").connect, [6379]);
         let contain = of("[redis.directives]\nreplicaof = \"10.0.0.9 6390\"");
         assert_eq!(contain.connect, [6379, 6390]);
     }

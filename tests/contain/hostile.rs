@@ -1,7 +1,7 @@
 //! The hostile program: makes each attempt in a process of its own, and prints what became of it.
 #![expect(unsafe_code, reason = "attacks are raw system calls")]
 
-use super::attempts::ATTEMPTS;
+use super::attempts::attempts;
 use nix::errno::Errno;
 use nix::libc::{self, c_long};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -46,7 +46,7 @@ pub fn run(args: &[String]) -> ExitCode {
         victim: victim.parse().unwrap(),
         port: port.parse().unwrap(),
     };
-    for attempt in ATTEMPTS {
+    for attempt in attempts() {
         println!("{}\t{}", attempt.name, outcome(attempt.act, &target));
     }
     ExitCode::SUCCESS

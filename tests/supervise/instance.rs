@@ -91,7 +91,12 @@ impl Instance {
         instance.write("agent", "secret\n", 0o600, 0);
         instance.write("test.acl", "user default off\nuser agent on >secret +ping +info +shutdown +script|kill +function|kill\nuser admin on >admin ~* &* +@all\n", 0o640, gid);
         instance.write("test.conf", &instance.config(config), 0o640, gid);
-        instance.write("test.toml", &instance.settings(settings), 0o640, gid);
+        instance.write(
+            "test.toml",
+            &instance.settings(settings, config),
+            0o640,
+            gid,
+        );
         instance
     }
 
@@ -117,7 +122,7 @@ impl Instance {
         )
     }
 
-    fn settings(&self, replaced: &[(&str, &str)]) -> String {
+    fn settings(&self, replaced: &[(&str, &str)], config: &str) -> String {
         let at = |name: &str| format!("\"{}\"", self.path(name).display());
         let mut lines: Vec<(&str, String)> = vec![
             ("instance", "\"test\"".into()),
@@ -140,6 +145,7 @@ impl Instance {
             ("backoff-max", "\"30s\"".into()),
             ("backoff-reset", "\"60s\"".into()),
             ("unit-sha256", "\"\"".into()),
+            ("contain", format!("{{ listen = {:?} }}", listens(config))),
         ];
         for (key, value) in replaced {
             lines.retain(|(name, _)| name != key);
@@ -277,4 +283,19 @@ pub fn status(pid: i32, field: &str) -> String {
         .find_map(|l| l.strip_prefix(&format!("{field}:")))
         .unwrap();
     line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The TCP ports of a configuration, as apply would find them.
+fn listens(config: &str) -> Vec<u16> {
+    let words = config.lines().filter_map(|line| line.split_once(' '));
+    let ports = words.filter(|(name, _)| ["port", "tls-port"].contains(name));
+    let mut ports: Vec<u16> = ports.map(|(_, port)| port.parse().unwrap()).collect();
+    if config.contains("cluster-enabled yes") {
+        let buses: Vec<u16> = ports
+            .iter()
+            .filter_map(|port| port.checked_add(10_000))
+            .collect();
+        ports.extend(buses);
+    }
+    ports
 }

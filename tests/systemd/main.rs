@@ -344,7 +344,7 @@ fn is_stock(program: &str) -> bool {
 fn serves_hardened(machine: &Machine) {
     assert_eq!(machine.systemctl(&["is-active", UNIT]).ok(), "active");
     assert_supervised(machine, &machine.property(UNIT, "MainPID"));
-    let status = machine.exec(&[BINARY, "status"]);
+    let status = machine.exec(&[BINARY, "status", "default"]);
     assert_eq!(status.ok().matches(" holds: ").count(), 9, "{status}");
 
     let secret = machine.exec(&["cat", "/etc/redis-harden/secrets/admin"]);

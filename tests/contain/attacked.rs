@@ -1,0 +1,79 @@
+//! A real Redis that obeys an attacker: who may send every command still gets nowhere from it.
+
+use super::instance::Instance;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// All that a policy of ours would have turned off.
+const OPEN: &str =
+    "enable-module-command yes\nenable-protected-configs yes\nenable-debug-command yes";
+
+fn waits_for(instance: &Instance, words: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !instance.output().contains(words) {
+        assert!(
+            Instant::now() < deadline,
+            "no {words} in:\n{}",
+            instance.output()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn every_command_is_not_enough_to_leave_the_sandbox() {
+    let mut instance = Instance::new(&[], OPEN);
+    let before = instance.start();
+    let rogue = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = rogue.local_addr().unwrap().port();
+
+    instance.ask(&format!("REPLICAOF 127.0.0.1 {port}"));
+    waits_for(&instance, "Unable to connect to MASTER: Permission denied");
+    instance.ask("REPLICAOF NO ONE");
+    instance.ask("SET key value");
+    let migrated = instance.ask(&format!("MIGRATE 127.0.0.1 {port} key 0 1000"));
+    assert!(migrated.starts_with("-IOERR"), "{migrated}");
+
+    // A library is what a dump from a rogue primary would have become.
+    let library = instance.path("data/planted.so");
+    fs::copy("/lib/x86_64-linux-gnu/libz.so.1", &library).unwrap();
+    fs::set_permissions(
+        &library,
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    let loaded = instance.ask(&format!("MODULE LOAD {}", library.display()));
+    assert!(loaded.starts_with("-ERR"), "{loaded}");
+    waits_for(&instance, "failed to map segment from shared object");
+
+    instance.ask("CONFIG SET dir /tmp");
+    let saved = instance.ask("SAVE");
+    assert!(saved.starts_with("-ERR"), "{saved}");
+    // Where it may be again, so that it can end.
+    let back = format!("CONFIG SET dir {}", instance.path("data").display());
+    assert_eq!(instance.ask(&back), "+OK");
+    let other = instance.ask("CONFIG SET port 6399");
+    assert!(other.starts_with("-ERR"), "{other}");
+    let after = instance.report().unwrap();
+    assert_eq!((after.server_pid, after.restarts), (before.server_pid, 0));
+}
+
+pub fn a_crash_report_is_complete() {
+    let mut instance = Instance::new(&[], OPEN);
+    instance.start();
+    use std::io::Write;
+    let mut stream =
+        std::os::unix::net::UnixStream::connect(instance.path("run/redis/redis.sock")).unwrap();
+    stream
+        .write_all(b"AUTH admin admin\r\nDEBUG SEGFAULT\r\n")
+        .unwrap();
+    let report = instance.wait_for("new server", |r| r.ready && r.restarts == 1);
+    assert!(report.last_exit.unwrap().starts_with("SIGSEGV"));
+    let told = instance.output();
+    for part in [
+        "STACK TRACE",
+        "FAST MEMORY TEST",
+        "=== REDIS BUG REPORT END",
+    ] {
+        assert!(told.contains(part), "no {part} in:\n{told}");
+    }
+}

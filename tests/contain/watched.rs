@@ -1,0 +1,153 @@
+//! A supervised redis-server under strace: whether a call of its own is refused shows in the trace.
+
+use super::instance::{Instance, runs, signal};
+use nix::sys::signal::Signal::SIGTERM;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// An instance whose every system call is written down by strace.
+pub struct Watched {
+    pub instance: Instance,
+    pub port: u16,
+}
+
+/// Refusals that mean nothing: `clone3` is retried as `clone`, by the C library.
+const HARMLESS: [&str; 1] = ["clone3"];
+
+impl Watched {
+    pub fn start(config: &str) -> Watched {
+        Watched::start_with(&[], |port| format!("port {port}\nbind 127.0.0.1\n{config}"))
+    }
+
+    /// On a free port, which the configuration is told.
+    pub fn start_with(settings: &[(&str, &str)], config: impl Fn(u16) -> String) -> Watched {
+        Watched::start_at(free_port(), settings, config)
+    }
+
+    pub fn start_at(
+        port: u16,
+        settings: &[(&str, &str)],
+        config: impl Fn(u16) -> String,
+    ) -> Watched {
+        let own = port.to_string();
+        let mut all = vec![("port", own.as_str())];
+        all.extend(settings);
+        let mut watched = Watched {
+            instance: Instance::new(&all, &config(port)),
+            port,
+        };
+        watched.run();
+        watched
+    }
+
+    pub fn run(&mut self) {
+        let plain = self.instance.command("output");
+        let mut strace = Command::new("strace");
+        // -D: the supervisor stays our child, and signals reach it.
+        strace.args([
+            "-D",
+            "-f",
+            "-qq",
+            "-s",
+            "80",
+            "-e",
+            "trace=!futex,read,write",
+            "-o",
+        ]);
+        strace.arg(self.instance.path("trace"));
+        strace.arg(plain.get_program()).args(plain.get_args());
+        strace.stdout(fs::File::create(self.instance.path("output")).unwrap());
+        strace.stderr(
+            fs::File::options()
+                .append(true)
+                .open(self.instance.path("output"))
+                .unwrap(),
+        );
+        self.instance.supervisor = Some(strace.spawn().expect("strace (tests/install-deps)"));
+        self.instance
+            .wait_for("ready server", |report| report.ready);
+    }
+
+    pub fn ask(&self, command: &str) -> String {
+        self.instance.ask(command)
+    }
+
+    pub fn wait(&self, command: &str, wanted: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self
+            .cli(&command.split(' ').collect::<Vec<_>>())
+            .contains(wanted)
+        {
+            assert!(
+                Instant::now() < deadline,
+                "{command} does not say {wanted}: {}",
+                self.cli(&[command])
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What redis-cli prints.
+    pub fn cli(&self, args: &[&str]) -> String {
+        let output = Command::new("redis-cli")
+            .arg("-s")
+            .arg(self.instance.path("run/redis/redis.sock"))
+            .args(["--user", "admin", "--pass", "admin", "--no-auth-warning"])
+            .args(args)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Traffic of several clients.
+    pub fn benchmark(&self) {
+        let output = Command::new("redis-benchmark")
+            .arg("-s")
+            .arg(self.instance.path("run/redis/redis.sock"))
+            .args([
+                "--user",
+                "admin",
+                "-a",
+                "admin",
+                "-q",
+                "-n",
+                "300",
+                "-c",
+                "20",
+                "-t",
+                "set,get,lpush,mset",
+            ])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    /// Never restarted, stops cleanly, and nothing that it called was refused.
+    pub fn ends_unharmed(mut self) {
+        let report = self.instance.report().unwrap();
+        assert_eq!((report.restarts, report.ready), (0, true), "{report:?}");
+        signal(report.supervisor_pid, SIGTERM);
+        assert_eq!(self.instance.ended(), 0, "{}", self.instance.output());
+        let last = self.instance.last_words();
+        assert_eq!(last.last_exit.as_deref(), Some("exit code 0"));
+        assert!(!runs(report.server_pid.unwrap()));
+        let trace = fs::read_to_string(self.instance.path("trace")).unwrap();
+        let began = trace.find("execve(\"/usr/bin/redis-server\"").unwrap();
+        let refused: Vec<&str> = trace[began..]
+            .lines()
+            .filter(|line| {
+                ["EPERM", "EACCES", "ENOSYS", "SIGSYS"]
+                    .iter()
+                    .any(|e| line.contains(e))
+            })
+            .filter(|line| !HARMLESS.iter().any(|call| line.contains(call)))
+            .collect();
+        assert!(refused.is_empty(), "{}", refused.join("\n"));
+    }
+}
+
+pub fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    free.local_addr().unwrap().port()
+}
