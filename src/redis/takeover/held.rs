@@ -82,7 +82,14 @@ pub(crate) fn hold(connection: &mut Line) -> Result<Option<Held>, Silence> {
         .arg("WRITE")
         .query(connection);
     match paused.map_err(silence) {
-        Ok(_) => Ok(Some(Held::of(&info(connection)?))),
+        Ok(_) => match info(connection) {
+            Ok(info) => Ok(Some(Held::of(&info))),
+            Err(why) => {
+                // They would wait for nothing.
+                let _ = release(connection);
+                Err(why)
+            }
+        },
         Err(Silence::Refused(_)) => Ok(None),
         Err(why) => Err(why),
     }
