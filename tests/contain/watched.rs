@@ -74,18 +74,23 @@ impl Watched {
     }
 
     pub fn wait(&self, command: &str, wanted: &str) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !self
-            .cli(&command.split(' ').collect::<Vec<_>>())
-            .contains(wanted)
-        {
-            assert!(
-                Instant::now() < deadline,
-                "{command} does not say {wanted}: {}",
-                self.cli(&[command])
-            );
+        assert!(
+            self.says(command, wanted, Duration::from_secs(30)),
+            "{command} does not say {wanted}:\n{}",
+            self.instance.output()
+        );
+    }
+
+    pub fn says(&self, command: &str, wanted: &str, within: Duration) -> bool {
+        let words: Vec<&str> = command.split(' ').collect();
+        let deadline = Instant::now() + within;
+        while !self.cli(&words).contains(wanted) {
+            if Instant::now() > deadline {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
+        true
     }
 
     /// What redis-cli prints.
