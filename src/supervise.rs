@@ -11,6 +11,7 @@ mod outcome;
 mod privileges;
 pub mod probe;
 mod process;
+mod scheduling;
 pub mod settings;
 pub mod state;
 mod vitals;

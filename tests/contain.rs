@@ -17,16 +17,16 @@ mod older;
 mod peers;
 #[path = "contain/prison.rs"]
 mod prison;
+#[path = "support/runner.rs"]
+mod runner;
 #[path = "contain/scenarios.rs"]
 mod scenarios;
 #[path = "contain/watched.rs"]
 mod watched;
 
-use std::panic::catch_unwind;
 use std::process::ExitCode;
-use std::time::Instant;
 
-const ALL: [(&str, fn()); 14] = [
+const ALL: [runner::Test; 14] = [
     (
         "every_attempt_of_a_hostile_program_is_refused_by_its_layer",
         prison::every_attempt_of_a_hostile_program_is_refused_by_its_layer,
@@ -91,31 +91,5 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
-    assert!(nix::unistd::geteuid().is_root(), "run this as root");
-    let wanted = args.iter().find(|arg| !arg.starts_with('-'));
-    let chosen = ALL
-        .iter()
-        .filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str())));
-    let failed: Vec<&str> = chosen
-        .filter(|(name, test)| !passes(name, *test))
-        .map(|(name, _)| *name)
-        .collect();
-    match failed.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => {
-            eprintln!("failed: {}", failed.join(", "));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn passes(name: &str, test: fn()) -> bool {
-    let start = Instant::now();
-    let passed = catch_unwind(test).is_ok();
-    let word = if passed { "ok" } else { "FAILED" };
-    println!(
-        "test {name} ... {word} ({} ms)",
-        start.elapsed().as_millis()
-    );
-    passed
+    runner::run(ALL.iter())
 }

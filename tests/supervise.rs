@@ -10,12 +10,14 @@ mod issued;
 mod lives;
 #[path = "supervise/refusals.rs"]
 mod refusals;
+#[path = "supervise/resources.rs"]
+mod resources;
+#[path = "support/runner.rs"]
+mod runner;
 #[path = "supervise/stops.rs"]
 mod stops;
 
-use std::panic::catch_unwind;
 use std::process::ExitCode;
-use std::time::Instant;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,31 +29,11 @@ fn main() -> ExitCode {
     if args.first().is_some_and(|arg| arg.ends_with("/test.conf")) {
         return lives::tell_environment();
     }
-    assert!(nix::unistd::geteuid().is_root(), "run this as root");
-    let wanted = args.iter().find(|arg| !arg.starts_with('-'));
-    let chosen = lives::ALL
-        .iter()
-        .chain(&stops::ALL)
-        .chain(&refusals::ALL)
-        .filter(|(name, _)| wanted.is_none_or(|part| name.contains(part.as_str())));
-    let failed: Vec<&str> = chosen
-        .filter(|(name, test)| !passes(name, *test))
-        .map(|(name, _)| *name)
-        .collect();
-    if failed.is_empty() {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("failed: {}", failed.join(", "));
-    ExitCode::FAILURE
-}
-
-fn passes(name: &str, test: fn()) -> bool {
-    let start = Instant::now();
-    let passed = catch_unwind(test).is_ok();
-    let word = if passed { "ok" } else { "FAILED" };
-    println!(
-        "test {name} ... {word} ({} ms)",
-        start.elapsed().as_millis()
-    );
-    passed
+    let all = [
+        &lives::ALL[..],
+        &stops::ALL[..],
+        &refusals::ALL[..],
+        &resources::ALL[..],
+    ];
+    runner::run(all.into_iter().flatten())
 }

@@ -8,7 +8,7 @@ use super::files::{group, rendered};
 use crate::contain::plan::Contain;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Facts, Init};
-use crate::policy::{Name, Policies, Policy};
+use crate::policy::{Name, Policies, Policy, Scheduling};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -371,6 +371,10 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         backoff_reset: service.backoff_reset,
         hang_timeout: service.hang_timeout,
         data_loss_on_stop: service.data_loss_on_stop,
+        scheduling: match facts.init {
+            Init::Systemd => Scheduling::default(),
+            _ => service.scheduling.clone(),
+        },
         unit_sha256: unit,
         contain: Contain::of(policy),
     };

@@ -4,6 +4,7 @@ use crate::contain::seccomp::Seccomp;
 use crate::policy::scalar::{
     Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
 };
+use crate::policy::scheduling::Scheduling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -358,6 +359,9 @@ pub struct Service {
     pub backoff_reset: Duration,
     /// What becomes of a system call that no server of this kind makes: `enforce` refuses it, `audit` only logs it.
     pub seccomp: Seccomp,
+    /// Its share of processors and disks.
+    #[serde(skip_serializing_if = "Scheduling::is_default")]
+    pub scheduling: Scheduling,
     /// Whether `apply --restart NAME` was said: a primary with replicas is not restarted otherwise.
     #[serde(skip)]
     pub restart_is_named: bool,
@@ -374,6 +378,7 @@ impl Default for Service {
             backoff_max: Duration::seconds(30),
             backoff_reset: Duration::seconds(60),
             seccomp: Seccomp::Enforce,
+            scheduling: Scheduling::default(),
             restart_is_named: false,
         }
     }

@@ -1,6 +1,7 @@
 //! From root to the server's user, for good: what only root can do is done first, then the whole supervisor steps down.
 
 use super::process;
+use super::scheduling;
 use super::settings::Settings;
 use crate::contain::plan::Plan;
 use crate::contain::{capabilities, mounts};
@@ -54,7 +55,9 @@ pub fn step_down(host: &Host, settings: &Settings) -> HostResult<u64> {
     let identity = Identity::of(settings)?;
     umask(Mode::from_bits_truncate(0o027));
     let nofile = limits(settings)?;
+    scheduling::without_huge_pages();
     if geteuid().is_root() {
+        scheduling::set(&settings.scheduling)?;
         make_dirs(host, settings, identity)?;
         if let Err(e) = mounts::shut_in(&Plan::of(settings)) {
             tracing::debug!(error = %e, "mounts are as this host permits");
@@ -72,9 +75,17 @@ fn limits(settings: &Settings) -> HostResult<u64> {
     let fail = |e| HostError::errno("forbidding core dumps, which would hold the data", e);
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(fail)?;
     let nofile = process::raise_nofile(settings.nofile)?;
+    // 32 is CONFIG_MIN_RESERVED_FDS in Redis's server.h.
+    let allows = nofile.saturating_sub(32);
+    if allows < settings.maxclients {
+        let cause = format!(
+            "{nofile} open files are allowed, which is enough for {allows} clients, and redis.maxclients is {}: raise the hard limit \
+             (LimitNOFILE= of the unit, --ulimit nofile= of the container), or lower redis.maxclients and apply",
+            settings.maxclients
+        );
+        return Err(HostError::refused("starting the server", cause));
+    }
     if nofile < settings.nofile {
-        // 32 is CONFIG_MIN_RESERVED_FDS in Redis's server.h.
-        let allows = nofile.saturating_sub(32);
         tracing::warn!(
             wanted = settings.nofile,
             nofile,

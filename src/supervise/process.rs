@@ -13,6 +13,7 @@ use crate::contain::{Answer, Sandbox};
 use crate::host::{Host, HostError, HostResult};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -195,6 +196,17 @@ pub fn raise_nofile(wanted: u64) -> HostResult<u64> {
     let reachable = soft.max(wanted.min(hard));
     setrlimit(Resource::RLIMIT_NOFILE, reachable, hard).map_err(fail)?;
     Ok(reachable)
+}
+
+/// For this process and what it starts: `priority` of the ordinary class, 0 is served first, 7 last. Source: ioprio_set(2).
+#[expect(unsafe_code, reason = "no crate here wraps ioprio_set")]
+pub fn set_io_priority(priority: u8) -> nix::Result<()> {
+    const WHO_PROCESS: i32 = 1;
+    const CLASS_BEST_EFFORT: i32 = 2 << 13;
+    let value = CLASS_BEST_EFFORT | i32::from(priority);
+    // SAFETY: three numbers; 0 is this process.
+    let result = unsafe { libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, value) };
+    Errno::result(result).map(drop)
 }
 
 /// Starts a program in a session of its own, that outlives us; its output goes to `log`.

@@ -3,8 +3,8 @@
 
 use crate::contain::plan::Contain;
 use crate::host::{Host, HostError, HostResult};
-use crate::policy::DataLoss;
 use crate::policy::scalar::{Duration, HangTimeout, Name};
+use crate::policy::{DataLoss, Scheduling};
 use crate::redis::live;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -66,6 +66,9 @@ pub struct Settings {
     /// Whether a stop may lose what was not saved.
     #[serde(default)]
     pub data_loss_on_stop: DataLoss,
+    /// Its share of processors and disks, where no unit of systemd's gives it.
+    #[serde(default, skip_serializing_if = "Scheduling::is_default")]
+    pub scheduling: Scheduling,
     /// Digest of the unit's drop-in, or empty: a change of it is a new generation.
     pub unit_sha256: String,
     /// What widens the sandbox; without it the server has its own files and its own port.
@@ -162,6 +165,7 @@ mod tests {
             backoff_reset: Duration::seconds(60),
             hang_timeout: HangTimeout::After(Duration::seconds(300)),
             data_loss_on_stop: DataLoss::Deny,
+            scheduling: Scheduling::default(),
             unit_sha256: String::new(),
             contain: Contain::default(),
         }

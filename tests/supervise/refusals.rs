@@ -8,7 +8,7 @@ use redis_harden::supervise::EX_CONFIG;
 use std::fs;
 use std::process::Command;
 
-pub const ALL: [(&str, fn()); 5] = [
+pub const ALL: [super::runner::Test; 5] = [
     (
         "an_append_only_file_that_ends_in_zeros_is_not_started_in_a_loop",
         an_append_only_file_that_ends_in_zeros_is_not_started_in_a_loop,

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub const ALL: [(&str, fn()); 8] = [
+pub const ALL: [super::runner::Test; 8] = [
     (
         "a_stopped_server_is_woken_saved_and_replaced",
         a_stopped_server_is_woken_saved_and_replaced,

@@ -4,7 +4,7 @@ use super::BOOT_UNIT;
 use crate::control::{Phase, Want};
 use crate::controls::files::{access, group, rendered};
 use crate::facts::{Facts, Init, View};
-use crate::policy::{AtBoot, Auto, Name, Policies, Policy};
+use crate::policy::{AtBoot, Auto, Name, Policies, Policy, Scheduling};
 use crate::redis::config;
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -130,6 +130,7 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         include_str!("../../../packaging/systemd/50-redis-harden.conf.in"),
         network = network,
         sockets = sockets,
+        scheduling = scheduling(&policy.service.scheduling),
         exe = facts.exe.display(),
         name = name,
         secret = policy.secret_file(&Name::agent()).display(),
@@ -140,6 +141,17 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         start = policy.service.start_timeout.std().as_secs() + 10,
         stop = policy.service.stop_timeout.std().as_secs() + 10,
     )
+}
+
+/// Source: systemd.exec(5).
+fn scheduling(wanted: &Scheduling) -> String {
+    let nice = wanted.nice.map(|nice| format!("Nice={nice}\n"));
+    let disk = wanted.io_priority.map(|priority| {
+        format!("IOSchedulingClass=best-effort\nIOSchedulingPriority={priority}\n")
+    });
+    let cpus = wanted.cpus.as_ref();
+    let cpus = cpus.map(|cpus| format!("CPUAffinity=\nCPUAffinity={cpus}\n"));
+    [nice, disk, cpus].into_iter().flatten().collect()
 }
 
 /// What systemd gives a running unit anew when it reads its files again: no restart, so it is no part of what one is started from.
