@@ -373,7 +373,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         data_loss_on_stop: service.data_loss_on_stop,
         scheduling: match facts.init {
             Init::Systemd => Scheduling::default(),
-            _ => service.scheduling.clone(),
+            _ => Scheduling::of(service),
         },
         unit_sha256: unit,
         contain: Contain::of(policy),

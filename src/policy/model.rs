@@ -4,7 +4,7 @@ use crate::contain::seccomp::Seccomp;
 use crate::policy::scalar::{
     Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
 };
-use crate::policy::scheduling::Scheduling;
+use crate::policy::scheduling::CpuList;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -359,9 +359,18 @@ pub struct Service {
     pub backoff_reset: Duration,
     /// What becomes of a system call that no server of this kind makes: `enforce` refuses it, `audit` only logs it.
     pub seccomp: Seccomp,
-    /// Its share of processors and disks.
-    #[serde(skip_serializing_if = "Scheduling::is_default")]
-    pub scheduling: Scheduling,
+    /// Niceness of the server: -20 is served first, 19 last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -20, max = 19), example = 5)]
+    pub nice: Option<i32>,
+    /// Priority at the disk among ordinary processes: 0 is served first, 7 last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 7), example = 2)]
+    pub io_priority: Option<u8>,
+    /// The processors that it may run on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"0-3,8")]
+    pub cpus: Option<CpuList>,
     /// Whether `apply --restart NAME` was said: a primary with replicas is not restarted otherwise.
     #[serde(skip)]
     pub restart_is_named: bool,
@@ -378,7 +387,9 @@ impl Default for Service {
             backoff_max: Duration::seconds(30),
             backoff_reset: Duration::seconds(60),
             seccomp: Seccomp::Enforce,
-            scheduling: Scheduling::default(),
+            nice: None,
+            io_priority: None,
+            cpus: None,
             restart_is_named: false,
         }
     }

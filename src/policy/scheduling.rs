@@ -1,30 +1,35 @@
-//! `[service.scheduling]`: the server's share of processors and disks. Nothing set leaves what the host gives.
+//! The server's share of processors and disks. Nothing set leaves what the host gives.
 
+use super::Service;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a server inherits from who starts it: the unit under systemd, else the supervisor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// What a server inherits from who starts it: the unit under systemd, else the supervisor. The keys are described in `[service]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "described in `Service`")]
 pub struct Scheduling {
-    /// Niceness: -20 is served first, 19 last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = -20, max = 19))]
     pub nice: Option<i32>,
-    /// Priority at the disk among ordinary processes: 0 is served first, 7 last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 7))]
     pub io_priority: Option<u8>,
-    /// The processors it may run on, such as `0-3,8`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = &"0-3")]
     pub cpus: Option<CpuList>,
 }
 
 impl Scheduling {
+    /// What a policy says.
+    pub fn of(service: &Service) -> Scheduling {
+        Scheduling {
+            nice: service.nice,
+            io_priority: service.io_priority,
+            cpus: service.cpus.clone(),
+        }
+    }
+
     /// Whether all is as the host gives it.
     pub fn is_default(&self) -> bool {
         *self == Scheduling::default()

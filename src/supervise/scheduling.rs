@@ -10,11 +10,11 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 /// Sets it, as root: later nobody may raise a priority.
 pub(super) fn set(wanted: &Scheduling) -> HostResult<()> {
     if let Some(nice) = wanted.nice {
-        let doing = format!("setting service.scheduling.nice = {nice}");
+        let doing = format!("setting service.nice = {nice}");
         setpriority_process(None, nice).map_err(|e| HostError::new(doing, e.into()))?;
     }
     if let Some(priority) = wanted.io_priority {
-        let doing = format!("setting service.scheduling.io-priority = {priority}");
+        let doing = format!("setting service.io-priority = {priority}");
         super::process::set_io_priority(priority).map_err(|e| HostError::errno(doing, e))?;
     }
     let Some(list) = &wanted.cpus else {
@@ -24,13 +24,10 @@ pub(super) fn set(wanted: &Scheduling) -> HostResult<()> {
     list.cpus().for_each(|cpu| cpus.set(cpu));
     sched_setaffinity(None, &cpus).map_err(|e| match e {
         rustix::io::Errno::INVAL => HostError::refused(
-            format!("setting service.scheduling.cpus = \"{list}\""),
+            format!("setting service.cpus = \"{list}\""),
             "this host lets us run on none of them",
         ),
-        e => HostError::new(
-            format!("setting service.scheduling.cpus = \"{list}\""),
-            e.into(),
-        ),
+        e => HostError::new(format!("setting service.cpus = \"{list}\""), e.into()),
     })
 }
 

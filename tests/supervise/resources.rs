@@ -41,7 +41,7 @@ fn it_has_its_share_of_processors_and_disks_and_no_huge_pages() {
 fn processors_that_are_not_there_are_refused() {
     refused(
         ("scheduling", "{ cpus = \"1023\" }"),
-        "service.scheduling.cpus = \"1023\": this host lets us run on none of them",
+        "service.cpus = \"1023\": this host lets us run on none of them",
     );
 }
 

@@ -4,7 +4,7 @@ use super::BOOT_UNIT;
 use crate::control::{Phase, Want};
 use crate::controls::files::{access, group, rendered};
 use crate::facts::{Facts, Init, View};
-use crate::policy::{AtBoot, Auto, Name, Policies, Policy, Scheduling};
+use crate::policy::{AtBoot, Auto, Name, Policies, Policy, Service};
 use crate::redis::config;
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -130,7 +130,7 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         include_str!("../../../packaging/systemd/50-redis-harden.conf.in"),
         network = network,
         sockets = sockets,
-        scheduling = scheduling(&policy.service.scheduling),
+        scheduling = scheduling(&policy.service),
         exe = facts.exe.display(),
         name = name,
         secret = policy.secret_file(&Name::agent()).display(),
@@ -144,7 +144,7 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
 }
 
 /// Source: systemd.exec(5).
-fn scheduling(wanted: &Scheduling) -> String {
+fn scheduling(wanted: &Service) -> String {
     let nice = wanted.nice.map(|nice| format!("Nice={nice}\n"));
     let disk = wanted.io_priority.map(|priority| {
         format!("IOSchedulingClass=best-effort\nIOSchedulingPriority={priority}\n")
