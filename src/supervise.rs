@@ -24,6 +24,7 @@ use settings::Settings;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The exit code for every error of `run`: systemd's `RestartPreventExitStatus=78`, EX_CONFIG of sysexits.h.
 pub const EX_CONFIG: i32 = 78;
@@ -37,6 +38,8 @@ pub struct Places {
     pub credentials: Option<PathBuf>,
     /// systemd's end.
     pub notify: Option<OsString>,
+    /// How often systemd wants to hear that the supervisor is alive.
+    pub watchdog: Option<Duration>,
     /// Where a detached supervisor's output goes.
     pub log: PathBuf,
 }
@@ -48,6 +51,7 @@ impl Places {
             settings: format!("/etc/redis-harden/redis/{name}.toml").into(),
             credentials: None,
             notify: None,
+            watchdog: None,
             log: format!("/var/log/redis-harden/{name}.log").into(),
         }
     }
@@ -57,6 +61,7 @@ impl Places {
         Places {
             credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             notify: std::env::var_os("NOTIFY_SOCKET"),
+            watchdog: notify::watchdog(|name| std::env::var(name).ok()),
             ..self
         }
     }
@@ -84,9 +89,10 @@ pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
     let inputs = watch::Inputs {
         host,
         settings_file: &places.settings,
-        settings: &settings,
+        settings,
         secret: &secret,
         notify: places.notify.as_deref(),
+        watchdog: places.watchdog,
         lock: &lock,
         nofile,
     };

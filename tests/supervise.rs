@@ -8,6 +8,8 @@ mod instance;
 mod issued;
 #[path = "supervise/lives.rs"]
 mod lives;
+#[path = "supervise/manager.rs"]
+mod manager;
 #[path = "supervise/refusals.rs"]
 mod refusals;
 #[path = "supervise/resources.rs"]
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         &stops::ALL[..],
         &refusals::ALL[..],
         &resources::ALL[..],
+        &manager::ALL[..],
     ];
     runner::run(all.into_iter().flatten())
 }

@@ -145,6 +145,11 @@ impl Machine {
         (machine, vec![Action::Spawn])
     }
 
+    /// Takes other times and limits, for what begins from now on.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Takes one event. `jitter` (0 to 1) shortens a back-off by up to a quarter, so that hosts do not move in step.
     pub fn step(mut self, event: Event, now: Moment, jitter: f64) -> (Machine, Vec<Action>) {
         self.forgive(now);

@@ -34,6 +34,11 @@ impl Notifier {
         self.send("STOPPING=1");
     }
 
+    /// The loop goes round.
+    pub fn alive(&self) {
+        self.send("WATCHDOG=1");
+    }
+
     /// One line for `systemctl status`.
     pub fn status(&self, text: &str) {
         self.send(&format!("STATUS={}", text.replace('\n', " ")));
@@ -51,6 +56,14 @@ impl Notifier {
             tracing::warn!(message, error = %e, "the service manager was not told");
         }
     }
+}
+
+/// How often to say so: twice in the time that the manager waits. `None` where it does not, or waits for another process.
+/// Source: sd_watchdog_enabled(3).
+pub(super) fn watchdog(env: impl Fn(&str) -> Option<String>) -> Option<Duration> {
+    let ours = env("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
+    let micros: u64 = env("WATCHDOG_USEC")?.parse().ok()?;
+    (ours && micros > 1).then(|| Duration::from_micros(micros / 2))
 }
 
 fn open(socket: &OsStr) -> Option<(UnixDatagram, SocketAddr)> {
@@ -97,6 +110,23 @@ mod tests {
         assert_eq!(received(&manager), "READY=1");
         assert_eq!(received(&manager), "EXTEND_TIMEOUT_USEC=2000000");
         assert_eq!(received(&manager), "STATUS=two lines");
+    }
+
+    #[test]
+    fn the_watchdog_is_fed_twice_in_its_time_and_only_ours() {
+        let own = std::process::id().to_string();
+        let with = |pid: &str, micros: &str| {
+            let (pid, micros) = (pid.to_owned(), micros.to_owned());
+            watchdog(|name| match name {
+                "WATCHDOG_PID" => Some(pid.clone()),
+                _ => Some(micros.clone()),
+            })
+        };
+        assert_eq!(with(&own, "60000000"), Some(Duration::from_secs(30)));
+        assert_eq!(with("1", "60000000"), None);
+        assert_eq!(with(&own, "0"), None);
+        assert_eq!(with(&own, "soon"), None);
+        assert_eq!(watchdog(|_| None), None);
     }
 
     #[test]

@@ -76,7 +76,34 @@ pub struct Settings {
     pub contain: Contain,
 }
 
+/// What a running supervisor takes from the file; the server takes its clients by CONFIG SET.
+const LIVE: [&str; 8] = [
+    "maxclients",
+    "start-timeout",
+    "stop-timeout",
+    "backoff",
+    "backoff-max",
+    "backoff-reset",
+    "hang-timeout",
+    "data-loss-on-stop",
+];
+
 impl Settings {
+    /// These, with what a running supervisor takes from newer ones.
+    pub(crate) fn adopting(&self, newer: &Settings) -> Settings {
+        Settings {
+            maxclients: newer.maxclients,
+            start_timeout: newer.start_timeout,
+            stop_timeout: newer.stop_timeout,
+            backoff: newer.backoff,
+            backoff_max: newer.backoff_max,
+            backoff_reset: newer.backoff_reset,
+            hang_timeout: newer.hang_timeout,
+            data_loss_on_stop: newer.data_loss_on_stop,
+            ..self.clone()
+        }
+    }
+
     /// The file's text.
     ///
     /// # Panics
@@ -117,12 +144,15 @@ impl Settings {
 }
 
 /// What only a start reads, in hexadecimal SHA-256: equal means that no restart is needed. Of redis.conf the directives that a running
-/// server does not take, of the users the one that the supervisor logs in as, of the settings all but the count of clients.
+/// server does not take, of the users the one that the supervisor logs in as, of the settings those that a running supervisor does not.
 pub fn generation(conf: &[u8], acl: &[u8], settings: &[u8]) -> String {
     let [conf, acl, settings] = [conf, acl, settings].map(String::from_utf8_lossy);
     let agent = Name::agent();
     let ours = |line: &&str| live::name_of(line) == agent.as_str();
-    let kept = |line: &&str| !line.starts_with("maxclients ");
+    let kept = |line: &&str| {
+        let key = line.split(' ').next().unwrap_or_default();
+        !LIVE.contains(&key)
+    };
     let mut hash = Sha256::new();
     for part in [
         live::read_at_start(&conf).collect::<Vec<_>>().join("\n"),

@@ -1,6 +1,7 @@
 //! Around the machine: one thread that polls signals and the probe, tells the machine, and has done what it says.
 
 mod hands;
+mod reread;
 mod word;
 
 use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase, Rung};
@@ -29,13 +30,22 @@ const EXTENSION: Duration = Duration::from_secs(30);
 /// How often a server that serves is asked whether its data is on the disk.
 const ACCOUNT: Duration = Duration::from_secs(10);
 
+/// Signals that mean nothing to us: whoever sends one means the server.
+const FORWARDED: [Signal; 4] = [
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGQUIT,
+    Signal::SIGWINCH,
+];
+
 /// What the loop works with; all of it was made before root was left.
 pub(super) struct Inputs<'a> {
     pub host: &'a Host,
     pub settings_file: &'a Path,
-    pub settings: &'a Settings,
+    pub settings: Settings,
     pub secret: &'a str,
     pub notify: Option<&'a OsStr>,
+    pub watchdog: Option<Duration>,
     pub lock: &'a File,
     pub nofile: u64,
 }
@@ -63,6 +73,8 @@ pub(super) struct Watch<'a> {
     ended: Option<String>,
     signals: SignalFd,
     notifier: Notifier,
+    /// When systemd is told next that this loop goes round.
+    alive_at: Option<Moment>,
     told_ready: bool,
     end: Option<HostResult<i32>>,
 }
@@ -71,10 +83,11 @@ impl<'a> Watch<'a> {
     /// Takes over the signals and starts the server.
     pub(super) fn begin(inputs: Inputs<'a>) -> HostResult<Watch<'a>> {
         let signals = take_signals().map_err(|e| HostError::errno("taking over signals", e))?;
-        let (machine, actions) = Machine::begin(limits(inputs.settings), Duration::ZERO);
+        let (machine, actions) = Machine::begin(limits(&inputs.settings), Duration::ZERO);
         let mut watch = Watch {
-            probe: Probe::new(inputs.settings, inputs.secret),
+            probe: Probe::new(&inputs.settings, inputs.secret),
             notifier: Notifier::new(inputs.notify),
+            alive_at: inputs.watchdog.map(|_| Duration::ZERO),
             inputs,
             origin: Instant::now(),
             machine,
@@ -108,7 +121,18 @@ impl<'a> Watch<'a> {
             self.read_signals()?;
             self.reap();
             self.hear();
+            self.attest();
             self.tell(Event::Tick);
+        }
+    }
+
+    /// Says that this loop goes round, and nothing of the server.
+    fn attest(&mut self) {
+        if let (Some(every), Some(at)) = (self.inputs.watchdog, self.alive_at)
+            && self.now() >= at
+        {
+            self.notifier.alive();
+            self.alive_at = Some(self.now() + every);
         }
     }
 
@@ -133,7 +157,7 @@ impl<'a> Watch<'a> {
     fn timeout(&self) -> PollTimeout {
         let answer = self.probe.deadline().map(|at| at - self.origin);
         let ask = (answer.is_none() && self.probes()).then_some(self.probe_at);
-        let Some(next) = [self.machine.wake(), answer, ask]
+        let Some(next) = [self.machine.wake(), answer, ask, self.alive_at]
             .into_iter()
             .flatten()
             .min()
@@ -148,11 +172,15 @@ impl<'a> Watch<'a> {
     fn read_signals(&mut self) -> HostResult<()> {
         let fail = |e| HostError::errno("reading signals", e);
         while let Some(info) = self.signals.read_signal().map_err(fail)? {
-            // SIGCHLD is what `reap` looks at; SIGHUP re-reads the settings once there is live reloading.
-            let signal = Signal::try_from(info.ssi_signo.cast_signed());
-            if let Ok(signal @ (Signal::SIGTERM | Signal::SIGINT)) = signal {
-                tracing::info!(%signal, "stopping");
-                self.tell(Event::Stop);
+            match Signal::try_from(info.ssi_signo.cast_signed()) {
+                Ok(signal @ (Signal::SIGTERM | Signal::SIGINT)) => {
+                    tracing::info!(%signal, "stopping");
+                    self.tell(Event::Stop);
+                }
+                Ok(Signal::SIGHUP) => self.reread(),
+                Ok(signal) if FORWARDED.contains(&signal) => self.signal(signal),
+                // SIGCHLD: what `reap` looks at.
+                _ => {}
             }
         }
         Ok(())
@@ -238,6 +266,7 @@ impl<'a> Watch<'a> {
             return Also::Nothing;
         }
         self.account_at = self.now() + ACCOUNT;
+        self.reread();
         Also::Persistence
     }
 
@@ -334,13 +363,14 @@ fn limits(settings: &Settings) -> Limits {
 
 fn take_signals() -> Result<SignalFd, Errno> {
     let mut mask = SigSet::empty();
-    for signal in [
+    let own = [
         Signal::SIGCHLD,
         Signal::SIGTERM,
         Signal::SIGINT,
         Signal::SIGHUP,
-    ] {
-        mask.add(signal);
+    ];
+    for signal in own.iter().chain(&FORWARDED) {
+        mask.add(*signal);
     }
     mask.thread_block()?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)

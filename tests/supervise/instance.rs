@@ -33,6 +33,9 @@ pub fn supervise(dir: &Path) -> ExitCode {
     let places = Places {
         notify: std::env::var_os("NOTIFY_SOCKET"),
         credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        watchdog: std::env::var("WATCHDOG_USEC")
+            .ok()
+            .map(|micros| Duration::from_micros(micros.parse::<u64>().unwrap() / 2)),
         ..places(dir)
     };
     let result = run_at(&Host::live().unwrap(), &places);
@@ -48,6 +51,7 @@ pub fn places(dir: &Path) -> Places {
         settings: dir.join("etc/test.toml"),
         credentials: None,
         notify: None,
+        watchdog: None,
         log: dir.join("log/test.log"),
     }
 }

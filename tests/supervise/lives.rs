@@ -3,7 +3,10 @@
 use super::instance::{Instance, redis, runs, signal, status};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
 use redis_harden::supervise::machine::Phase;
-use redis_harden::supervise::{detach, settings::generation};
+use redis_harden::supervise::{
+    detach,
+    settings::{Settings, generation},
+};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
@@ -104,7 +107,12 @@ fn it_starts_and_answers_an_authenticated_ping() {
     let report = instance.start();
     assert_eq!(instance.ask("PING"), "+PONG");
     let file = |name: &str| fs::read(instance.path("etc").join(name)).unwrap();
-    let expected = generation(&file("test.conf"), &file("test.acl"), &file("test.toml"));
+    let settings = Settings::parse(&String::from_utf8(file("test.toml")).unwrap()).unwrap();
+    let expected = generation(
+        &file("test.conf"),
+        &file("test.acl"),
+        settings.render().as_bytes(),
+    );
     assert_eq!(
         (report.generation, report.restarts, report.nofile),
         (expected, 0, 4096)

@@ -138,8 +138,6 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         state = run(policy.state_dir()),
         writable = writable(policy).join(" "),
         nofile = policy.nofile_wanted(),
-        start = policy.service.start_timeout.std().as_secs() + 10,
-        stop = policy.service.stop_timeout.std().as_secs() + 10,
     )
 }
 
@@ -169,6 +167,8 @@ fn resources(policy: &Policy, facts: &Facts) -> String {
     }
     format!(
         include_str!("../../../packaging/systemd/51-redis-harden-resources.conf.in"),
+        start = policy.service.start_timeout.std().as_secs() + 10,
+        stop = policy.service.stop_timeout.std().as_secs() + 10,
         lines = lines
     )
 }

@@ -22,7 +22,7 @@ impl Watch<'_> {
         let started = self.read_generation().and_then(|generation| {
             self.generation = generation;
             self.pass_gate()?;
-            Server::spawn(self.inputs.settings, self.inputs.lock)
+            Server::spawn(&self.inputs.settings, self.inputs.lock)
         });
         match started {
             Ok(server) => {
@@ -61,7 +61,7 @@ impl Watch<'_> {
 
     /// What was left is forgotten once a server may write: only its own clean end says anything new.
     pub(super) fn pass_gate(&self) -> HostResult<()> {
-        let (host, settings) = (self.inputs.host, self.inputs.settings);
+        let (host, settings) = (self.inputs.host, &self.inputs.settings);
         let left = lock::left(self.inputs.lock)
             .map_err(|e| HostError::new("reading what the last server left", e))?;
         gate::pass(host, settings, left, self.replicas)?;
@@ -72,7 +72,7 @@ impl Watch<'_> {
     }
 
     pub(super) fn note_what_it_left(&self) {
-        let (host, settings) = (self.inputs.host, self.inputs.settings);
+        let (host, settings) = (self.inputs.host, &self.inputs.settings);
         let noted = lock::left(self.inputs.lock)
             .map_err(|e| HostError::new("reading what was noted at the start", e));
         let left = noted.and_then(|noted| gate::after(host, settings, noted));
@@ -82,6 +82,7 @@ impl Watch<'_> {
         }
     }
 
+    /// Of the settings it is ours that count: who comes back is started on them, whatever the file says by now.
     pub(super) fn read_generation(&self) -> HostResult<String> {
         let read = |path: &Path| {
             self.inputs.host.read(path)?.ok_or_else(|| {
@@ -89,9 +90,9 @@ impl Watch<'_> {
                 HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
             })
         };
-        let settings = self.inputs.settings;
+        let settings = &self.inputs.settings;
         let (conf, acl) = (read(&settings.config)?, read(&settings.acl_file)?);
-        Ok(generation(&conf, &acl, &read(self.inputs.settings_file)?))
+        Ok(generation(&conf, &acl, settings.render().as_bytes()))
     }
 
     pub(super) fn signal(&self, signal: Signal) {
@@ -106,7 +107,7 @@ impl Watch<'_> {
     pub(super) fn keep_hang(&self) {
         let Some(server) = &self.server else { return };
         let (inputs, why) = (&self.inputs, self.machine.note());
-        let kept = keepsake::of_hang(inputs.host, inputs.settings, server.pid(), why);
+        let kept = keepsake::of_hang(inputs.host, &inputs.settings, server.pid(), why);
         say_kept(kept, why);
     }
 
@@ -114,7 +115,7 @@ impl Watch<'_> {
         let inputs = &self.inputs;
         let kept = keepsake::of_crash(
             inputs.host,
-            inputs.settings,
+            &inputs.settings,
             exit,
             &self.last_words,
             self.log_size,

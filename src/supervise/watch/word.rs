@@ -24,7 +24,7 @@ impl Watch<'_> {
         }
         self.notifier
             .status(format!("{phase} {}", self.machine.note()).trim_end());
-        if let Err(e) = state::write(self.inputs.host, self.inputs.settings, &self.report()) {
+        if let Err(e) = state::write(self.inputs.host, &self.inputs.settings, &self.report()) {
             // Redis serves all the same; only `status` is blind.
             tracing::warn!(error = %e, "the state was not written");
         }
