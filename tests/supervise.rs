@@ -6,8 +6,12 @@
 mod instance;
 #[path = "support/issued.rs"]
 mod issued;
+#[path = "supervise/kills.rs"]
+mod kills;
 #[path = "supervise/lives.rs"]
 mod lives;
+#[path = "supervise/long.rs"]
+mod long;
 #[path = "supervise/manager.rs"]
 mod manager;
 #[path = "supervise/refusals.rs"]
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         &refusals::ALL[..],
         &resources::ALL[..],
         &manager::ALL[..],
+        &kills::ALL[..],
     ];
     runner::run(all.into_iter().flatten())
 }

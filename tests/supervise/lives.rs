@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [super::runner::Test; 22] = [
+pub const ALL: [super::runner::Test; 20] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -31,10 +31,6 @@ pub const ALL: [super::runner::Test; 22] = [
     (
         "a_second_supervisor_is_refused",
         a_second_supervisor_is_refused,
-    ),
-    (
-        "no_orphan_survives_a_killed_supervisor",
-        no_orphan_survives_a_killed_supervisor,
     ),
     (
         "a_new_supervisor_waits_for_the_orphan_to_save",
@@ -74,10 +70,6 @@ pub const ALL: [super::runner::Test; 22] = [
         started_as_its_user_it_takes_the_password_from_systemd,
     ),
     ("missing_files_are_refused", missing_files_are_refused),
-    (
-        "thirty_kills_leave_no_zombie_and_no_descriptor",
-        thirty_kills_leave_no_zombie_and_no_descriptor,
-    ),
     (
         "a_wrong_password_is_alive_and_not_ready",
         a_wrong_password_is_alive_and_not_ready,
@@ -228,27 +220,6 @@ fn a_snapshot_that_another_server_wrote_since_refuses_the_start() {
 fn stop(instance: &mut Instance) {
     signal(instance.supervisor_pid(), SIGTERM);
     assert_eq!(instance.ended(), 0);
-}
-
-fn no_orphan_survives_a_killed_supervisor() {
-    let mut instance = Instance::new(&[], "");
-    let server = instance.start().server_pid.unwrap();
-    instance.ask("SET key value");
-    let start = Instant::now();
-    signal(instance.supervisor_pid(), SIGKILL);
-    instance.supervisor.take().unwrap().wait().unwrap();
-    assert_eq!(instance.report(), None);
-    while runs(server) {
-        assert!(
-            start.elapsed() < Duration::from_secs(2),
-            "an orphan after 2 s"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert!(
-        instance.path("data/dump.rdb").exists(),
-        "its data was not saved"
-    );
 }
 
 fn a_new_supervisor_waits_for_the_orphan_to_save() {
@@ -479,28 +450,6 @@ fn missing_files_are_refused() {
             instance.output()
         );
     }
-}
-
-fn thirty_kills_leave_no_zombie_and_no_descriptor() {
-    let mut instance = Instance::new(&[("backoff", "\"1ms\""), ("backoff-max", "\"5ms\"")], "");
-    let mut report = instance.start();
-    let supervisor = instance.supervisor_pid();
-    let open = || {
-        // The state's new name is seen a moment before its directory's descriptor is closed.
-        std::thread::sleep(Duration::from_millis(100));
-        fs::read_dir(format!("/proc/{supervisor}/fd"))
-            .unwrap()
-            .count()
-    };
-    let before = open();
-    for round in 1..=30 {
-        signal(report.server_pid.unwrap(), SIGKILL);
-        report = instance.wait_for("new server", |r| r.ready && r.restarts == round);
-    }
-    assert_eq!(open(), before);
-    let children =
-        fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children")).unwrap();
-    assert_eq!(children.trim(), report.server_pid.unwrap().to_string());
 }
 
 fn a_wrong_password_is_alive_and_not_ready() {
