@@ -2,6 +2,8 @@
 //! `cargo test --test supervise [PART OF A NAME]`. With `--as-supervisor DIR` this program is the supervisor under test.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "supervise/held.rs"]
+mod held;
 #[path = "supervise/instance.rs"]
 mod instance;
 #[path = "support/issued.rs"]
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         &resources::ALL[..],
         &manager::ALL[..],
         &kills::ALL[..],
+        &held::ALL[..],
     ];
     runner::run(all.into_iter().flatten())
 }

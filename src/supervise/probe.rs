@@ -161,6 +161,10 @@ impl Probe {
         };
         self.told = self.link.as_mut().and_then(|link| link.text.take());
         self.deadline = None;
+        if answer.is_a_stranger() {
+            // The password may be right by the next time: it logs in again.
+            self.link = None;
+        }
         Some(answer)
     }
 
@@ -235,6 +239,12 @@ impl Probe {
 }
 
 impl Answer {
+    /// Whether the server does not know us.
+    fn is_a_stranger(&self) -> bool {
+        let refusals = ["WRONGPASS", "NOAUTH"];
+        matches!(self, Answer::Error(text) if refusals.iter().any(|word| text.starts_with(word)))
+    }
+
     /// Why it is not ready, in a few words; empty for +PONG.
     pub fn words(&self) -> &str {
         match self {
@@ -281,7 +291,7 @@ impl Link {
     fn await_replies(&mut self, deciding: usize, also: Also) {
         self.deciding = deciding;
         self.awaited = deciding + also.commands().len();
-        (self.answer, self.text) = (None, None);
+        (self.answer, self.text, self.error) = (None, None, None);
     }
 
     fn send(&mut self, bytes: Vec<u8>, deciding: usize, also: Also) -> Result<(), Errno> {

@@ -17,7 +17,7 @@ pub fn times(sample: u32, full: u32) -> u32 {
 
 /// So long a state is held.
 pub fn hold() -> Duration {
-    Duration::from_secs(times(4, 60).into())
+    Duration::from_secs(times(2, 60).into())
 }
 
 /// The admin's connection, kept open; what it asks may take as long as it likes.
