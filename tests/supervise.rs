@@ -2,6 +2,8 @@
 //! `cargo test --test supervise [PART OF A NAME]`. With `--as-supervisor DIR` this program is the supervisor under test.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "supervise/faults.rs"]
+mod faults;
 #[path = "supervise/held.rs"]
 mod held;
 #[path = "supervise/instance.rs"]
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         &manager::ALL[..],
         &kills::ALL[..],
         &held::ALL[..],
+        &faults::ALL[..],
     ];
     runner::run(all.into_iter().flatten())
 }

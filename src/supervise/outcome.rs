@@ -3,6 +3,11 @@
 use super::machine::Exit;
 use crate::redis::fields;
 
+const DAMAGED_AOF: &str =
+    "its append-only file is damaged: copy it, then look at it with redis-check-aof";
+const DAMAGED_SNAPSHOT: &str =
+    "its snapshot is damaged: copy it, then look at it with redis-check-rdb";
+
 /// Words of Redis's that tell one end from another, with the next step. The first that fits counts.
 /// Sources: server.c, aof.c, rdb.c, config.c and zmalloc.c of Redis 7.0 to 8.0.
 const KNOWN: [(&[&str], &str); 7] = [
@@ -11,15 +16,22 @@ const KNOWN: [(&[&str], &str); 7] = [
         "its port or address cannot be had: `ss -ltnp` says who listens there",
     ),
     (
-        &["No space left on device", "Disk quota exceeded"],
+        &[
+            "No space left on device",
+            "Disk quota exceeded",
+            "Short write while writing to the AOF file",
+        ],
         "the disk is full: make room, and it comes back by itself",
     ),
     (
         &[
             "Bad file format reading the append only file",
             "Unexpected end of file reading the append only file",
+            "Error reading the manifest file",
+            "AOF manifest file",
+            "AOF loading didn't find",
         ],
-        "its append-only file is damaged: copy it, then look at it with redis-check-aof",
+        DAMAGED_AOF,
     ),
     (
         &[
@@ -29,7 +41,7 @@ const KNOWN: [(&[&str], &str); 7] = [
             "Fatal error loading the DB",
             "Terminating server after rdb file reading failure",
         ],
-        "its snapshot is damaged: copy it, then look at it with redis-check-rdb",
+        DAMAGED_SNAPSHOT,
     ),
     (
         &[
@@ -58,6 +70,13 @@ const CRASHED: &str = "it crashed: the report that is kept has its last words, f
 pub(super) fn of(exit: Exit, words: &str) -> String {
     let known = |(signs, _): &&(&[&str], &str)| signs.iter().any(|sign| words.contains(sign));
     let known = KNOWN.iter().find(known).map(|(_, step)| *step);
+    // The base of an append-only file is a snapshot.
+    let known = known.map(
+        |step| match words.contains("RDB base file on AOF loading") {
+            true if step == DAMAGED_SNAPSHOT => DAMAGED_AOF,
+            _ => step,
+        },
+    );
     let step = match exit {
         Exit::Signal(9) => Some(KILLED),
         Exit::Signal(31) => Some(REFUSED),

@@ -200,7 +200,7 @@ impl<'a> Watch<'a> {
             self.note_what_it_left();
         }
         self.last_words = server.words();
-        if self.last_words.is_empty() && self.machine.phase() == Phase::Starting {
+        if self.last_words.is_empty() {
             let log = self.inputs.settings.log_file.as_deref();
             self.last_words = log
                 .map(|log| process::log_tail_since(log, self.log_size))
@@ -228,10 +228,14 @@ impl<'a> Watch<'a> {
             }
         }
         self.ended = Some(words);
-        self.tell(match process::blames_configuration(&self.last_words) {
-            true => Event::Rejected(exit),
-            false => Event::Exited(exit),
-        });
+        // One that ran has read its configuration; what its log says of it is older.
+        let began = self.machine.phase() == Phase::Starting;
+        self.tell(
+            match began && process::blames_configuration(&self.last_words) {
+                true => Event::Rejected(exit),
+                false => Event::Exited(exit),
+            },
+        );
     }
 
     /// Asks when it is time to, and takes an answer that has come.
