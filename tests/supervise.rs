@@ -2,6 +2,8 @@
 //! `cargo test --test supervise [PART OF A NAME]`. With `--as-supervisor DIR` this program is the supervisor under test.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "supervise/endings.rs"]
+mod endings;
 #[path = "supervise/faults.rs"]
 mod faults;
 #[path = "supervise/held.rs"]
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         &kills::ALL[..],
         &held::ALL[..],
         &faults::ALL[..],
+        &endings::ALL[..],
     ];
     runner::run(all.into_iter().flatten())
 }
