@@ -150,7 +150,14 @@ fn verify(
         report.server_pid = identify(host, pid)?.filter(ours).map(|_| pid);
     }
     report.layers = match report.server_pid {
-        Some(pid) => layers::confirm(host, pid, &settings.data_dir, report.layers)?,
+        Some(pid) => match layers::confirm(host, pid, &settings.data_dir, report.layers) {
+            // It ended while it was looked at.
+            Err(_) if identify(host, pid)?.is_none() => {
+                report.server_pid = None;
+                Vec::new()
+            }
+            confirmed => confirmed?,
+        },
         None => Vec::new(),
     };
     report.ready = report.state == Phase::Ready && report.server_pid.is_some();

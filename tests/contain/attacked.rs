@@ -27,7 +27,9 @@ pub fn every_command_is_not_enough_to_leave_the_sandbox() {
     let port = rogue.local_addr().unwrap().port();
 
     instance.ask(&format!("REPLICAOF 127.0.0.1 {port}"));
-    waits_for(&instance, "Unable to connect to MASTER: Permission denied");
+    // Redis says MASTER, Valkey PRIMARY.
+    waits_for(&instance, "Unable to connect to ");
+    waits_for(&instance, ": Permission denied");
     instance.ask("REPLICAOF NO ONE");
     instance.ask("SET key value");
     let migrated = instance.ask(&format!("MIGRATE 127.0.0.1 {port} key 0 1000"));
@@ -69,11 +71,7 @@ pub fn a_crash_report_is_complete() {
     let report = instance.wait_for("new server", |r| r.ready && r.restarts == 1);
     assert!(report.last_exit.unwrap().starts_with("SIGSEGV"));
     let told = instance.output();
-    for part in [
-        "STACK TRACE",
-        "FAST MEMORY TEST",
-        "=== REDIS BUG REPORT END",
-    ] {
+    for part in ["STACK TRACE", "FAST MEMORY TEST", " BUG REPORT END"] {
         assert!(told.contains(part), "no {part} in:\n{told}");
     }
 }

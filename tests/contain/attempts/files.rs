@@ -88,10 +88,11 @@ pub const ALL: &[Attempt] = &[
     of(
         "cut its configuration short",
         Service,
-        "system-calls",
-        "EPERM",
+        "files",
+        "EACCES",
         |t| raw(SYS_truncate, &[at(&t.path("etc/empty.conf")), 0]),
-    ),
+    )
+    .mounted("EROFS"),
     of(
         "link to somebody's file",
         Service,
