@@ -264,7 +264,7 @@ fn a_disk_that_stalls_is_held() {
 }
 
 fn a_stopped_server_is_replaced_within_six_seconds() {
-    let mut instance = Instance::new(&[], "");
+    let mut instance = Instance::new(&[("backoff", "\"1ms\""), ("backoff-max", "\"5ms\"")], "");
     let server = instance.start().server_pid.unwrap();
     let mut longest = Duration::ZERO;
     for restarts in 1..=super::long::times(2, 20) {
