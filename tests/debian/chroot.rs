@@ -19,6 +19,7 @@ fn plain_dpkg_in_a_chroot_writes_files_and_starts_nothing() {
         said(&mut command)
     };
     let log = chroot("dpkg -i /root/*.deb 2>&1");
+    println!("{log}");
     assert!(log.contains("files only"), "{log}");
     let files = "cd /etc; ls systemd/system/redis-server.service.d/50-redis-harden.conf sysctl.d/99-zz-redis-harden.conf";
     chroot(files);
