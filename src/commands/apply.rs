@@ -1,11 +1,13 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
+mod maintainer;
+
 use super::{Context, Outcome, Trouble, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, Where, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
 use crate::control::Phase;
 use crate::facts::Facts;
-use crate::host::{Host, HostResult, Run as Command};
+use crate::host::{Host, HostResult};
 use crate::journal::{self, Applied, Look, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
 
@@ -26,7 +28,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     if args.boot {
         arm_anew(context, args)?;
     }
-    let (host, mut policies, _) = context.look_as_root("apply")?;
+    let (host, mut policies, facts) = context.look_as_root("apply")?;
     if let Restart::Named(name) = &args.restart {
         name_for_restart(&mut policies, name)?;
     }
@@ -58,7 +60,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     if let Some(within) = args.confirm_within {
         super::confirm::arm(&host, &policies, run.number, within.std())?;
     }
-    let reachable = reachable(&host, args, &policies, &mut say)?;
+    let reachable = reachable(&host, args, &policies, &facts, &mut say)?;
     let mut applied = journal::apply(
         &host,
         &policies,
@@ -113,21 +115,15 @@ fn reachable(
     host: &Host,
     args: &Apply,
     policies: &Policies,
+    facts: &Facts,
     say: &mut dyn FnMut(&str),
 ) -> HostResult<Vec<Phase>> {
-    let in_dpkg = std::env::var_os("DPKG_MAINTSCRIPT_NAME").is_some();
     let mut phases: Vec<Phase> = Phase::ALL
         .into_iter()
         .filter(|p| host.is_running() && !args.boot || p.writes_files_only())
-        // dpkg holds its lock while a maintainer script runs.
-        .filter(|p| !(in_dpkg && matches!(p, Phase::Tools | Phase::Package)))
         .collect();
-    if in_dpkg
-        && phases.contains(&Phase::Service)
-        && let Some(denial) = denial(host, policies)?
-    {
-        say(&denial);
-        phases.retain(|p| !matches!(p, Phase::Service | Phase::Live));
+    if maintainer::calls() {
+        maintainer::restrict(host, policies, facts, &mut phases, say)?;
     }
     Ok(phases)
 }
@@ -139,29 +135,6 @@ fn wanted(reachable: &[Phase], args: &Apply) -> Vec<Phase> {
     phases
         .filter(|p| !(never && *p == Phase::Service))
         .collect()
-}
-
-/// Whether the admin's policy-rc.d lets a package start our services, asked as deb-systemd-invoke(1p) does: 0 and 104 allow it.
-fn denial(host: &Host, policies: &Policies) -> HostResult<Option<String>> {
-    const PROGRAM: &str = "/usr/sbin/policy-rc.d";
-    if host.find_program("policy-rc.d").is_none() {
-        return Ok(None);
-    }
-    for policy in &policies.instances {
-        let unit = policy.unit();
-        let output = host.run(&Command::new("policy-rc.d").args(&[&unit, "start"]))?;
-        match output.code {
-            Some(0 | 104) => {}
-            Some(101) => return Ok(Some(format!("not starting {unit}: {PROGRAM} denies it"))),
-            other => {
-                let code = other.map_or("no code".to_owned(), |code| code.to_string());
-                return Ok(Some(format!(
-                    "not starting {unit}: {PROGRAM} answered {code}, which is neither a yes nor a no"
-                )));
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// What could not be done, each with its error, and whether it was put back.
@@ -306,7 +279,6 @@ fn connections(policies: &Policies, facts: &Facts) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test builds its own root")]
 mod tests {
     use super::*;
     use crate::control::Group;
@@ -363,37 +335,6 @@ mod tests {
             assert_eq!(exit_code(&judged, &files, true), 1);
             let pending = u8::from(matches!(place, Where::Here | Where::Restart));
             assert_eq!(exit_code(&judged, &Phase::ALL, false), pending);
-        }
-    }
-
-    /// A fake host whose policy-rc.d exits with this code; without one for `None`.
-    fn denied(code: Option<u8>) -> Option<String> {
-        use std::os::unix::fs::PermissionsExt;
-        let root = tempfile::tempdir().expect("a directory");
-        let program = root.path().join("usr/sbin/policy-rc.d");
-        std::fs::create_dir_all(root.path().join("usr/sbin")).expect("made");
-        if let Some(code) = code {
-            let script = format!("#!/bin/sh\n[ \"$2\" = start ] || exit 0\nexit {code}\n");
-            std::fs::write(&program, script).expect("written");
-            let mode = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(&program, mode).expect("set");
-        }
-        let host = Host::at(root.path(), crate::host::Reach::Running).expect("a host");
-        let policies = Policies::builtin("production").expect("the policy");
-        denial(&host, &policies).expect("an answer")
-    }
-
-    #[test]
-    fn a_policy_rc_d_that_denies_keeps_the_service_down() {
-        for (code, denies) in [
-            (None, false),
-            (Some(0), false),
-            (Some(104), false),
-            (Some(101), true),
-            (Some(100), true),
-        ] {
-            let said = denied(code);
-            assert_eq!(said.is_some(), denies, "{code:?}: {said:?}");
         }
     }
 }

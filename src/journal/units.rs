@@ -16,7 +16,8 @@ const VENDOR: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 /// Refuses what systemd would not take. Without systemd, or its analyser, there is nobody to ask.
 pub fn verify(sight: Sight, changes: &[&Change]) -> HostResult<()> {
     let files: Vec<(PathBuf, &[u8])> = changes.iter().filter_map(|c| unit_file(c)).collect();
-    let asks = sight.facts.init == Init::Systemd && sight.host.is_live_root();
+    let asks =
+        sight.facts.init == Init::Systemd && sight.host.is_live_root() && sight.host.is_running();
     if files.is_empty() || !asks || sight.host.find_program("systemd-analyze").is_none() {
         return Ok(());
     }

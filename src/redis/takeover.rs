@@ -138,7 +138,7 @@ fn saves(told: &Told) -> bool {
 pub fn why_not_restart(policy: &Policy, told: &Told) -> Option<String> {
     let field = |name: &str| told.info.get(name).map(String::as_str);
     let name = &policy.redis.name;
-    let holds = told.info.keys().any(|key| is_database(key));
+    let holds = holds_keys(told);
     let kept = field("aof_enabled") == Some("1") || saves(told) || config::persists(policy);
     if holds && !kept && !policy.redis.disposable {
         return Some(format!(
@@ -207,6 +207,11 @@ pub(crate) fn makes_replica(conf: &str) -> bool {
     lines
         .iter()
         .any(|(name, _)| REPLICA_OF.contains(&name.as_str()))
+}
+
+/// Whether a running server says that it has keys.
+pub(crate) fn holds_keys(told: &Told) -> bool {
+    told.info.keys().any(|key| is_database(key))
 }
 
 /// `dbN` of INFO keyspace.

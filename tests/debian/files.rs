@@ -1,0 +1,21 @@
+//! The package file itself: the same bytes twice, and nothing that Debian's own checker objects to.
+
+use super::package::{built, said};
+use std::process::Command;
+
+#[test]
+fn the_same_program_is_packed_into_the_same_bytes() {
+    let read = |deb| std::fs::read(deb).expect("the package");
+    assert!(read(built(None)) == read(built(None)));
+}
+
+#[test]
+fn lintian_objects_to_nothing_that_is_not_explained() {
+    let mut lintian = Command::new("lintian");
+    lintian.args([
+        "--allow-root",
+        "--pedantic",
+        "--fail-on=error,warning,info,pedantic",
+    ]);
+    assert_eq!(said(lintian.arg(built(None))), "");
+}
