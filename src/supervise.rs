@@ -13,6 +13,7 @@ pub mod probe;
 mod process;
 pub mod settings;
 pub mod state;
+pub mod twin;
 mod vitals;
 mod watch;
 

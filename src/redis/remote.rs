@@ -12,6 +12,7 @@ use rustls::Error;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 use tls::Refusal;
+pub use offer::{retired_version, weak_suite};
 pub use tls::{Client, Handshake, Takes};
 pub use witness::Shown;
 pub use words::of_io;
