@@ -17,8 +17,8 @@ pub use waivers::{WaiverReport, WaiverState, waivers};
 use crate::control::{Control, Group, Remedy, Want, Wants};
 use crate::facts::{Facts, View};
 use crate::policy::{Policies, Waiver};
-use crate::redis::config;
 use crate::prove::REFUSED;
+use crate::redis::config;
 use crate::rule::Rule;
 use crate::setting::kernel::typed;
 use crate::setting::{Ahead, Memo, Obstacle, Reading, Setting, Sight};
@@ -217,7 +217,10 @@ fn wants(sight: Sight, policies: &Policies, control: &Control) -> Wanted {
                     id: id.to_owned(),
                 };
                 let refused = Rule::Is(Value::text(REFUSED));
-                (Some(instance), Want::by_hand(outcome, refused, control.by_hand))
+                (
+                    Some(instance),
+                    Want::by_hand(outcome, refused, control.by_hand),
+                )
             };
             policies.instances.iter().map(of).collect()
         }

@@ -33,7 +33,14 @@ pub fn run(context: &Context, args: &Prove) -> Outcome {
         print(&intended(&host, &policies, &facts, &selection))?;
         return Ok(0);
     }
-    make(context, &host, &policies, &mut facts, &selection, args.budget.std());
+    make(
+        context,
+        &host,
+        &policies,
+        &mut facts,
+        &selection,
+        args.budget.std(),
+    );
     let now = host.now();
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let waivers = waivers(&policies, &facts, &controls, &selection, &judged, now);

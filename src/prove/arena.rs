@@ -107,14 +107,14 @@ impl<'a> Arena<'a> {
             let addresses = &self.blueprint.directives.addresses;
             outside::beside(self.host, self.twin.first, addresses)
         };
-        self.other_host.get_or_init(beside).as_ref().map_err(Clone::clone)
+        self.other_host
+            .get_or_init(beside)
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// Does something on that host.
-    pub fn from_outside<T: Send>(
-        &self,
-        job: impl FnOnce(&Host) -> T + Send,
-    ) -> Result<T, String> {
+    pub fn from_outside<T: Send>(&self, job: impl FnOnce(&Host) -> T + Send) -> Result<T, String> {
         let id = self.other_host()?.id();
         self.host.in_network_of(id, job).map_err(|e| e.to_string())
     }

@@ -102,7 +102,11 @@ impl Blueprint {
             true => "our sandbox",
             false => "no sandbox of ours",
         };
-        let over: Vec<String> = self.scratch().iter().map(|s| s.path.display().to_string()).collect();
+        let over: Vec<String> = self
+            .scratch()
+            .iter()
+            .map(|s| s.path.display().to_string())
+            .collect();
         format!(
             "{} {} as {}, in {sandbox}; memory over {}",
             settings.server.display(),
@@ -182,10 +186,16 @@ mod tests {
             "port 1\nport 7000\nbind 127.0.0.1 -::1 -192.0.2.7 *\ncluster-enabled yes\nmaxclients 50\n",
         );
         assert_eq!((directives.port, directives.bus_port), (7000, Some(17000)));
-        assert_eq!(directives.addresses, ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(
+            directives.addresses,
+            ["192.0.2.7".parse::<IpAddr>().unwrap()]
+        );
         assert_eq!(directives.maxclients, 50);
         assert!(!directives.has_acl_file);
         let stock = Directives::of("");
-        assert_eq!((stock.port, stock.tls_port, stock.bus_port), (6379, 0, None));
+        assert_eq!(
+            (stock.port, stock.tls_port, stock.bus_port),
+            (6379, 0, None)
+        );
     }
 }

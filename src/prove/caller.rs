@@ -103,7 +103,9 @@ impl<'a> Caller<'a> {
     /// A command and its answer.
     pub fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Reply, Stop> {
         let contained = self.arena.is_contained();
-        self.session.ask(words).map_err(|e| of_system(e.into(), contained))
+        self.session
+            .ask(words)
+            .map_err(|e| of_system(e.into(), contained))
     }
 
     /// The same, as text.

@@ -66,10 +66,7 @@ const REFUSALS: [(&str, Layer); 11] = [
     ("unknown command", Layer::Config),
     ("unknown subcommand", Layer::Config),
     ("Unknown subcommand", Layer::Config),
-    (
-        "not configured to use an ACL file",
-        Layer::Config,
-    ),
+    ("not configured to use an ACL file", Layer::Config),
 ];
 
 impl Stop {
@@ -90,9 +87,7 @@ fn of_words(words: &str, refusals: &[(&str, Layer)]) -> Option<Stop> {
 impl From<Silence> for Stop {
     fn from(silence: Silence) -> Stop {
         match silence {
-            Silence::Refused(words) => {
-                of_words(&words, &REFUSALS).unwrap_or(Stop::Trouble(words))
-            }
+            Silence::Refused(words) => of_words(&words, &REFUSALS).unwrap_or(Stop::Trouble(words)),
             Silence::HungUp(words) => Stop::HungUp(words),
             other => Stop::Trouble(other.to_string()),
         }
@@ -146,7 +141,12 @@ mod tests {
 
     #[test]
     fn a_state_of_the_server_is_no_refusal() {
-        for words in ["BUSY Redis is busy", "LOADING Redis", "MISCONF errors", "ERR syntax"] {
+        for words in [
+            "BUSY Redis is busy",
+            "LOADING Redis",
+            "MISCONF errors",
+            "ERR syntax",
+        ] {
             let stop = Stop::from(Silence::Refused(words.to_owned()));
             assert_eq!(stop, Stop::Trouble(words.to_owned()));
         }

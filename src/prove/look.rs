@@ -53,6 +53,9 @@ impl Look<'_> {
         let text = text.map_err(|e| e.to_string())?;
         let text = text.ok_or_else(|| format!("there is no {}", name.display()))?;
         let lines = config::parse(&String::from_utf8_lossy(&text));
-        Ok(lines.into_iter().map(|(name, words)| (name, words.join(" "))).collect())
+        Ok(lines
+            .into_iter()
+            .map(|(name, words)| (name, words.join(" ")))
+            .collect())
     }
 }

@@ -53,12 +53,9 @@ impl Rogue {
             let answer = match asked.as_str() {
                 "" => continue,
                 a if a.contains("PSYNC") => {
-                    let mut whole = format!(
-                        "+FULLRESYNC {} 1\r\n${}\r\n",
-                        "a".repeat(40),
-                        payload.len()
-                    )
-                    .into_bytes();
+                    let mut whole =
+                        format!("+FULLRESYNC {} 1\r\n${}\r\n", "a".repeat(40), payload.len())
+                            .into_bytes();
                     whole.extend_from_slice(payload);
                     let sent = replica.write_all(&whole).is_ok();
                     // It writes the file once all of it has come.

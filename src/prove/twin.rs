@@ -114,11 +114,13 @@ impl Twin {
             return Timed::connect_to_socket(&door.path(), ANSWER)
                 .map_err(|e| broken(e.to_string()));
         }
-        let address = directives.addresses.first().filter(|_| !self.on_loopback(host, blueprint));
+        let address = directives
+            .addresses
+            .first()
+            .filter(|_| !self.on_loopback(host, blueprint));
         let address = address.map_or_else(|| "127.0.0.1".to_owned(), ToString::to_string);
         let port = directives.port;
-        let dialled =
-            host.in_network_of(self.first, |_| Timed::connect(&address, port, ANSWER));
+        let dialled = host.in_network_of(self.first, |_| Timed::connect(&address, port, ANSWER));
         match dialled.map_err(|e| broken(e.to_string()))? {
             Ok(stream) => Ok(stream),
             Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => Err(Silence::Nobody),
@@ -154,7 +156,9 @@ impl Twin {
             }
         }
         let status = format!("/proc/{}/status", self.server);
-        let status = host.read_text(Path::new(&status)).map_err(|e| e.to_string())?;
+        let status = host
+            .read_text(Path::new(&status))
+            .map_err(|e| e.to_string())?;
         let status = status.unwrap_or_default();
         let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
         let ids: Vec<&str> = ids.unwrap_or_default().split_whitespace().collect();
@@ -174,7 +178,9 @@ impl Twin {
 /// A mount that can be written and is neither its own memory nor the kernel's list of its own processes.
 fn open_mount(mounts: &[MountInfo], scratch: &[Scratch]) -> Option<String> {
     let own = |mount: &&MountInfo| {
-        let over = scratch.iter().any(|s| mount.mount_point.starts_with(&s.path));
+        let over = scratch
+            .iter()
+            .any(|s| mount.mount_point.starts_with(&s.path));
         match mount.fs_type.as_str() {
             "tmpfs" => over,
             "proc" => true,

@@ -11,9 +11,26 @@ use std::net::IpAddr;
 
 /// Of lists that scanners bring along, and of guides whose example became somebody's password.
 pub const PUBLISHED: [&str; 20] = [
-    "", "redis", "password", "foobared", "admin", "root", "123456", "12345678", "123456789",
-    "qwerty", "passw0rd", "changeme", "secret", "default", "test", "redis123", "Redis@123",
-    "p@ssw0rd", "ant1r3z", "yourpassword",
+    "",
+    "redis",
+    "password",
+    "foobared",
+    "admin",
+    "root",
+    "123456",
+    "12345678",
+    "123456789",
+    "qwerty",
+    "passw0rd",
+    "changeme",
+    "secret",
+    "default",
+    "test",
+    "redis123",
+    "Redis@123",
+    "p@ssw0rd",
+    "ant1r3z",
+    "yourpassword",
 ];
 
 pub const ATTEMPTS: &[Attempt] = &[
@@ -23,7 +40,11 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "A client without a password neither reads nor writes",
             severity: Critical,
             why: "Scanners find an open port within minutes; whoever may SET and SAVE on it needs no more.",
-            references: &["Redis security.md, Protected mode", "CISA AA23-263A", "https://attack.mitre.org/techniques/T1190/"],
+            references: &[
+                "Redis security.md, Protected mode",
+                "CISA AA23-263A",
+                "https://attack.mitre.org/techniques/T1190/",
+            ],
             by_hand: "give every user a password and turn `default` off (redis-harden apply does)",
         }),
         how: How::Each(Who::Strangers, anonymous_command),
@@ -34,7 +55,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No user has a password that is in a published list",
             severity: Critical,
             why: "Worms try the same few dozen words everywhere, thousands a second: Redis has no lock-out.",
-            references: &["Redis security.md, Authentication", "https://attack.mitre.org/techniques/T1110/001/"],
+            references: &[
+                "Redis security.md, Authentication",
+                "https://attack.mitre.org/techniques/T1110/001/",
+            ],
             by_hand: "replace the password by a generated one of 256 bits",
         }),
         how: How::Twin(published_passwords),
@@ -67,7 +91,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An HTTP request does not run a command",
             severity: Medium,
             why: "A page in a browser, or a server that fetches URLs for others, sends POST to any port of its own network.",
-            references: &["Redis networking.c, securityWarningCommand", "https://owasp.org/Top10/A10_2021-Server-Side_Request_Forgery_%28SSRF%29/"],
+            references: &[
+                "Redis networking.c, securityWarningCommand",
+                "https://owasp.org/Top10/A10_2021-Server-Side_Request_Forgery_%28SSRF%29/",
+            ],
             by_hand: "upgrade to Redis 3.2.7 or later",
         }),
         how: How::Twin(cross_protocol),
@@ -92,7 +119,9 @@ fn anonymous_command(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 fn backdoor(caller: &mut Caller) -> Result<String, Stop> {
-    caller.ask(&["ACL", "SETUSER", "backdoor", "on", "nopass", "~*", "&*", "+@all"])?;
+    caller.ask(&[
+        "ACL", "SETUSER", "backdoor", "on", "nopass", "~*", "&*", "+@all",
+    ])?;
     Ok("ACL SETUSER made a user who may do everything".to_owned())
 }
 
@@ -129,7 +158,10 @@ fn published_passwords(arena: &Arena) -> Outcome {
 fn other_host(arena: &Arena) -> Outcome {
     let directives = &arena.blueprint.directives;
     let ports = [directives.port, directives.tls_port];
-    reach(arena, &ports.map(|port| Some(port).filter(|port| *port != 0)))
+    reach(
+        arena,
+        &ports.map(|port| Some(port).filter(|port| *port != 0)),
+    )
 }
 
 fn bus_port(arena: &Arena) -> Outcome {
@@ -138,7 +170,11 @@ fn bus_port(arena: &Arena) -> Outcome {
         port => port,
     };
     // Where there is no cluster, nobody may listen there either.
-    let bus = arena.blueprint.directives.bus_port.or_else(|| base.checked_add(10_000));
+    let bus = arena
+        .blueprint
+        .directives
+        .bus_port
+        .or_else(|| base.checked_add(10_000));
     reach(arena, &[bus])
 }
 
@@ -173,7 +209,8 @@ fn reach(arena: &Arena, ports: &[Option<u16>]) -> Outcome {
 }
 
 fn cross_protocol(arena: &Arena) -> Outcome {
-    let request = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 20\r\n\r\nSET crossed 1\r\n";
+    let request =
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 20\r\n\r\nSET crossed 1\r\n";
     let who = "a page's POST";
     let port = arena.blueprint.directives.port;
     if port == 0 {
@@ -184,7 +221,9 @@ fn cross_protocol(arena: &Arena) -> Outcome {
     let near: Vec<IpAddr> = near.collect();
     let sent = arena.host.in_network_of(arena.twin.first, |_| {
         let mut streams = near.iter().filter_map(|ip| wire::raw(*ip, port).ok());
-        streams.next().map(|mut stream| wire::say(&mut stream, request))
+        streams
+            .next()
+            .map(|mut stream| wire::say(&mut stream, request))
     });
     let (answer, ended) = match sent {
         Ok(Some(said)) => said,

@@ -22,7 +22,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No client loads a module",
             severity: Critical,
             why: "A module is a program in the server's process: the last step of the rogue primary's chain.",
-            references: &["Redis module.c, enable-module-command", "https://attack.mitre.org/techniques/T1129/"],
+            references: &[
+                "Redis module.c, enable-module-command",
+                "https://attack.mitre.org/techniques/T1129/",
+            ],
             by_hand: "enable-module-command no",
         }),
         how: How::Each(Who::Everybody, module_load),
@@ -77,7 +80,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An intruder's script does not stop the server",
             severity: High,
             why: "While a script runs nobody else is served, and one that has written can only be ended by SHUTDOWN NOSAVE.",
-            references: &["Redis busy-reply-threshold", "https://attack.mitre.org/techniques/T1499/"],
+            references: &[
+                "Redis busy-reply-threshold",
+                "https://attack.mitre.org/techniques/T1499/",
+            ],
             by_hand: "take @scripting from every application that does not need it",
         }),
         how: How::Each(Who::Intruders, script_endless),
@@ -99,7 +105,11 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An intruder has no payload parsed by RESTORE",
             severity: High,
             why: "RESTORE reads the inner format of values: CVE-2026-25243 and CVE-2026-66373 are code by a crafted one.",
-            references: &["CVE-2026-25243", "CVE-2026-66373", "Redis sanitize-dump-payload"],
+            references: &[
+                "CVE-2026-25243",
+                "CVE-2026-66373",
+                "Redis sanitize-dump-payload",
+            ],
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, restore),
@@ -183,7 +193,8 @@ fn script_endless(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 fn function_load(caller: &mut Caller) -> Result<String, Stop> {
-    const CODE: &str = "#!lua name=prove\nredis.register_function('prove', function() return 1 end)";
+    const CODE: &str =
+        "#!lua name=prove\nredis.register_function('prove', function() return 1 end)";
     caller.ask(&["FUNCTION", "LOAD", CODE])?;
     Ok("FUNCTION LOAD keeps its code".to_owned())
 }

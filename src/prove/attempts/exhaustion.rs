@@ -23,7 +23,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An intruder does not delete everything",
             severity: Critical,
             why: "Ransom notes in place of the data, tens of thousands of times: FLUSHALL is one word.",
-            references: &["https://attack.mitre.org/techniques/T1485/", "Redis flushall.md"],
+            references: &[
+                "https://attack.mitre.org/techniques/T1485/",
+                "Redis flushall.md",
+            ],
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, flush),
@@ -34,7 +37,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An intruder does not end the server",
             severity: High,
             why: "SHUTDOWN NOSAVE throws away what was not saved, and the service with it.",
-            references: &["https://attack.mitre.org/techniques/T1489/", "Redis shutdown.md"],
+            references: &[
+                "https://attack.mitre.org/techniques/T1489/",
+                "Redis shutdown.md",
+            ],
             by_hand: "take @admin from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, shutdown),
@@ -45,7 +51,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An intruder does not stop other clients",
             severity: High,
             why: "CLIENT PAUSE holds every client for as long as it is told.",
-            references: &["Redis client-pause.md", "https://attack.mitre.org/techniques/T1499/"],
+            references: &[
+                "Redis client-pause.md",
+                "https://attack.mitre.org/techniques/T1499/",
+            ],
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, client_pause),
@@ -67,7 +76,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "A client without a password announces no large request",
             severity: High,
             why: "A request of a million words is memory that is set aside before it has come.",
-            references: &["CVE-2021-32675", "Redis networking.c, processMultibulkBuffer"],
+            references: &[
+                "CVE-2021-32675",
+                "Redis networking.c, processMultibulkBuffer",
+            ],
             by_hand: "upgrade, and give every user a password",
         }),
         how: How::Twin(large_request),
@@ -89,7 +101,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "Another host does not take all connections",
             severity: High,
             why: "Connections that say nothing cost an attacker nothing, and maxclients of them shut everybody out.",
-            references: &["Redis clients.md, Maximum concurrent connected clients", "https://attack.mitre.org/techniques/T1499/002/"],
+            references: &[
+                "Redis clients.md, Maximum concurrent connected clients",
+                "https://attack.mitre.org/techniques/T1499/002/",
+            ],
             by_hand: "bind loopback, or limit who may connect by [firewall] allow",
         }),
         how: How::Twin(slow_loris),
@@ -136,7 +151,9 @@ fn near(arena: &Arena) -> Result<TcpStream, Outcome> {
     });
     match dialled {
         Ok(Some(stream)) => Ok(stream),
-        Ok(None) => Err(Outcome::Untried("the twin's port does not answer".to_owned())),
+        Ok(None) => Err(Outcome::Untried(
+            "the twin's port does not answer".to_owned(),
+        )),
         Err(e) => Err(Outcome::Untried(e.to_string())),
     }
 }
@@ -170,7 +187,14 @@ fn output_buffer(arena: &Arena) -> Outcome {
     };
     // With a password that is asked for, the answers are errors; without one, as much as there is.
     let large = "x".repeat(1 << 20);
-    let (_, ended) = wire::say(&mut stream, format!("*3\r\n$3\r\nSET\r\n$5\r\nprove\r\n${}\r\n{large}\r\n", large.len()).as_bytes());
+    let (_, ended) = wire::say(
+        &mut stream,
+        format!(
+            "*3\r\n$3\r\nSET\r\n$5\r\nprove\r\n${}\r\n{large}\r\n",
+            large.len()
+        )
+        .as_bytes(),
+    );
     let mut stream = match ended {
         false => stream,
         true => match near(arena) {
@@ -238,15 +262,23 @@ fn slow_loris(arena: &Arena) -> Outcome {
     let count = taken.len();
     match late {
         Err(crate::redis::Silence::Refused(words)) if words.contains("max number of clients") => {
-            Outcome::Succeeded(format!("{who}: {count} silent connections shut everybody out; {agent}"))
+            Outcome::Succeeded(format!(
+                "{who}: {count} silent connections shut everybody out; {agent}"
+            ))
         }
         Err(crate::redis::Silence::HungUp(_) | crate::redis::Silence::Broken(_)) => {
-            Outcome::Succeeded(format!("{who}: {count} silent connections shut everybody out; {agent}"))
+            Outcome::Succeeded(format!(
+                "{who}: {count} silent connections shut everybody out; {agent}"
+            ))
         }
         _ if count < directives.maxclients => Outcome::Untried(format!(
             "{count} connections were opened, and {} would be needed (open files: ulimit -n)",
             directives.maxclients
         )),
-        _ => Outcome::refused(who, Layer::Server, format!("others are served beside {count} silent connections")),
+        _ => Outcome::refused(
+            who,
+            Layer::Server,
+            format!("others are served beside {count} silent connections"),
+        ),
     }
 }

@@ -59,7 +59,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No user of the running server has a password of a published list",
             severity: Critical,
             why: "Its hashes are compared; nothing is tried, so that its ACL log stays clean.",
-            references: &["Redis acl.md", "https://attack.mitre.org/techniques/T1110/001/"],
+            references: &[
+                "Redis acl.md",
+                "https://attack.mitre.org/techniques/T1110/001/",
+            ],
             by_hand: "replace the password by a generated one of 256 bits",
         }),
         how: How::Live(passwords),
@@ -141,7 +144,11 @@ fn permissions(look: &Look) -> Outcome {
             let words = [&["ACL", "DRYRUN", &user.name], command].concat();
             match session.ask(&words) {
                 Ok(reply) if text(&reply) == "OK" => {
-                    return Outcome::Succeeded(format!("user {}: may {}", user.name, command.join(" ")));
+                    return Outcome::Succeeded(format!(
+                        "user {}: may {}",
+                        user.name,
+                        command.join(" ")
+                    ));
                 }
                 Ok(_) => {}
                 Err(why) => return Outcome::Untried(format!("ACL DRYRUN: {why}")),
@@ -149,7 +156,11 @@ fn permissions(look: &Look) -> Outcome {
         }
     }
     let count = applications.len();
-    Outcome::refused("every application", Layer::Acl, format!("ACL DRYRUN refuses {} commands to {count}", FORBIDDEN.len()))
+    Outcome::refused(
+        "every application",
+        Layer::Acl,
+        format!("ACL DRYRUN refuses {} commands to {count}", FORBIDDEN.len()),
+    )
 }
 
 fn guards(look: &Look) -> Outcome {
@@ -168,7 +179,11 @@ fn guards(look: &Look) -> Outcome {
     });
     let differs: Vec<String> = differs.collect();
     match differs.is_empty() {
-        true => Outcome::refused("who has changed it", Layer::Config, "its guards are those of its file"),
+        true => Outcome::refused(
+            "who has changed it",
+            Layer::Config,
+            "its guards are those of its file",
+        ),
         false => Outcome::Succeeded(format!("the running server: {}", differs.join("; "))),
     }
 }

@@ -20,7 +20,11 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No dump is written where cron runs it",
             severity: Critical,
             why: "CONFIG SET dir and dbfilename, a crontab as a value, SAVE: the way of most worms since 2015.",
-            references: &["http://antirez.com/news/96", "https://attack.mitre.org/techniques/T1053/003/", "CVE-2015-4335"],
+            references: &[
+                "http://antirez.com/news/96",
+                "https://attack.mitre.org/techniques/T1053/003/",
+                "CVE-2015-4335",
+            ],
             by_hand: "enable-protected-configs no, and the sandbox (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, cron),
@@ -31,7 +35,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No dump is written where sshd trusts it",
             severity: Critical,
             why: "A public key as a value, saved as authorized_keys, is a login: the published attack of 2015.",
-            references: &["http://antirez.com/news/96", "https://attack.mitre.org/techniques/T1098/004/"],
+            references: &[
+                "http://antirez.com/news/96",
+                "https://attack.mitre.org/techniques/T1098/004/",
+            ],
             by_hand: "enable-protected-configs no, and the sandbox (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, ssh),
@@ -42,7 +49,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No dump is written where a web server shows it",
             severity: Critical,
             why: "A page with a program in it, saved below the web root, runs as the web server.",
-            references: &["http://antirez.com/news/96", "https://attack.mitre.org/techniques/T1505/003/"],
+            references: &[
+                "http://antirez.com/news/96",
+                "https://attack.mitre.org/techniques/T1505/003/",
+            ],
             by_hand: "enable-protected-configs no, and the sandbox (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, web_root),
@@ -53,7 +63,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An intruder does not have his bytes saved to disk at will",
             severity: High,
             why: "A dump with chosen bytes at a known place is half of every chain that ends in a program.",
-            references: &["Redis save.md", "https://attack.mitre.org/techniques/T1105/"],
+            references: &[
+                "Redis save.md",
+                "https://attack.mitre.org/techniques/T1105/",
+            ],
             by_hand: "take @admin and @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, save_payload),
@@ -64,7 +77,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No client changes the configuration of the next start",
             severity: High,
             why: "What CONFIG REWRITE leaves in the file outlives the restart that was to clean up.",
-            references: &["Redis config-rewrite.md", "https://attack.mitre.org/techniques/T1547/"],
+            references: &[
+                "Redis config-rewrite.md",
+                "https://attack.mitre.org/techniques/T1547/",
+            ],
             by_hand: "a configuration and a directory that are root's (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, config_rewrite),
@@ -75,7 +91,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No client changes the users of the next start",
             severity: High,
             why: "A user who is in the ACL file is there after every restart.",
-            references: &["Redis acl-save.md", "https://attack.mitre.org/techniques/T1136/"],
+            references: &[
+                "Redis acl-save.md",
+                "https://attack.mitre.org/techniques/T1136/",
+            ],
             by_hand: "an ACL file and a directory that are root's (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, acl_save),
@@ -108,8 +127,12 @@ fn drop_into(caller: &mut Caller, dirs: &[&str], name: &str) -> Result<String, S
 
 fn chain(caller: &mut Caller, dir: &str, name: &str) -> Result<String, Stop> {
     let refused = |stop: Stop| stop.known(&[ABSENT]);
-    caller.ask(&["CONFIG", "SET", "dir", dir]).map_err(refused)?;
-    caller.ask(&["CONFIG", "SET", "dbfilename", name]).map_err(refused)?;
+    caller
+        .ask(&["CONFIG", "SET", "dir", dir])
+        .map_err(refused)?;
+    caller
+        .ask(&["CONFIG", "SET", "dbfilename", name])
+        .map_err(refused)?;
     saved(caller, &Path::new(dir).join(name))
 }
 
@@ -122,10 +145,15 @@ fn save_payload(caller: &mut Caller) -> Result<String, Stop> {
 fn saved(caller: &mut Caller, file: &Path) -> Result<String, Stop> {
     caller.ask(&["SET", "prove", PAYLOAD])?;
     let said = caller.text(&["SAVE"]);
-    let inside = caller.arena.twin.inside(caller.arena.host).map_err(Stop::Trouble)?;
+    let inside = caller
+        .arena
+        .twin
+        .inside(caller.arena.host)
+        .map_err(Stop::Trouble)?;
     let found = inside.read_untrusted_below(file, 1 << 20);
     let found = found.map_err(|e| Stop::Trouble(e.to_string()))?;
-    let holds = found.is_some_and(|bytes| memchr::memmem::find(&bytes, PAYLOAD.as_bytes()).is_some());
+    let holds =
+        found.is_some_and(|bytes| memchr::memmem::find(&bytes, PAYLOAD.as_bytes()).is_some());
     match (holds, said) {
         (true, _) => Ok(format!("its bytes are in {}", file.display())),
         (false, Err(stop)) => Err(denied_by_files(caller, stop)),
@@ -170,11 +198,20 @@ fn acl_save(caller: &mut Caller) -> Result<String, Stop> {
 
 /// Whether a file holds it now.
 fn kept(caller: &Caller, file: &Path, words: &str) -> Result<String, Stop> {
-    let inside = caller.arena.twin.inside(caller.arena.host).map_err(Stop::Trouble)?;
+    let inside = caller
+        .arena
+        .twin
+        .inside(caller.arena.host)
+        .map_err(Stop::Trouble)?;
     let text = inside.read_untrusted_below(file, 1 << 20);
-    let text = text.map_err(|e| Stop::Trouble(e.to_string()))?.unwrap_or_default();
+    let text = text
+        .map_err(|e| Stop::Trouble(e.to_string()))?
+        .unwrap_or_default();
     match String::from_utf8_lossy(&text).contains(words) {
         true => Ok(format!("{words:?} is in {} now", file.display())),
-        false => Err(Stop::Trouble(format!("{} does not have it", file.display()))),
+        false => Err(Stop::Trouble(format!(
+            "{} does not have it",
+            file.display()
+        ))),
     }
 }

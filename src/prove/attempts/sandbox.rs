@@ -44,7 +44,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "Who has taken the server over does not read the host",
             severity: High,
             why: "The names of users, hosts and other services are the map for the next step.",
-            references: &["landlock(7)", "https://attack.mitre.org/techniques/T1003/008/"],
+            references: &[
+                "landlock(7)",
+                "https://attack.mitre.org/techniques/T1003/008/",
+            ],
             by_hand: "run it by redis-harden supervise",
         }),
         how: How::Inside(&["cat", "/etc/passwd"]),
@@ -55,7 +58,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "Who has taken the server over does not read passwords",
             severity: Critical,
             why: "Hashes of accounts are cracked elsewhere, at leisure.",
-            references: &["shadow(5)", "https://attack.mitre.org/techniques/T1003/008/"],
+            references: &[
+                "shadow(5)",
+                "https://attack.mitre.org/techniques/T1003/008/",
+            ],
             by_hand: "run it as a user of its own, without groups",
         }),
         how: How::Inside(&["cat", "/etc/shadow"]),

@@ -20,7 +20,10 @@ pub const ATTEMPTS: &[Attempt] = &[
             title: "No other host is served in clear text",
             severity: High,
             why: "A password that goes over a network in clear text is everybody's who can listen there.",
-            references: &["Redis encryption.md", "https://attack.mitre.org/techniques/T1040/"],
+            references: &[
+                "Redis encryption.md",
+                "https://attack.mitre.org/techniques/T1040/",
+            ],
             by_hand: "port 0 and tls-port, or bind loopback only",
         }),
         how: How::Each(Who::Outsiders, clear_text),
@@ -66,7 +69,11 @@ fn tls_port(arena: &Arena) -> Result<u16, Outcome> {
     }
 }
 
-fn dial<T: Send>(arena: &Arena, port: u16, talk: impl FnOnce(Timed) -> T + Send) -> Result<T, String> {
+fn dial<T: Send>(
+    arena: &Arena,
+    port: u16,
+    talk: impl FnOnce(Timed) -> T + Send,
+) -> Result<T, String> {
     let addresses = arena.addresses();
     let talked = arena.host.in_network_of(arena.twin.first, |_| {
         let near = std::iter::once("127.0.0.1".to_owned());

@@ -35,7 +35,9 @@ pub struct Ground<'a> {
 
 /// Of an instance that apply has rendered: its files are root's.
 pub fn ours(host: &Host, settings: Settings) -> Result<(Settings, String), String> {
-    let conf = host.read_text(&settings.config).map_err(|e| e.to_string())?;
+    let conf = host
+        .read_text(&settings.config)
+        .map_err(|e| e.to_string())?;
     match conf {
         Some(conf) => Ok((settings, conf)),
         None => Err(format!(
@@ -234,8 +236,15 @@ mod tests {
         let nested = ground.nested();
         let paths: Vec<&Path> = nested.iter().map(|s| s.path.as_path()).collect();
         assert_eq!(paths, ["/run", "/tmp", "/var/lib/redis"].map(Path::new));
-        let made: Vec<(&Path, u32)> = nested[0].below.iter().map(|s| (s.path.as_path(), s.uid)).collect();
-        assert_eq!(made, [(Path::new("/run/redis"), 0), (Path::new("/run/redis/a"), 1)]);
+        let made: Vec<(&Path, u32)> = nested[0]
+            .below
+            .iter()
+            .map(|s| (s.path.as_path(), s.uid))
+            .collect();
+        assert_eq!(
+            made,
+            [(Path::new("/run/redis"), 0), (Path::new("/run/redis/a"), 1)]
+        );
     }
 
     #[test]

@@ -11,11 +11,7 @@ use std::path::{Path, PathBuf};
 const MOST: u64 = 1 << 20;
 
 /// Its settings, and its configuration.
-pub fn settings(
-    host: &Host,
-    facts: &Facts,
-    policy: &Policy,
-) -> Result<(Settings, String), String> {
+pub fn settings(host: &Host, facts: &Facts, policy: &Policy) -> Result<(Settings, String), String> {
     let known = facts.instances.get(policy.redis.name.as_str());
     let file = file(known, policy)?;
     let conf = host.read_untrusted_below(&file, MOST);
@@ -75,7 +71,9 @@ fn file(known: Option<&Instance>, policy: &Policy) -> Result<PathBuf, String> {
     let told = match known.map(|known| &known.view) {
         Some(View::Told(told)) => told.info.get("config_file"),
         Some(View::Silent(why)) => {
-            return Err(format!("a server is there, and its configuration is not known: {why}"));
+            return Err(format!(
+                "a server is there, and its configuration is not known: {why}"
+            ));
         }
         _ => return Ok(policy.stock_config()),
     };
