@@ -105,7 +105,8 @@ impl<'a> Arena<'a> {
     pub fn other_host(&self) -> Result<&Network, String> {
         let beside = || {
             let addresses = &self.blueprint.directives.addresses;
-            outside::beside(self.host, self.twin.first, addresses)
+            let filter = self.blueprint.filter.as_deref();
+            outside::beside(self.host, self.twin.first, addresses, filter)
         };
         self.other_host
             .get_or_init(beside)

@@ -10,13 +10,14 @@ use crate::host::Host;
 use crate::policy::Policy;
 use crate::redis::Login;
 use crate::redis::config;
+use crate::setting::firewall;
 use crate::setting::secret::hex;
 use crate::supervise::settings::Settings;
 use crate::supervise::twin::Stage;
 use files::Ground;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Ready to be started any number of times.
 pub struct Blueprint {
@@ -28,6 +29,8 @@ pub struct Blueprint {
     /// The password that every other user gets as well: what an attacker has stolen.
     pub stolen: String,
     pub directives: Directives,
+    /// The packet filter that apply has rendered.
+    pub filter: Option<PathBuf>,
     /// Why a program in the server's place would be somewhere else than the server.
     pub other_sandbox: Option<String>,
 }
@@ -84,6 +87,7 @@ impl Blueprint {
             watcher,
             stolen: random()?,
             directives,
+            filter: filter(host)?.filter(|_| contained),
             other_sandbox,
             stage: Stage {
                 program: settings.server.clone(),
@@ -153,6 +157,18 @@ impl Directives {
                 .unwrap_or(10_000),
             has_acl_file: word("aclfile").is_some(),
         }
+    }
+}
+
+/// The rendered one, which nobody but root may have written.
+fn filter(host: &Host) -> Result<Option<PathBuf>, String> {
+    let file = Path::new(firewall::FILE);
+    let stat = host.stat(file).map_err(|e| e.to_string())?;
+    match stat {
+        Some(stat) if stat.uid != 0 || stat.mode & 0o022 != 0 => {
+            Err(format!("{} is not root's alone", file.display()))
+        }
+        stat => Ok(stat.map(|_| file.to_path_buf())),
     }
 }
 

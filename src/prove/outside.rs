@@ -2,13 +2,19 @@
 
 use crate::host::{Host, Network, Run};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 
 /// The twin's end of the cable, and the other. Source: RFC 5737, for documentation: nobody's.
 pub const HERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 pub const THERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 
-/// Lays the cable to the network of a process, where these addresses are then as well.
-pub fn beside(host: &Host, pid: i32, addresses: &[IpAddr]) -> Result<Network, String> {
+/// Lays the cable to the network of a process, where these addresses and this packet filter are then as well.
+pub fn beside(
+    host: &Host,
+    pid: i32,
+    addresses: &[IpAddr],
+    filter: Option<&Path>,
+) -> Result<Network, String> {
     let network = Network::new().map_err(|e| e.to_string())?;
     // From here on in the twin's network: never in this host's own.
     if host.has_other_network(pid) != Some(true) {
@@ -21,6 +27,11 @@ pub fn beside(host: &Host, pid: i32, addresses: &[IpAddr]) -> Result<Network, St
     ] {
         let done = host.in_network_of(whose, |host| batch(host, commands));
         done.map_err(|e| e.to_string())??;
+    }
+    if let Some(file) = filter {
+        let run = Run::new("nft").arg("-f").arg(file.display().to_string());
+        let loaded = host.in_network_of(pid, |host| host.run_ok(&run));
+        loaded.and_then(|ran| ran).map_err(|e| e.to_string())?;
     }
     Ok(network)
 }

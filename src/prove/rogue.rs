@@ -5,7 +5,7 @@ use super::judgement::Stop;
 use super::outside::THERE;
 use super::wire;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 /// How long one is waited for: a replica tries once a second.
@@ -50,25 +50,26 @@ impl Rogue {
                 return false;
             }
             let asked = asked.to_ascii_uppercase();
-            let answer = match asked.as_str() {
-                "" => continue,
-                a if a.contains("PSYNC") => {
-                    let mut whole =
-                        format!("+FULLRESYNC {} 1\r\n${}\r\n", "a".repeat(40), payload.len())
-                            .into_bytes();
-                    whole.extend_from_slice(payload);
-                    let sent = replica.write_all(&whole).is_ok();
-                    // It writes the file once all of it has come.
-                    std::thread::sleep(Duration::from_millis(300));
-                    return sent;
-                }
-                a if a.contains("PING") => "+PONG\r\n",
-                _ => "+OK\r\n",
-            };
+            // `REPLCONF capa psync2` is no PSYNC.
+            if asked.contains("\r\nPSYNC\r\n") {
+                return send(&mut replica, payload);
+            }
+            let pongs = asked.matches("PING").count();
+            let oks = asked.matches("\r\nREPLCONF\r\n").count();
+            let answer = "+PONG\r\n".repeat(pongs) + &"+OK\r\n".repeat(oks);
             if replica.write_all(answer.as_bytes()).is_err() {
                 return false;
             }
         }
         false
     }
+}
+
+fn send(replica: &mut TcpStream, payload: &[u8]) -> bool {
+    let id = "a".repeat(40);
+    let head = format!("+FULLRESYNC {id} 1\r\n${}\r\n", payload.len());
+    let sent = replica.write_all(&[head.as_bytes(), payload].concat());
+    // It writes the file once all of it has come.
+    std::thread::sleep(Duration::from_millis(300));
+    sent.is_ok()
 }
