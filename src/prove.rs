@@ -6,6 +6,7 @@ pub mod attempts;
 mod blueprint;
 mod caller;
 mod judgement;
+mod live;
 mod look;
 mod outside;
 mod rogue;
@@ -21,10 +22,12 @@ use crate::facts::{Facts, Instance};
 use crate::host::Host;
 use crate::policy::{Policies, Policy};
 use crate::setting::Reading;
+use crate::supervise::raise_nofile;
 use crate::value::Value;
 use arena::Arena;
 use blueprint::Blueprint;
 use caller::{Caller, Who};
+use live::Undo;
 use look::Look;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -35,6 +38,8 @@ use twin::Twin;
 pub struct Attempt {
     pub control: Control,
     pub how: How,
+    /// Whether it may be made on a running server that holds nothing.
+    pub undo: Undo,
 }
 
 /// How it is made.
@@ -53,6 +58,9 @@ pub enum How {
 /// What became of each attempt, by instance and id.
 pub type Outcomes = BTreeMap<(String, String), Outcome>;
 
+/// As many connections as an attacker opens, and some.
+const FILES: u64 = 16_384;
+
 /// The values of an attempt's setting.
 pub const REFUSED: &str = "refused";
 const SUCCEEDED: &str = "succeeded";
@@ -63,6 +71,8 @@ pub struct Rehearsal<'a> {
     pub policies: &'a Policies,
     pub facts: &'a Facts,
     pub until: Instant,
+    /// Whether on the running server, where that can be undone.
+    pub live: bool,
 }
 
 /// Every attempt.
@@ -106,6 +116,8 @@ impl Rehearsal<'_> {
     /// Makes the selected attempts on every instance; `say` hears of each before it is made.
     pub fn run(&self, selection: &Selection, say: &mut dyn FnMut(&str)) -> Outcomes {
         let mut outcomes = Outcomes::new();
+        // Where they cannot be had, the one attempt that needs them says so.
+        let _ = raise_nofile(FILES);
         for policy in &self.policies.instances {
             let name = policy.redis.name.to_string();
             let blueprint = Blueprint::of(self.host, self.facts, policy);
@@ -128,6 +140,12 @@ impl Rehearsal<'_> {
         if left < Duration::from_millis(100) {
             return Outcome::Untried("the time for all attempts is over (--budget)".to_owned());
         }
+        if self.live
+            && let Some(look) = self.look_at(policy)
+            && let Some(outcome) = live::attempt(&look, attempt)
+        {
+            return outcome;
+        }
         let blueprint = match (attempt.how, blueprint) {
             (How::Live(look), _) => return self.look(look, policy),
             (_, Err(why)) => return Outcome::Untried(why.clone()),
@@ -144,13 +162,29 @@ impl Rehearsal<'_> {
         }
     }
 
+    /// Why the attempts may not be made on a running server; nothing, where they may.
+    pub fn obstacle(&self) -> Result<(), String> {
+        for policy in &self.policies.instances {
+            let look = self
+                .look_at(policy)
+                .ok_or("nothing is known of its server")?;
+            let refused = |why| format!("--live is refused: {}: {why}", policy.redis.name);
+            live::obstacle(&look).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn look_at(&self, policy: &Policy) -> Option<Look<'_>> {
+        let instance: &Instance = self.facts.instances.get(policy.redis.name.as_str())?;
+        Some(Look {
+            host: self.host,
+            instance,
+        })
+    }
+
     fn look(&self, look: fn(&Look) -> Outcome, policy: &Policy) -> Outcome {
-        let instance: Option<&Instance> = self.facts.instances.get(policy.redis.name.as_str());
-        match instance {
-            Some(instance) => look(&Look {
-                host: self.host,
-                instance,
-            }),
+        match self.look_at(policy) {
+            Some(known) => look(&known),
             None => Outcome::Untried("nothing is known of its server".to_owned()),
         }
     }

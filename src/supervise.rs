@@ -17,6 +17,8 @@ pub mod twin;
 mod vitals;
 mod watch;
 
+pub(crate) use process::raise_nofile;
+
 use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
 use nix::unistd::{Pid, geteuid, getpid, gettid};

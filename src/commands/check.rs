@@ -57,7 +57,8 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
     }
     policies.waivers_fit(&ids(&crate::controls::with_attempts()))?;
     if args.with == Some(With::Prove) {
-        super::prove::make(context, &host, &policies, &mut facts, &selection, PROVE);
+        let how = (PROVE, false);
+        super::prove::make(context, &host, &policies, &mut facts, &selection, how)?;
     }
     let now = host.now();
     // A look that hangs outlives this function: what it looks at must too.

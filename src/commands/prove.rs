@@ -1,7 +1,7 @@
 //! `prove`: attacks this host's own Redis, and says by the exit code whether all was refused.
 
 use super::outputs::Outputs;
-use super::{Context, Outcome, print};
+use super::{Context, Outcome, Trouble, print};
 use crate::audit::{Selection, audit, exit_code, ids, waivers};
 use crate::cli::Prove;
 use crate::control::Severity;
@@ -39,8 +39,8 @@ pub fn run(context: &Context, args: &Prove) -> Outcome {
         &policies,
         &mut facts,
         &selection,
-        args.budget.std(),
-    );
+        (args.budget.std(), args.live),
+    )?;
     let now = host.now();
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let waivers = waivers(&policies, &facts, &controls, &selection, &judged, now);
@@ -67,14 +67,18 @@ pub fn make(
     policies: &Policies,
     facts: &mut Facts,
     selection: &Selection,
-    budget: Duration,
-) {
+    (budget, live): (Duration, bool),
+) -> Result<(), Trouble> {
     let rehearsal = Rehearsal {
         host,
         policies,
         facts,
         until: Instant::now() + budget,
+        live,
     };
+    if live {
+        rehearsal.obstacle()?;
+    }
     let mut progress = context.progress();
     let outcomes = rehearsal.run(selection, &mut |text| {
         if context.is_verbose() {
@@ -82,6 +86,7 @@ pub fn make(
         }
     });
     facts.attempts = outcomes;
+    Ok(())
 }
 
 fn selected(selection: &Selection) -> impl Iterator<Item = &'static Attempt> {

@@ -30,31 +30,54 @@ enum Kind<'a> {
     User(&'a str),
 }
 
+/// Where it is.
+#[derive(Clone, Copy)]
+pub enum Ring<'a> {
+    Twin(&'a Arena<'a>),
+    /// The running server; in our sandbox or not.
+    Live {
+        contained: bool,
+    },
+}
+
 /// An attacker with a connection.
 pub struct Caller<'a> {
-    pub arena: &'a Arena<'a>,
+    ring: Ring<'a>,
     session: Session,
 }
 
-/// By one after the other: one success is enough, and what could not be tried is no refusal.
+/// What became of one caller's.
+pub type One = Result<String, (String, Stop)>;
+
+/// By one after the other.
 pub fn by_each(
     arena: &Arena,
     who: Who,
     attack: fn(&mut Caller) -> Result<String, Stop>,
 ) -> Outcome {
-    let (mut refusals, mut troubles) = (Vec::new(), Vec::new());
-    for kind in kinds(arena, who) {
-        let name = kind.name();
+    fold(kinds(arena, who).into_iter().map(|kind| {
         let made = Caller::enter(arena, &kind).and_then(|mut caller| attack(&mut caller));
-        match made {
-            Ok(words) => return Outcome::Succeeded(format!("{name}: {words}")),
-            Err(Stop::Refused(layer, words)) => refusals.push(Refusal {
-                who: name,
-                layer,
-                words,
-            }),
-            Err(Stop::HungUp(words) | Stop::Trouble(words)) => {
-                troubles.push(format!("{name}: {words}"));
+        of_one(kind.name(), made)
+    }))
+}
+
+/// With the caller's name.
+pub fn of_one(name: String, made: Result<String, Stop>) -> One {
+    match made {
+        Ok(words) => Ok(format!("{name}: {words}")),
+        Err(stop) => Err((name, stop)),
+    }
+}
+
+/// One success is enough, and what could not be tried is no refusal.
+pub fn fold(made: impl Iterator<Item = One>) -> Outcome {
+    let (mut refusals, mut troubles) = (Vec::new(), Vec::new());
+    for one in made {
+        match one {
+            Ok(words) => return Outcome::Succeeded(words),
+            Err((who, Stop::Refused(layer, words))) => refusals.push(Refusal { who, layer, words }),
+            Err((who, Stop::HungUp(words) | Stop::Trouble(words))) => {
+                troubles.push(format!("{who}: {words}"));
             }
         }
     }
@@ -97,12 +120,27 @@ impl<'a> Caller<'a> {
             Kind::Nobody => open(arena, None)?,
             Kind::User(name) => open(arena, Some(&arena.login(name)))?,
         };
-        Ok(Caller { arena, session })
+        Ok(Caller::in_ring(Ring::Twin(arena), session))
+    }
+
+    pub fn in_ring(ring: Ring<'a>, session: Session) -> Caller<'a> {
+        Caller { ring, session }
+    }
+
+    /// The twin and what is around it; on the running server there is none.
+    pub fn arena(&self) -> Result<&'a Arena<'a>, Stop> {
+        match self.ring {
+            Ring::Twin(arena) => Ok(arena),
+            Ring::Live { .. } => Err(Stop::Trouble("this is for a twin only".to_owned())),
+        }
     }
 
     /// A command and its answer.
     pub fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Reply, Stop> {
-        let contained = self.arena.is_contained();
+        let contained = match self.ring {
+            Ring::Twin(arena) => arena.is_contained(),
+            Ring::Live { contained } => contained,
+        };
         self.session
             .ask(words)
             .map_err(|e| of_system(e.into(), contained))
@@ -181,5 +219,37 @@ fn greeting(arena: &Arena, address: std::net::IpAddr, port: u16) -> Stop {
         }
         Ok(Err(e)) => Stop::Refused(Layer::Network, e.to_string()),
         Err(e) => Stop::Trouble(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> One {
+        let words = "NOPERM".to_owned();
+        Err(("user a".to_owned(), Stop::Refused(Layer::Acl, words)))
+    }
+
+    fn silent() -> One {
+        Err(("user b".to_owned(), Stop::Trouble("BUSY".to_owned())))
+    }
+
+    #[test]
+    fn one_success_is_a_success_and_one_trouble_is_no_refusal() {
+        let won = || Ok("another host: done".to_owned());
+        let outcome = |all: Vec<One>| fold(all.into_iter());
+        assert!(matches!(
+            outcome(vec![refused(), silent(), won()]),
+            Outcome::Succeeded(_)
+        ));
+        assert!(matches!(
+            outcome(vec![refused(), silent()]),
+            Outcome::Untried(_)
+        ));
+        assert!(
+            matches!(outcome(vec![refused(), refused()]), Outcome::Refused(all) if all.len() == 2)
+        );
+        assert!(matches!(outcome(Vec::new()), Outcome::Untried(_)));
     }
 }

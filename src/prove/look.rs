@@ -5,7 +5,7 @@ use crate::facts::{Instance, View, admin};
 use crate::host::Host;
 use crate::redis::session::Session;
 use crate::redis::timed::Timed;
-use crate::redis::{Endpoint, Told, config};
+use crate::redis::{Endpoint, Login, Told, config};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,12 +35,17 @@ impl Look<'_> {
     pub fn session(&self) -> Result<Session, String> {
         let login = admin(self.host, &self.instance.policy);
         let login = login.filter(|_| self.instance.anonymous != Ok(true));
+        self.open(login.as_ref())
+    }
+
+    /// As somebody else, or as nobody.
+    pub fn open(&self, login: Option<&Login>) -> Result<Session, String> {
         let stream = match &self.instance.endpoint {
             Endpoint::Socket(path) => Timed::connect_to_socket(path, PATIENCE),
             Endpoint::Tcp(host, port) => Timed::connect(host, *port, PATIENCE),
         };
         let stream = stream.map_err(|e| format!("{}: {e}", self.instance.endpoint))?;
-        Session::begin(stream, login.as_ref(), PATIENCE).map_err(|e| e.to_string())
+        Session::begin(stream, login, PATIENCE).map_err(|e| e.to_string())
     }
 
     /// The directives of the file that it was started with.

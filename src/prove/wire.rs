@@ -20,6 +20,19 @@ pub fn raw(address: IpAddr, port: u16) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// Up to so many of them. A queue that is full for a moment is no end.
+pub fn many(address: IpAddr, port: u16, most: usize) -> Vec<TcpStream> {
+    let mut all = Vec::new();
+    let mut failures = 0;
+    while all.len() < most && failures < 5 {
+        match raw(address, port) {
+            Ok(stream) => all.push(stream),
+            Err(_) => failures += 1,
+        }
+    }
+    all
+}
+
 /// Where a rogue server waits.
 pub fn listen(address: IpAddr, port: u16) -> Result<TcpListener> {
     let listener = TcpListener::bind(SocketAddr::from((address, port)))?;

@@ -5,7 +5,7 @@ use crate::control::Severity::{Critical, High, Medium};
 use crate::prove::arena::Arena;
 use crate::prove::caller::{Caller, Who};
 use crate::prove::judgement::{Layer, Outcome, Refusal, Stop};
-use crate::prove::{Attempt, How, wire};
+use crate::prove::{Attempt, How, Undo, wire};
 use crate::redis::{Login, Silence};
 use std::net::IpAddr;
 
@@ -33,6 +33,10 @@ pub const PUBLISHED: [&str; 20] = [
     "yourpassword",
 ];
 
+/// What nobody else has, since it may be made on a running server.
+const KEY: &str = "redis-harden:prove";
+const USER: &str = "redis-harden-prove";
+
 pub const ATTEMPTS: &[Attempt] = &[
     Attempt {
         control: control(Reason {
@@ -48,6 +52,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "give every user a password and turn `default` off (redis-harden apply does)",
         }),
         how: How::Each(Who::Strangers, anonymous_command),
+        undo: Undo::By(&[&["DEL", KEY]]),
     },
     Attempt {
         control: control(Reason {
@@ -62,6 +67,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "replace the password by a generated one of 256 bits",
         }),
         how: How::Twin(published_passwords),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -73,6 +79,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "bind loopback or an inner address, and filter by [firewall] allow",
         }),
         how: How::Twin(other_host),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -84,6 +91,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "filter the bus port (port + 10000) by [firewall], and tls-cluster yes",
         }),
         how: How::Twin(bus_port),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -98,6 +106,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "upgrade to Redis 3.2.7 or later",
         }),
         how: How::Twin(cross_protocol),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -109,19 +118,18 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, backdoor),
+        undo: Undo::By(&[&["ACL", "DELUSER", USER]]),
     },
 ];
 
 fn anonymous_command(caller: &mut Caller) -> Result<String, Stop> {
-    caller.ask(&["SET", "prove", "1"])?;
-    caller.ask(&["GET", "prove"])?;
+    caller.ask(&["SET", KEY, "1"])?;
+    caller.ask(&["GET", KEY])?;
     Ok("SET and GET are answered".to_owned())
 }
 
 fn backdoor(caller: &mut Caller) -> Result<String, Stop> {
-    caller.ask(&[
-        "ACL", "SETUSER", "backdoor", "on", "nopass", "~*", "&*", "+@all",
-    ])?;
+    caller.ask(&["ACL", "SETUSER", USER, "on", "nopass", "~*", "&*", "+@all"])?;
     Ok("ACL SETUSER made a user who may do everything".to_owned())
 }
 

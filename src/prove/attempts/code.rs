@@ -4,7 +4,7 @@ use super::{Reason, control};
 use crate::control::Severity::{Critical, High, Medium};
 use crate::prove::caller::{Caller, Who};
 use crate::prove::judgement::{Layer, Stop};
-use crate::prove::{Attempt, How};
+use crate::prove::{Attempt, How, Undo};
 use crate::redis::Silence;
 use crate::redis::session::Reply;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "enable-module-command no",
         }),
         how: How::Each(Who::Everybody, module_load),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -40,6 +41,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "enable-debug-command no",
         }),
         how: How::Each(Who::Everybody, debug),
+        undo: Undo::By(&[]),
     },
     Attempt {
         control: control(Reason {
@@ -51,6 +53,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @scripting from every application that does not need it",
         }),
         how: How::Each(Who::Intruders, script),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -62,6 +65,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "upgrade the package",
         }),
         how: How::Each(Who::Everybody, script_escape),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -73,6 +77,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @scripting from every application that does not need it",
         }),
         how: How::Each(Who::Intruders, script_memory),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -87,6 +92,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @scripting from every application that does not need it",
         }),
         how: How::Each(Who::Intruders, script_endless),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -98,6 +104,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @scripting from every application that does not need it",
         }),
         how: How::Each(Who::Intruders, function_load),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -113,6 +120,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, restore),
+        undo: Undo::Never,
     },
 ];
 
@@ -162,7 +170,7 @@ fn script_escape(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 fn script_memory(caller: &mut Caller) -> Result<String, Stop> {
-    const MANY: &str = "local t = {} for i = 1, 48 do t[i] = string.rep(tostring(i % 10), 1048576) end return collectgarbage('count')";
+    const MANY: &str = "local t = {} for i = 1, 48 do t[i] = string.rep(string.char(i), 1048576) end return collectgarbage('count')";
     let taken = match caller.ask(&["EVAL", MANY, "0"])? {
         Reply::Int(kilobytes) => kilobytes >> 10,
         other => return Err(Stop::Trouble(format!("EVAL is answered by {other:?}"))),
@@ -177,8 +185,8 @@ fn script_endless(caller: &mut Caller) -> Result<String, Stop> {
         Ok(_) => return Err(Stop::Trouble("a script without end has ended".to_owned())),
         Err(_) => {}
     }
-    let twin = &caller.arena.twin;
-    let mut other = match twin.session(caller.arena.host, caller.arena.blueprint, None) {
+    let twin = &caller.arena()?.twin;
+    let mut other = match twin.session(caller.arena()?.host, caller.arena()?.blueprint, None) {
         Ok(other) => other,
         Err(why) => return Ok(format!("nobody is served any more: {why}")),
     };
@@ -200,7 +208,7 @@ fn function_load(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 fn restore(caller: &mut Caller) -> Result<String, Stop> {
-    let mut witness = caller.arena.witness().map_err(Stop::Trouble)?;
+    let mut witness = caller.arena()?.witness().map_err(Stop::Trouble)?;
     witness.ask(&["SET", "prove", "1"])?;
     let Reply::BulkString(payload) = witness.ask(&["DUMP", "prove"])? else {
         return Err(Stop::Trouble("DUMP gives no payload".to_owned()));

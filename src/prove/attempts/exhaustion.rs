@@ -5,7 +5,7 @@ use crate::control::Severity::{Critical, High, Medium};
 use crate::prove::arena::Arena;
 use crate::prove::caller::{Caller, Who};
 use crate::prove::judgement::{Layer, Outcome, Stop};
-use crate::prove::{Attempt, How, wire};
+use crate::prove::{Attempt, How, Undo, wire};
 use std::io::Write;
 use std::net::{IpAddr, TcpStream};
 
@@ -30,6 +30,8 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, flush),
+        // A key may have come a moment ago.
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -44,6 +46,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, shutdown),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -58,6 +61,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, client_pause),
+        undo: Undo::By(&[&["CLIENT", "UNPAUSE"]]),
     },
     Attempt {
         control: control(Reason {
@@ -69,6 +73,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, keys),
+        undo: Undo::By(&[]),
     },
     Attempt {
         control: control(Reason {
@@ -83,6 +88,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "upgrade, and give every user a password",
         }),
         how: How::Twin(large_request),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -94,6 +100,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "upgrade, and give every user a password",
         }),
         how: How::Twin(output_buffer),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -108,6 +115,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "bind loopback, or limit who may connect by [firewall] allow",
         }),
         how: How::Twin(slow_loris),
+        undo: Undo::Never,
     },
 ];
 
@@ -243,7 +251,7 @@ fn slow_loris(arena: &Arena) -> Outcome {
         let Some((address, first)) = dialled.find(|(_, tried)| tried.is_ok()) else {
             return Vec::new();
         };
-        let more = (1..most).map_while(|_| wire::raw(address, port).ok());
+        let more = wire::many(address, port, most - 1);
         first.into_iter().chain(more).collect()
     });
     let taken = match taken {

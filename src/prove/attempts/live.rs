@@ -7,7 +7,7 @@ use crate::prove::attempts::access::PUBLISHED;
 use crate::prove::blueprint_digest as digest;
 use crate::prove::judgement::{Layer, Outcome};
 use crate::prove::look::Look;
-use crate::prove::{Attempt, How};
+use crate::prove::{Attempt, How, Undo};
 use crate::redis::session::text;
 
 /// What guards a server; its twin has it from the file.
@@ -52,6 +52,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "give every user a password and turn `default` off (redis-harden apply does)",
         }),
         how: How::Live(anonymous),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -66,6 +67,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "replace the password by a generated one of 256 bits",
         }),
         how: How::Live(passwords),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -77,6 +79,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin, @dangerous and @scripting from every application",
         }),
         how: How::Live(permissions),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -88,6 +91,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "restart it, or set the directive back by CONFIG SET",
         }),
         how: How::Live(guards),
+        undo: Undo::Never,
     },
 ];
 

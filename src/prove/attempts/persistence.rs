@@ -2,9 +2,10 @@
 
 use super::{Reason, control};
 use crate::control::Severity::{Critical, High};
+use crate::prove::arena::Arena;
 use crate::prove::caller::{Caller, Who};
 use crate::prove::judgement::{Layer, Stop};
-use crate::prove::{Attempt, How};
+use crate::prove::{Attempt, How, Undo};
 use std::path::Path;
 
 /// What cron, sshd and a web server would find in a dump that holds it.
@@ -28,6 +29,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "enable-protected-configs no, and the sandbox (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, cron),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -42,6 +44,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "enable-protected-configs no, and the sandbox (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, ssh),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -56,6 +59,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "enable-protected-configs no, and the sandbox (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, web_root),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -70,6 +74,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin and @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, save_payload),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -84,6 +89,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "a configuration and a directory that are root's (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, config_rewrite),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -98,6 +104,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "an ACL file and a directory that are root's (redis-harden apply)",
         }),
         how: How::Each(Who::Everybody, acl_save),
+        undo: Undo::Never,
     },
 ];
 
@@ -137,7 +144,7 @@ fn chain(caller: &mut Caller, dir: &str, name: &str) -> Result<String, Stop> {
 }
 
 fn save_payload(caller: &mut Caller) -> Result<String, Stop> {
-    let data = caller.arena.blueprint.stage.settings.data_dir.clone();
+    let data = caller.arena()?.blueprint.stage.settings.data_dir.clone();
     saved(caller, &data.join("dump.rdb"))
 }
 
@@ -146,9 +153,9 @@ fn saved(caller: &mut Caller, file: &Path) -> Result<String, Stop> {
     caller.ask(&["SET", "prove", PAYLOAD])?;
     let said = caller.text(&["SAVE"]);
     let inside = caller
-        .arena
+        .arena()?
         .twin
-        .inside(caller.arena.host)
+        .inside(caller.arena()?.host)
         .map_err(Stop::Trouble)?;
     let found = inside.read_untrusted_below(file, 1 << 20);
     let found = found.map_err(|e| Stop::Trouble(e.to_string()))?;
@@ -156,7 +163,7 @@ fn saved(caller: &mut Caller, file: &Path) -> Result<String, Stop> {
         found.is_some_and(|bytes| memchr::memmem::find(&bytes, PAYLOAD.as_bytes()).is_some());
     match (holds, said) {
         (true, _) => Ok(format!("its bytes are in {}", file.display())),
-        (false, Err(stop)) => Err(denied_by_files(caller, stop)),
+        (false, Err(stop)) => Err(denied_by_files(caller.arena()?, stop)),
         (false, Ok(said)) => Err(Stop::Trouble(format!(
             "SAVE said {said}, and {} does not hold it",
             file.display()
@@ -165,11 +172,11 @@ fn saved(caller: &mut Caller, file: &Path) -> Result<String, Stop> {
 }
 
 /// SAVE itself gives no reason.
-fn denied_by_files(caller: &Caller, stop: Stop) -> Stop {
+fn denied_by_files(arena: &Arena, stop: Stop) -> Stop {
     let Stop::Trouble(words) = &stop else {
         return stop;
     };
-    match (words.starts_with("ERR"), caller.arena.is_contained()) {
+    match (words.starts_with("ERR"), arena.is_contained()) {
         (true, true) => Stop::Refused(Layer::Sandbox, "SAVE fails there".to_owned()),
         (true, false) => Stop::Refused(Layer::Permissions, "SAVE fails there".to_owned()),
         _ => stop,
@@ -178,15 +185,15 @@ fn denied_by_files(caller: &Caller, stop: Stop) -> Stop {
 
 fn config_rewrite(caller: &mut Caller) -> Result<String, Stop> {
     caller.ask(&["CONFIG", "SET", "maxmemory-samples", "7"])?;
-    let file = caller.arena.blueprint.stage.settings.config.clone();
+    let file = caller.arena()?.blueprint.stage.settings.config.clone();
     caller.ask(&["CONFIG", "REWRITE"])?;
     kept(caller, &file, "maxmemory-samples 7")
 }
 
 fn acl_save(caller: &mut Caller) -> Result<String, Stop> {
     caller.ask(&["ACL", "SETUSER", "backdoor", "on", "nopass", "+@all"])?;
-    let file = caller.arena.blueprint.stage.settings.acl_file.clone();
-    let denied = match caller.arena.is_contained() {
+    let file = caller.arena()?.blueprint.stage.settings.acl_file.clone();
+    let denied = match caller.arena()?.is_contained() {
         true => Layer::Sandbox,
         false => Layer::Permissions,
     };
@@ -199,9 +206,9 @@ fn acl_save(caller: &mut Caller) -> Result<String, Stop> {
 /// Whether a file holds it now.
 fn kept(caller: &Caller, file: &Path, words: &str) -> Result<String, Stop> {
     let inside = caller
-        .arena
+        .arena()?
         .twin
-        .inside(caller.arena.host)
+        .inside(caller.arena()?.host)
         .map_err(Stop::Trouble)?;
     let text = inside.read_untrusted_below(file, 1 << 20);
     let text = text

@@ -2,10 +2,11 @@
 
 use super::{Reason, control};
 use crate::control::Severity::{Critical, High};
+use crate::prove::arena::Arena;
 use crate::prove::caller::{Caller, Who};
 use crate::prove::judgement::{Layer, Stop};
 use crate::prove::rogue::Rogue;
-use crate::prove::{Attempt, How};
+use crate::prove::{Attempt, How, Undo};
 use crate::redis::fields;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin from every application, and name peers under [firewall]",
         }),
         how: How::Each(Who::EverybodyAlone, rogue_primary),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -37,6 +39,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin from every application, and name peers under [firewall]",
         }),
         how: How::Each(Who::EverybodyAlone, rogue_payload),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -51,6 +54,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin and @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, rogue_replica),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -65,26 +69,27 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @dangerous from every application, and name peers under [firewall]",
         }),
         how: How::Each(Who::EverybodyAlone, migrate),
+        undo: Undo::Never,
     },
 ];
 
 fn rogue_primary(caller: &mut Caller) -> Result<String, Stop> {
-    let rogue = Rogue::listen(caller.arena)?;
+    let rogue = Rogue::listen(caller.arena()?)?;
     caller.ask(&["REPLICAOF", &Rogue::address(), &rogue.port.to_string()])?;
     match rogue.is_visited() {
         true => Ok("REPLICAOF made it a replica of another host's".to_owned()),
-        false => Err(why_not_there(caller)),
+        false => Err(why_not_there(caller.arena()?)),
     }
 }
 
 fn rogue_payload(caller: &mut Caller) -> Result<String, Stop> {
     const PAYLOAD: &[u8] = b"\x7fELF a module that redis-harden prove made up";
-    let rogue = Rogue::listen(caller.arena)?;
+    let rogue = Rogue::listen(caller.arena()?)?;
     caller.ask(&["REPLICAOF", &Rogue::address(), &rogue.port.to_string()])?;
     if !rogue.push(PAYLOAD) {
-        return Err(why_not_there(caller));
+        return Err(why_not_there(caller.arena()?));
     }
-    let arena = caller.arena;
+    let arena = caller.arena()?;
     let file = arena.blueprint.stage.settings.data_dir.join("dump.rdb");
     let inside = arena.twin.inside(arena.host).map_err(Stop::Trouble)?;
     let until = Instant::now() + Duration::from_secs(2);
@@ -101,8 +106,7 @@ fn rogue_payload(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 /// It says in its log only why it could not connect.
-fn why_not_there(caller: &Caller) -> Stop {
-    let arena = caller.arena;
+fn why_not_there(arena: &Arena) -> Stop {
     let status = arena.witness().and_then(|mut witness| {
         let info = witness.text(&["INFO", "replication"]);
         info.map_err(|e| e.to_string())
@@ -129,8 +133,8 @@ fn rogue_replica(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 fn migrate(caller: &mut Caller) -> Result<String, Stop> {
-    let rogue = Rogue::listen(caller.arena)?;
-    let key = caller.arena.witness().and_then(|mut witness| {
+    let rogue = Rogue::listen(caller.arena()?)?;
+    let key = caller.arena()?.witness().and_then(|mut witness| {
         let set = witness.ask(&["SET", "prove", "1"]);
         set.map_err(|e| e.to_string())
     });
@@ -150,7 +154,9 @@ fn migrate(caller: &mut Caller) -> Result<String, Stop> {
         return Ok("MIGRATE connects to another host's server".to_owned());
     }
     match said {
-        Err(Stop::Trouble(words)) if caller.arena.is_contained() && words.starts_with("IOERR") => {
+        Err(Stop::Trouble(words))
+            if caller.arena()?.is_contained() && words.starts_with("IOERR") =>
+        {
             Err(Stop::Refused(Layer::Sandbox, words))
         }
         Err(stop) => Err(stop),

@@ -2,7 +2,7 @@
 
 use super::{Reason, control};
 use crate::control::Severity::{Critical, High};
-use crate::prove::{Attempt, How};
+use crate::prove::{Attempt, How, Undo};
 
 pub const ATTEMPTS: &[Attempt] = &[
     Attempt {
@@ -15,6 +15,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "run it by redis-harden supervise, or under ProtectSystem=strict",
         }),
         how: How::Inside(&["touch", "/tmp/redis-harden-prove"]),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -26,6 +27,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "run it by redis-harden supervise, or under NoExecPaths=/",
         }),
         how: How::Inside(&["env", "true"]),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -37,6 +39,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "run it by redis-harden supervise, or mount the data noexec",
         }),
         how: How::Inside(&["env", "DATA/planted"]),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -51,6 +54,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "run it by redis-harden supervise",
         }),
         how: How::Inside(&["cat", "/etc/passwd"]),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -65,5 +69,6 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "run it as a user of its own, without groups",
         }),
         how: How::Inside(&["cat", "/etc/shadow"]),
+        undo: Undo::Never,
     },
 ];

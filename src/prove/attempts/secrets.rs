@@ -4,7 +4,7 @@ use super::{Reason, control};
 use crate::control::Severity::{High, Medium};
 use crate::prove::caller::{Caller, Who};
 use crate::prove::judgement::Stop;
-use crate::prove::{Attempt, How};
+use crate::prove::{Attempt, How, Undo};
 
 pub const ATTEMPTS: &[Attempt] = &[
     Attempt {
@@ -20,6 +20,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, config_secrets),
+        undo: Undo::By(&[]),
     },
     Attempt {
         control: control(Reason {
@@ -31,6 +32,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @admin from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, acl_hashes),
+        undo: Undo::By(&[]),
     },
     Attempt {
         control: control(Reason {
@@ -45,6 +47,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, monitor),
+        undo: Undo::By(&[]),
     },
     Attempt {
         control: control(Reason {
@@ -59,6 +62,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "take @dangerous from every application (role = \"application\")",
         }),
         how: How::Each(Who::Intruders, client_list),
+        undo: Undo::By(&[]),
     },
 ];
 

@@ -5,7 +5,7 @@ use crate::control::Severity::{High, Medium};
 use crate::prove::arena::Arena;
 use crate::prove::caller::{Caller, Who};
 use crate::prove::judgement::{Layer, Outcome, Stop};
-use crate::prove::{Attempt, How};
+use crate::prove::{Attempt, How, Undo};
 use crate::redis::remote::{Client, retired_version, weak_suite};
 use crate::redis::timed::Timed;
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "port 0 and tls-port, or bind loopback only",
         }),
         how: How::Each(Who::Outsiders, clear_text),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -38,6 +39,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "tls-protocols \"TLSv1.2 TLSv1.3\"",
         }),
         how: How::Twin(downgrade),
+        undo: Undo::Never,
     },
     Attempt {
         control: control(Reason {
@@ -49,6 +51,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             by_hand: "tls-auth-clients yes",
         }),
         how: How::Twin(no_certificate),
+        undo: Undo::Never,
     },
 ];
 
