@@ -2,7 +2,7 @@
 
 use super::outputs::Outputs;
 use super::{Context, Outcome, Trouble, print};
-use crate::audit::{Selection, audit, exit_code, ids, waivers};
+use crate::audit::{Selection, Status, audit, exit_code, ids, waivers};
 use crate::cli::Prove;
 use crate::control::Severity;
 use crate::facts::Facts;
@@ -57,7 +57,12 @@ pub fn run(context: &Context, args: &Prove) -> Outcome {
         },
         context.style,
     )?;
-    Ok(exit_code(&judged, Severity::Low, args.allow_unknown))
+    let was_tried = |status| matches!(status, Status::Pass | Status::Fail | Status::Waived);
+    match judged.iter().any(|j| was_tried(j.status)) {
+        true => Ok(exit_code(&judged, Severity::Low, args.allow_unknown)),
+        // Nothing tried is no proof.
+        false => Ok(2),
+    }
 }
 
 /// Makes the selected attempts; what became of them is a fact from then on.

@@ -1,6 +1,6 @@
 //! `--live`: on the running server itself, where it holds nothing and nobody follows it, what can be undone; and it is undone.
 
-use super::caller::{Caller, Ring, fold, of_one};
+use super::caller::{Caller, Ring, Who, fold, of_one};
 use super::look::Look;
 use super::{Attempt, How, Outcome, Stop};
 use crate::redis::session::Session;
@@ -42,7 +42,7 @@ pub fn obstacle(look: &Look) -> Result<(), String> {
 
 /// One attempt on the running server; one that cannot be undone is made on a twin, as ever.
 pub fn attempt(look: &Look, attempt: &Attempt) -> Option<Outcome> {
-    let (How::Each(_, attack), Undo::By(commands)) = (attempt.how, attempt.undo) else {
+    let (How::Each(who, attack), Undo::By(commands)) = (attempt.how, attempt.undo) else {
         return None;
     };
     let made = || -> Result<Outcome, String> {
@@ -52,7 +52,7 @@ pub fn attempt(look: &Look, attempt: &Attempt) -> Option<Outcome> {
         let log = admin
             .text(&["ACL", "LOG", "1"])
             .map_err(|e| e.to_string())?;
-        let outcome = by_each(look, attack);
+        let outcome = by_each(look, who, attack);
         let undone = undo(&mut admin, commands, log.is_empty());
         match undone {
             Ok(()) => Ok(outcome),
@@ -76,7 +76,7 @@ fn undo(admin: &mut Session, commands: &[&[&str]], log_was_empty: bool) -> Resul
     }
 }
 
-fn by_each(look: &Look, attack: fn(&mut Caller) -> Result<String, Stop>) -> Outcome {
+fn by_each(look: &Look, who: Who, attack: fn(&mut Caller) -> Result<String, Stop>) -> Outcome {
     let policy = &look.instance.policy;
     let ours = ["admin", "agent"];
     let users = look.told().ok().and_then(|told| told.users.0.as_ref().ok());
@@ -84,7 +84,8 @@ fn by_each(look: &Look, attack: fn(&mut Caller) -> Result<String, Stop>) -> Outc
     let mut logins = vec![("a client without password".to_owned(), Ok(None))];
     for name in policy.acl_users().keys() {
         let is_there = |user: &User| user.name == name.as_str() && user.on;
-        if ours.contains(&name.as_str()) || !users.iter().any(is_there) {
+        let tries = !matches!(who, Who::Outsiders | Who::Strangers);
+        if !tries || ours.contains(&name.as_str()) || !users.iter().any(is_there) {
             continue;
         }
         let password = secret::password(look.host, &policy.secret_file(name));
