@@ -93,7 +93,7 @@ impl Blueprint {
                 program: settings.server.clone(),
                 args,
                 contained,
-                scratch: ground.nested(),
+                scratch: ground.nested()?,
                 settings,
             },
         })

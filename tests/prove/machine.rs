@@ -15,12 +15,18 @@ pub const OPEN: &str = "sed -i 's/^bind .*/bind 0.0.0.0/; s/^protected-mode .*/p
     for i in $(seq 100); do redis-cli ping 2>/dev/null | grep -q PONG && exit 0; sleep 0.05; done; exit 1";
 
 pub fn bare() -> Plain {
-    let plain = Plain::start();
+    let plain = bare_of("bookworm");
+    install(&plain, &["redis-server", "iproute2"]);
+    plain
+}
+
+/// Without Redis.
+pub fn bare_of(suite: &str) -> Plain {
+    let plain = Plain::start_of(suite);
     plain.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);
     // The package must not start its own.
     plain.write("/usr/sbin/policy-rc.d", b"#!/bin/sh\nexit 101\n", 0o755);
     plain.exec(&["apt-get", "-qq", "update"]).ok();
-    install(&plain, &["redis-server", "iproute2"]);
     plain
 }
 

@@ -18,3 +18,4 @@ mod contrast;
 mod hostile;
 mod machine;
 mod twin;
+mod variants;

@@ -27,6 +27,35 @@ pub const TARGETS: [&str; 5] = [
 /// Directives that would reach for other hosts, or have no part in an attack.
 const LEFT_OUT: [&str; 4] = ["replicaof", "slaveof", "daemonize", "supervised"];
 
+/// What nothing is laid over: programs and what they need to start.
+const NEVER: [Never; 10] = [
+    Never::Tree("/usr"),
+    Never::Tree("/bin"),
+    Never::Tree("/sbin"),
+    Never::Tree("/lib"),
+    Never::Tree("/lib64"),
+    Never::Tree("/proc"),
+    Never::Tree("/sys"),
+    Never::Itself("/etc"),
+    Never::Itself("/dev"),
+    Never::Itself("/var"),
+];
+
+/// A directory and what is in it, or the directory alone.
+enum Never {
+    Tree(&'static str),
+    Itself(&'static str),
+}
+
+impl Never {
+    fn is_hidden_by(&self, path: &Path) -> bool {
+        match self {
+            Never::Tree(tree) => path.starts_with(tree) || Path::new(tree).starts_with(path),
+            Never::Itself(dir) => Path::new(dir).starts_with(path),
+        }
+    }
+}
+
 /// The directories, parents before what lies in them.
 pub struct Ground<'a> {
     host: &'a Host,
@@ -150,8 +179,27 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
-    /// What lies in another is made in it; only the others are mounted.
-    pub fn nested(mut self) -> Vec<Scratch> {
+    /// What lies in another is made in it; only the others are mounted, and only where that hides nothing that a twin needs.
+    pub fn nested(self) -> Result<Vec<Scratch>, String> {
+        let host = self.host;
+        let roots = self.sorted();
+        for root in &roots {
+            let path = root.path.as_path();
+            let shown = path.display();
+            if NEVER.iter().any(|never| never.is_hidden_by(path)) {
+                return Err(format!(
+                    "its configuration has {shown} as a directory of its own"
+                ));
+            }
+            let stat = host.stat(path).map_err(|e| e.to_string())?;
+            if stat.is_none_or(|stat| stat.kind != Kind::Dir) {
+                return Err(format!("{shown} is no directory here"));
+            }
+        }
+        Ok(roots)
+    }
+
+    fn sorted(mut self) -> Vec<Scratch> {
         self.all.sort_by(|a, b| a.path.cmp(&b.path));
         // Of two of one path the one that something was put into is the one that is meant.
         self.all.dedup_by(|later, earlier| {
@@ -233,7 +281,7 @@ mod tests {
             host: &host,
             all: all.map(|path| empty(path, 0o700, 1, 1)).to_vec(),
         };
-        let nested = ground.nested();
+        let nested = ground.sorted();
         let paths: Vec<&Path> = nested.iter().map(|s| s.path.as_path()).collect();
         assert_eq!(paths, ["/run", "/tmp", "/var/lib/redis"].map(Path::new));
         let made: Vec<(&Path, u32)> = nested[0]
@@ -245,6 +293,26 @@ mod tests {
             made,
             [(Path::new("/run/redis"), 0), (Path::new("/run/redis/a"), 1)]
         );
+    }
+
+    #[test]
+    fn nothing_is_laid_over_programs_links_or_what_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::at(dir.path(), Reach::Running).unwrap();
+        let refused = |path: &str| {
+            let all = vec![empty(path, 0o700, 1, 1)];
+            Ground { host: &host, all }.nested().is_err()
+        };
+        for path in ["/", "/usr", "/usr/bin", "/etc", "/dev", "/proc/1", "/var"] {
+            assert!(refused(path), "{path}");
+        }
+        assert!(refused("/srv/redis"), "not there");
+        host.make_dir(Path::new("/srv"), 0o755, host.euid(), 0)
+            .unwrap();
+        host.make_link(Path::new("/srv/redis"), Path::new("/srv"))
+            .unwrap();
+        assert!(refused("/srv/redis"), "a link");
+        assert!(!refused("/srv"));
     }
 
     #[test]
