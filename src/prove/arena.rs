@@ -53,14 +53,17 @@ impl<'a> Arena<'a> {
         if blueprint.directives.bus_port.is_some() {
             let all = ["CLUSTER", "ADDSLOTSRANGE", "0", "16383"];
             witness.ask(&all).map_err(|e| e.to_string())?;
-            arena.wait_for_slots(&mut witness)?;
         }
         Ok(arena)
     }
 
-    /// Its own slots serve it a moment later.
-    fn wait_for_slots(&self, witness: &mut Session) -> Result<(), String> {
-        for _ in 0..200 {
+    /// Until it serves keys: a node of a cluster does so two seconds after it has its slots. Source: cluster.c, `CLUSTER_WRITABLE_DELAY`.
+    pub fn serve_keys(&self) -> Result<(), String> {
+        if self.blueprint.directives.bus_port.is_none() {
+            return Ok(());
+        }
+        let mut witness = self.witness()?;
+        for _ in 0..400 {
             let info = witness.text(&["CLUSTER", "INFO"]);
             if info.is_ok_and(|info| info.contains("cluster_state:ok")) {
                 return Ok(());

@@ -58,6 +58,11 @@ impl Blueprint {
             let why = "namespaces cannot be made here (CAP_SYS_ADMIN is missing)";
             return Err(why.to_owned());
         }
+        for (program, package) in [("ip", "iproute2"), ("unshare", "util-linux")] {
+            if host.find_program(program).is_none() {
+                return Err(format!("{program} is not installed ({package})"));
+            }
+        }
         let settings = Settings::load(host, &policy.settings_file()).map_err(|e| e.to_string())?;
         let contained = settings.is_some();
         let (settings, conf) = match settings {

@@ -141,9 +141,14 @@ impl<'a> Caller<'a> {
             Ring::Twin(arena) => arena.is_contained(),
             Ring::Live { contained } => contained,
         };
-        self.session
-            .ask(words)
-            .map_err(|e| of_system(e.into(), contained))
+        let mut said = self.session.ask(words);
+        if let (Err(Silence::Refused(why)), Ring::Twin(arena)) = (&said, self.ring)
+            && why.starts_with("CLUSTERDOWN")
+        {
+            arena.serve_keys().map_err(Stop::Trouble)?;
+            said = self.session.ask(words);
+        }
+        said.map_err(|e| of_system(e.into(), contained))
     }
 
     /// The same, as text.

@@ -124,12 +124,10 @@ fn on_a_hardened_host_every_attempt_is_refused_and_each_by_its_layers() {
         }
     }
     let sarif: Value = serde_json::from_str(&plain.read("/root/prove.sarif")).expect("JSON");
-    let run = &sarif["runs"][0];
-    assert_eq!(run["results"].as_array().map(Vec::len), Some(all.len()));
-    assert_eq!(
-        run["tool"]["driver"]["rules"].as_array().map(Vec::len),
-        Some(all.len())
-    );
+    for list in ["/runs/0/results", "/runs/0/tool/driver/rules"] {
+        let listed = sarif.pointer(list).and_then(Value::as_array);
+        assert_eq!(listed.map(Vec::len), Some(all.len()), "{list}");
+    }
     plain.sh("rm /root/prove.sarif").ok();
 
     assert_eq!(run_id(), id, "it was restarted");

@@ -56,20 +56,25 @@ pub fn prove(plain: &Plain, args: &[&str]) -> Ran {
 /// Each control's id, what was observed, and why.
 pub fn outcomes(report: &str) -> BTreeMap<String, (String, String)> {
     let report: Value = serde_json::from_str(report).unwrap_or_else(|e| panic!("{e}\n{report}"));
-    let controls = report["controls"].as_array().expect("controls");
-    let attempts = controls
-        .iter()
-        .filter(|c| c["id"].as_str().is_some_and(|id| id.starts_with("prove.")));
+    let controls = report.get("controls").and_then(Value::as_array);
+    let controls = controls.expect("controls");
+    let attempts = controls.iter().filter(|c| {
+        c.get("id")
+            .and_then(Value::as_str)
+            .is_some_and(|id| id.starts_with("prove."))
+    });
     attempts
         .map(|control| {
-            let finding = &control["findings"][0];
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let observed = match finding["status"].as_str() {
-                Some("not-applicable") => "nothing".to_owned(),
-                Some("unknown") => "not tried".to_owned(),
-                _ => text(&finding["observed"]),
+            let text = |pointer: &str| {
+                let value = control.pointer(pointer).and_then(Value::as_str);
+                value.unwrap_or_default().to_owned()
             };
-            (text(&control["id"]), (observed, text(&finding["because"])))
+            let observed = match text("/findings/0/status").as_str() {
+                "not-applicable" => "nothing".to_owned(),
+                "unknown" => "not tried".to_owned(),
+                _ => text("/findings/0/observed"),
+            };
+            (text("/id"), (observed, text("/findings/0/because")))
         })
         .collect()
 }

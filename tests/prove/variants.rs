@@ -4,6 +4,7 @@ use super::machine::{BINARY, bare, bare_of, ids, install, outcomes, prove};
 use crate::support::disk::Ran;
 use crate::support::plain::Plain;
 use std::collections::BTreeMap;
+use std::process::Command;
 
 type Outcomes = BTreeMap<String, (String, String)>;
 
@@ -49,14 +50,37 @@ fn on_a_network_the_packet_filter_refuses_and_without_it_another_host_gets_throu
     assert!(because(&all, "prove.flush").contains("another host: NOAUTH"));
 }
 
+/// Its own authority, for servers and clients.
+fn certificate(plain: &Plain) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| dir.path().join(name);
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+        .args(["ec_paramgen_curve:P-256", "-nodes", "-days", "90"])
+        .args([
+            "-subj",
+            "/CN=redis",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ])
+        .arg("-out")
+        .arg(file("redis.crt"))
+        .arg("-keyout")
+        .arg(file("redis.key"))
+        .output()
+        .expect("openssl is installed (tests/install-deps)");
+    assert!(made.status.success(), "{made:?}");
+    for (name, mode) in [("redis.crt", 0o644), ("redis.key", 0o640)] {
+        let text = std::fs::read(file(name)).expect("it is made");
+        plain.write(&format!("/etc/redis-tls/{name}"), &text, mode);
+    }
+    plain.sh("chgrp redis /etc/redis-tls/redis.key").ok();
+}
+
 #[test]
 fn by_tls_alone_nothing_old_and_nobody_without_a_certificate_is_served() {
     let plain = bare();
-    plain
-        .sh("apt-get -qqy install openssl >/dev/null; mkdir -p /etc/redis-tls; cd /etc/redis-tls
-            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=redis -addext subjectAltName=IP:127.0.0.1 -out redis.crt -keyout redis.key 2>/dev/null
-            chgrp redis redis.key; chmod 640 redis.key; chmod 644 redis.crt")
-        .ok();
+    certificate(&plain);
     let tls = |clients: &str| {
         format!(
             "[redis]\nport = 0\n[redis.directives]\ntls-port = 6390\ntls-auth-clients = \"{clients}\"\ntls-protocols = '\"TLSv1.2 TLSv1.3\"'\ntls-cert-file = \"/etc/redis-tls/redis.crt\"\ntls-key-file = \"/etc/redis-tls/redis.key\"\ntls-ca-cert-file = \"/etc/redis-tls/redis.crt\"\n"

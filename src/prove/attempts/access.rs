@@ -238,7 +238,8 @@ fn cross_protocol(arena: &Arena) -> Outcome {
         Ok(None) => return Outcome::Untried("the twin's port does not answer".to_owned()),
         Err(e) => return Outcome::Untried(e.to_string()),
     };
-    let key = arena.witness().and_then(|mut witness| {
+    let key = arena.serve_keys().and_then(|()| {
+        let mut witness = arena.witness()?;
         let key = witness.text(&["GET", "crossed"]);
         key.map_err(|e| e.to_string())
     });

@@ -208,7 +208,9 @@ fn function_load(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 fn restore(caller: &mut Caller) -> Result<String, Stop> {
-    let mut witness = caller.arena()?.witness().map_err(Stop::Trouble)?;
+    let arena = caller.arena()?;
+    arena.serve_keys().map_err(Stop::Trouble)?;
+    let mut witness = arena.witness().map_err(Stop::Trouble)?;
     witness.ask(&["SET", "prove", "1"])?;
     let Reply::BulkString(payload) = witness.ask(&["DUMP", "prove"])? else {
         return Err(Stop::Trouble("DUMP gives no payload".to_owned()));

@@ -133,6 +133,7 @@ fn rogue_replica(caller: &mut Caller) -> Result<String, Stop> {
 }
 
 fn migrate(caller: &mut Caller) -> Result<String, Stop> {
+    caller.arena()?.serve_keys().map_err(Stop::Trouble)?;
     let rogue = Rogue::listen(caller.arena()?)?;
     let key = caller.arena()?.witness().and_then(|mut witness| {
         let set = witness.ask(&["SET", "prove", "1"]);
