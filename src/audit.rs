@@ -17,6 +17,7 @@ pub use waivers::{WaiverReport, WaiverState, waivers};
 use crate::control::{Control, Group, Remedy, Want, Wants};
 use crate::facts::{Facts, View};
 use crate::policy::{Policies, Waiver};
+use crate::prove::REFUSED;
 use crate::redis::config;
 use crate::rule::Rule;
 use crate::setting::kernel::typed;
@@ -207,6 +208,21 @@ fn wants(sight: Sight, policies: &Policies, control: &Control) -> Wanted {
                     .collect::<Vec<_>>()
             };
             policies.instances.iter().flat_map(of).collect()
+        }
+        Wants::Attempt(id) => {
+            let of = |p: &crate::policy::Policy| {
+                let instance = p.redis.name.to_string();
+                let outcome = Setting::Attempt {
+                    instance: instance.clone(),
+                    id: id.to_owned(),
+                };
+                let refused = Rule::Is(Value::text(REFUSED));
+                (
+                    Some(instance),
+                    Want::by_hand(outcome, refused, control.by_hand),
+                )
+            };
+            policies.instances.iter().map(of).collect()
         }
     }
 }

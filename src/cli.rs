@@ -139,6 +139,14 @@ pub enum Command {
         after_help = "Example:\n  sudo redis-harden contain -- cat /etc/passwd\n  sudo redis-harden -v contain -- true"
     )]
     Contain(Contain),
+    /// Attack this host's own Redis as exposed servers are attacked, and tell what is refused, and by which layer.
+    ///
+    /// What changes or exhausts something is tried on a throw-away twin: the same program, configuration, users and sandbox, in
+    /// namespaces of its own and on memory. The running server is only asked what changes nothing there.
+    #[command(
+        after_help = "Exit codes: 0 all refused, 1 something succeeded, 2 trouble, such as an attempt that could not be made.\n\nExample:\n  sudo redis-harden prove\n  sudo redis-harden prove --list\n  sudo redis-harden prove --only 'prove.write-*,prove.rogue-*' --format json\n  sudo redis-harden prove --budget 2m --report sarif=prove.sarif\n  sudo redis-harden check --with prove"
+    )]
+    Prove(Prove),
     /// Whether the server runs, and how.
     #[command(after_help = "Example:\n  redis-harden status --format json")]
     Status(Status),
@@ -179,6 +187,9 @@ pub struct Check {
     pub selected: Selected,
     #[command(flatten)]
     pub remote: Remote,
+    /// What is made and judged besides.
+    #[arg(long, value_enum, conflicts_with_all = ["url", "root"])]
+    pub with: Option<With>,
     /// What is printed on standard output: text, unless a report goes there.
     #[arg(long, value_enum)]
     pub format: Option<report::Format>,
@@ -336,6 +347,43 @@ pub struct Contain {
 }
 
 #[derive(Debug, Args)]
+pub struct Prove {
+    #[command(flatten)]
+    pub selected: Selected,
+    /// What is printed on standard output: text, unless a report goes there.
+    #[arg(long, value_enum)]
+    pub format: Option<report::Format>,
+    /// Write a report to a file, or to standard output (`-`); may be repeated.
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub report: Vec<ReportTo>,
+    /// The time for all attempts; what is left then could not be tried.
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub budget: crate::policy::scalar::Duration,
+    /// Say which attempts there are, and where each is made; make none.
+    #[arg(long)]
+    pub list: bool,
+    /// Say what would be made on which twin; make none.
+    #[arg(long, conflicts_with = "list")]
+    pub dry_run: bool,
+    /// Make what can be undone on the running server itself. Refused unless it holds no key and has no replica.
+    #[arg(long, conflicts_with_all = ["list", "dry_run"])]
+    pub live: bool,
+    /// Do not let what could not be tried make the exit code 2.
+    #[arg(long)]
+    pub allow_unknown: bool,
+    /// As `prove` starts it, in namespaces of its own: becomes the twin.
+    #[arg(long, hide = true, exclusive = true)]
+    pub as_twin: bool,
+}
+
+/// What `check` does besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum With {
+    /// The attempts of `prove`, a control each. Root's to make, and seconds instead of milliseconds.
+    Prove,
+}
+
+#[derive(Debug, Args)]
 pub struct Status {
     /// The instance; by default all of the policy.
     pub instance: Option<String>,
@@ -405,6 +453,7 @@ pub fn main() -> ExitCode {
         Command::History => commands::history::run(&context),
         Command::Supervise(args) => commands::supervise::run(&context, args),
         Command::Contain(args) => commands::contain::run(&context, args),
+        Command::Prove(args) => commands::prove::run(&context, args),
         Command::Status(args) => commands::status::run(&context, args),
         Command::Start(args) => commands::service::start(&context, args),
         Command::Stop(args) => commands::service::stop(&context, args),

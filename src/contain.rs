@@ -3,6 +3,7 @@
 
 mod calls;
 pub mod capabilities;
+pub mod ground;
 mod landlock;
 pub mod layers;
 mod mdwe;

@@ -79,6 +79,8 @@ pub enum Wants {
     Instance(fn(&Policy, &Facts) -> Vec<Want>),
     /// The same, where it depends on what the server tells: of one that is there and silent it is unknown what is wanted.
     Told(fn(&Policy, &Facts) -> Vec<Want>),
+    /// An attempt on each instance, by its id: what became of it is known where it was made.
+    Attempt(&'static str),
 }
 
 /// A setting and the rule that it must satisfy.

@@ -93,6 +93,11 @@ pub fn all() -> Vec<&'static Control> {
     TOPICS.iter().flat_map(|topic| topic.iter()).collect()
 }
 
+/// The same, and the attempts of `prove`, which a plain audit does not make.
+pub fn with_attempts() -> Vec<&'static Control> {
+    all().into_iter().chain(crate::prove::controls()).collect()
+}
+
 /// A directive of the instance's running server.
 fn directive(policy: &Policy, name: &str) -> Setting {
     Setting::Directive {

@@ -15,6 +15,7 @@ pub use servers::{Instance, View, admin};
 
 use crate::host::{Host, HostResult};
 use crate::policy::{Auto, Memory, Policies, Policy};
+use crate::prove::Outcomes;
 use crate::redis::effective::table::Version;
 use crate::setting::account::Accounts;
 use crate::setting::package::Dpkg;
@@ -82,6 +83,8 @@ pub struct Facts {
     pub offline: bool,
     /// Only the server is known, by what it tells a client; its host is elsewhere.
     pub elsewhere: bool,
+    /// What became of the attempts of `prove`, where they were made.
+    pub attempts: Outcomes,
     root: bool,
 }
 
@@ -142,6 +145,7 @@ impl Facts {
             instances: BTreeMap::new(),
             offline,
             elsewhere: false,
+            attempts: Outcomes::new(),
             root: is_root(host)?,
         };
         facts.maxmemory = maxmemory(policies, memory, memory_limit);

@@ -22,7 +22,9 @@ pub use attributes::Attributes;
 pub use files::{Kind, Stat};
 pub use lock::Lock;
 pub use locks::Holder;
+pub use namespaces::Network;
 pub use programs::{Begun, Output, Run};
+pub use sockets::Door;
 pub use trust::Trust;
 pub use write::Image;
 

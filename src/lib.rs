@@ -15,6 +15,7 @@ pub mod host;
 pub mod journal;
 pub mod plan;
 pub mod policy;
+pub mod prove;
 pub mod redis;
 pub mod report;
 pub mod rule;

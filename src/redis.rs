@@ -11,8 +11,9 @@ pub mod rehearsal;
 pub mod remote;
 pub mod sentinel;
 pub mod served;
+pub mod session;
 pub mod takeover;
-mod timed;
+pub mod timed;
 pub mod users;
 
 use effective::words;

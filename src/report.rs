@@ -1,5 +1,6 @@
 //! What a run says: one writer a format. The format never changes a verdict.
 
+mod attempts;
 mod html;
 pub mod json;
 mod junit;
@@ -12,6 +13,7 @@ pub mod text;
 pub use save::save;
 
 use crate::audit::{Baseline, Finding, Judged, Status, Summary, WaiverReport};
+use crate::control::Wants;
 use crate::facts::Facts;
 use crate::policy::Policies;
 use std::path::Path;
@@ -64,9 +66,16 @@ impl Report<'_> {
         Summary::of(self.judged)
     }
 
+    /// Whether it is of `prove`, and of nothing else.
+    fn is_of_attempts(&self) -> bool {
+        let is_one = |judged: &Judged| matches!(judged.control.wants, Wants::Attempt(_));
+        !self.judged.is_empty() && self.judged.iter().all(is_one)
+    }
+
     /// The report in a format; only text has a style.
     pub fn render(self, format: Format, style: text::Style) -> serde_json::Result<String> {
         Ok(match format {
+            Format::Text if self.is_of_attempts() => attempts::render(self, style),
             Format::Text => text::render(self, style),
             Format::Json => json::render(self)?,
             Format::Junit => junit::render(self),

@@ -195,6 +195,8 @@ pub enum Setting {
     LogRotation(PathBuf),
     /// The programs of a service user that are no Redis. `Value::Words`, or nothing.
     Processes(String),
+    /// What became of an attempt of `prove`'s on an instance. `Value::Text`: `refused`, or `succeeded`.
+    Attempt { instance: String, id: String },
     /// A directive of a configuration file that is not ours, and of its includes. `Value::Lines`.
     ConfigFile { path: PathBuf, name: String },
 }

@@ -14,8 +14,11 @@ mod process;
 mod scheduling;
 pub mod settings;
 pub mod state;
+pub mod twin;
 mod vitals;
 mod watch;
+
+pub(crate) use process::raise_nofile;
 
 use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};

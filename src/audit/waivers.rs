@@ -59,7 +59,8 @@ pub fn waivers(
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut found: Vec<WaiverReport> = Vec::new();
     for policy in &policies.instances {
-        for waiver in &policy.waiver {
+        let judges = |waiver: &&Waiver| controls.iter().any(|c| waiver.covers(c.id));
+        for waiver in policy.waiver.iter().filter(judges) {
             let whole = controls
                 .iter()
                 .all(|c| !waiver.covers(c.id) || selection.has(c.id));

@@ -32,7 +32,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     if let Restart::Named(name) = &args.restart {
         name_for_restart(&mut policies, name)?;
     }
-    policies.waivers_fit(&ids(&controls))?;
+    policies.waivers_fit(&ids(&crate::controls::with_attempts()))?;
     let mut say = context.progress();
     if let Some(why) = super::check::files_only(&host) {
         say(&format!("files only: {why}"));

@@ -2,20 +2,19 @@
 
 mod remote;
 
-use super::{Context, Outcome, Trouble, print};
+use super::outputs::Outputs;
+use super::{Context, Outcome, Trouble};
 use crate::audit::budget::Budget;
 use crate::audit::{Baseline, Selection, audit_within, exit_code, ids, waivers};
-use crate::cli::Check;
+use crate::cli::{Check, With};
 use crate::controls::FIREWALL;
 use crate::facts::Facts;
 use crate::host::{Host, Reach};
 use crate::policy::{Policies, Trust};
-use crate::report::text::Style;
-use crate::report::{self, Format, Report};
+use crate::report::Report;
 use crate::setting::Ahead;
 use remote::Target;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// A dead file server, or a program that does not end, costs one control its verdict, not the run.
@@ -24,22 +23,31 @@ const BUDGET: Budget = Budget {
     whole: Duration::from_secs(30),
 };
 
+/// For the attempts of `prove`, where they are made as well.
+const PROVE: Duration = Duration::from_secs(60);
+
 /// Audits and reports.
 pub fn run(context: &Context, args: &Check) -> Outcome {
-    let outputs = Outputs::of(args)?;
-    let controls = crate::controls::all();
+    let outputs = Outputs::of(args.format, &args.report)?;
+    let controls = match args.with {
+        Some(With::Prove) => crate::controls::with_attempts(),
+        None => crate::controls::all(),
+    };
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
     let target = Target::of(&args.remote)?;
     let mut ahead = Ahead::default();
-    let (host, policies, facts) = match &target {
+    let (host, policies, mut facts) = match &target {
         Some(target) => target.look(context)?,
         None => {
             let host = context.host()?;
             if selection.has(FIREWALL) {
                 ahead = Ahead::of_the_firewall(&host);
             }
-            context.look_at(host, Trust::Reader)?
+            match args.with {
+                Some(With::Prove) => context.look_as_root("check --with prove")?,
+                None => context.look_at(host, Trust::Reader)?,
+            }
         }
     };
     if target.is_none()
@@ -47,7 +55,11 @@ pub fn run(context: &Context, args: &Check) -> Outcome {
     {
         context.progress()(&text);
     }
-    policies.waivers_fit(&ids(&controls))?;
+    policies.waivers_fit(&ids(&crate::controls::with_attempts()))?;
+    if args.with == Some(With::Prove) {
+        let how = (PROVE, false);
+        super::prove::make(context, &host, &policies, &mut facts, &selection, how)?;
+    }
     let now = host.now();
     // A look that hangs outlives this function: what it looks at must too.
     let (host, facts, policies): (&'static Host, &'static Facts, &'static Policies) = (
@@ -94,73 +106,4 @@ fn read_baseline(path: &Path) -> Result<Baseline, Trouble> {
         Trouble(format!("the baseline {shown} does not exist: make it with redis-harden check --report json={shown}"))
     })?;
     Baseline::parse(&text).map_err(|e| Trouble(format!("the baseline {}: {e}", path.display())))
-}
-
-/// What is written where.
-struct Outputs {
-    printed: Format,
-    files: Vec<(Format, PathBuf)>,
-}
-
-impl Outputs {
-    /// Two reports in one place would leave none.
-    fn of(args: &Check) -> Result<Outputs, Trouble> {
-        let to_stdout = args.report.iter().filter(|to| to.path.is_none());
-        let mut printed = args.format.into_iter().chain(to_stdout.map(|to| to.format));
-        let first = printed.next().unwrap_or(Format::Text);
-        if let Some(second) = printed.next() {
-            return Err(Trouble(format!(
-                "{} and {} cannot both go to standard output: give one of them a file",
-                first.word(),
-                second.word()
-            )));
-        }
-        let mut seen = BTreeSet::new();
-        let mut files = Vec::new();
-        for to in &args.report {
-            let Some(path) = &to.path else { continue };
-            let path = super::absolute(path)?;
-            if !seen.insert(path.clone()) {
-                let shown = path.display();
-                return Err(Trouble(format!("two reports cannot both be {shown}")));
-            }
-            files.push((to.format, path));
-        }
-        Ok(Outputs {
-            printed: first,
-            files,
-        })
-    }
-
-    /// All of them are tried, whichever fails.
-    fn write(&self, report: Report, style: Style) -> Result<(), Trouble> {
-        let mut troubles = Vec::new();
-        let mut attempt = |result: Result<(), Trouble>| {
-            if let Err(Trouble(text)) = result {
-                troubles.push(text);
-            }
-        };
-        attempt(self.print(report, style));
-        for (format, path) in &self.files {
-            attempt(save(report, *format, path, style));
-        }
-        match troubles.is_empty() {
-            true => Ok(()),
-            false => Err(Trouble(troubles.join("\nredis-harden: "))),
-        }
-    }
-
-    fn print(&self, report: Report, style: Style) -> Result<(), Trouble> {
-        print(&report.render(self.printed, style)?)
-    }
-}
-
-fn save(report: Report, format: Format, path: &Path, style: Style) -> Result<(), Trouble> {
-    let style = Style {
-        colour: false,
-        ..style
-    };
-    let content = report.render(format, style)?;
-    report::save(&Host::live()?, path, format, &content)
-        .map_err(|e| Trouble(format!("the {} report: {e}", format.word())))
 }

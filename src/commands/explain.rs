@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 /// Explains one control, or those of a glob, under the present policy.
 pub fn run(context: &Context, args: &Explain) -> Outcome {
-    let controls = crate::controls::all();
+    let controls = crate::controls::with_attempts();
     let selection = Selection::named(&args.id, &controls)?;
     let (host, policies, facts) = context.look(Trust::Reader)?;
     let sight = Sight::new(&host, &facts);

@@ -17,7 +17,7 @@ pub fn run(context: &Context, args: &Plan) -> Outcome {
     if let Some(text) = super::history::remark(&host) {
         context.progress()(&text);
     }
-    policies.waivers_fit(&ids(&controls))?;
+    policies.waivers_fit(&ids(&crate::controls::with_attempts()))?;
     let judged = audit(Sight::new(&host, &facts), &policies, &controls, &selection);
     let changes = with_parents(&host, pending(&judged, host.is_running()))?;
     let effects = Effects::of(&judged, host.is_running());

@@ -65,6 +65,11 @@ fn close_the_rest(own: &[&Path]) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Nothing of this mount namespace can be written any more, until something is mounted over it. For a namespace of one's own.
+pub(super) fn close_all() -> Result<(), Errno> {
+    set(Path::new("/"), RECURSIVE, libc::MOUNT_ATTR_RDONLY, 0)
+}
+
 /// With the mounts below.
 const RECURSIVE: libc::c_int = libc::AT_RECURSIVE;
 

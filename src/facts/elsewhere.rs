@@ -57,6 +57,7 @@ impl Facts {
             instances: policies.instances.iter().map(of).collect(),
             offline: false,
             elsewhere: true,
+            attempts: BTreeMap::new(),
             root: false,
         })
     }

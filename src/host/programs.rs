@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
@@ -26,6 +26,8 @@ pub struct Run {
     args: Vec<String>,
     env: Vec<(String, String)>,
     input: Option<Vec<u8>>,
+    /// Whether its standard input stays open behind what it is given.
+    held: bool,
     limit: Duration,
 }
 
@@ -47,6 +49,7 @@ impl Run {
             args: Vec::new(),
             env: Vec::new(),
             input: None,
+            held: false,
             limit: Duration::from_secs(60),
         }
     }
@@ -72,6 +75,12 @@ impl Run {
     /// What it reads on its standard input; nothing by default.
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Run {
         self.input = Some(bytes.into());
+        self
+    }
+
+    /// Its standard input ends when [`Begun`] is dropped, or we are gone: by that it knows.
+    pub fn held(mut self) -> Run {
+        self.held = true;
         self
     }
 
@@ -154,6 +163,12 @@ impl Host {
     pub fn begin(&self, run: &Run) -> HostResult<Begun> {
         let mut child = self.start(run)?;
         let watch = Watch::over(&child, run.limit);
+        let kept = child.stdin.as_ref().filter(|_| run.held);
+        let held = kept.map(|stdin| stdin.as_fd().try_clone_to_owned());
+        let held = held.transpose().map_err(|e| {
+            let doing = format!("holding on to `{}`", run.line());
+            HostError::new(doing, e)
+        })?;
         if let (Some(bytes), Some(mut stdin)) = (run.input.clone(), child.stdin.take()) {
             // Beside the reading: a program that prints while it reads would wait for us. One that exits without
             // reading says why by its exit code.
@@ -164,6 +179,7 @@ impl Host {
             watch,
             line: run.line(),
             limit: run.limit,
+            held,
         })
     }
 
@@ -232,9 +248,16 @@ pub struct Begun {
     watch: Watch,
     line: String,
     limit: Duration,
+    /// The other end of its standard input.
+    held: Option<OwnedFd>,
 }
 
 impl Begun {
+    /// Its process id, valid until its end has been waited for.
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         // One that cannot be asked is waited for.
@@ -259,6 +282,7 @@ impl Begun {
     fn end(mut self, take: &mut dyn FnMut(&[u8])) -> HostResult<Output> {
         let doing = || format!("running `{}`", self.line);
         let mut stderr = Vec::new();
+        drop(self.held.take());
         let read = drain(&mut self.child, take, &mut stderr);
         let status = self.child.wait();
         if self.watch.was_late() {
@@ -406,6 +430,16 @@ mod tests {
             .run(&Run::new("cat").input(input.clone()))
             .expect("it runs");
         assert_eq!(output.stdout.len(), input.len());
+    }
+
+    #[test]
+    fn a_program_whose_input_is_held_goes_on_until_it_is_waited_for() {
+        let host = Host::live().expect("a host");
+        let run = sh("read a; echo $a; read b || echo end").input(b"one\n".to_vec());
+        let mut begun = host.begin(&run.held()).expect("it runs");
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!begun.has_ended());
+        assert_eq!(begun.output().expect("it ends").stdout, "one\nend\n");
     }
 
     #[test]

@@ -4,9 +4,11 @@
 use super::netlink::{HEADER, NLMSG_DONE, NLMSG_ERROR, asked, error, header, word};
 use super::{Host, HostError, HostResult};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::socket::{MsgFlags, SockProtocol, recv};
-use std::os::fd::AsRawFd;
-use std::path::Path;
+use nix::sys::stat::{Mode, SFlag, fstat};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
@@ -21,7 +23,36 @@ const REQUEST: usize = HEADER + 56;
 /// Where the inode stands in an answer, after its header. Source: `struct inet_diag_msg`, sock_diag(7).
 const INODE: usize = 68;
 
+/// A unix socket that is held, so that nothing else can take its place.
+#[derive(Debug)]
+pub struct Door(OwnedFd);
+
+impl Door {
+    /// A name that leads to it and to nothing else. Source: proc_pid_fd(5).
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
+    }
+}
+
 impl Host {
+    /// The socket at a path, no link followed; `None` where none is.
+    pub fn socket(&self, path: &Path) -> HostResult<Option<Door>> {
+        let Some(place) = self.place(path)? else {
+            return Ok(None);
+        };
+        let fail = |e| HostError::errno(format!("opening the socket {}", path.display()), e);
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let name = place.name.as_os_str();
+        let held = match openat(place.parent.as_fd(), name, flags, Mode::empty()) {
+            Ok(held) => held,
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(e) => return Err(fail(e)),
+        };
+        let stat = fstat(held.as_fd()).map_err(fail)?;
+        let is_socket = SFlag::from_bits_truncate(stat.st_mode).contains(SFlag::S_IFSOCK);
+        Ok(is_socket.then_some(Door(held)))
+    }
+
     /// The inodes of the TCP sockets of our network namespace that listen on a port; `None` where the kernel would have to load a
     /// module to tell.
     pub fn listening(&self, port: u16) -> HostResult<Option<Vec<u32>>> {

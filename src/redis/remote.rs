@@ -8,6 +8,7 @@ mod words;
 use super::line::{Line, Stream};
 use super::timed::Timed;
 use super::{Endpoint, Login, Silence, Told, interview, lets_in, log_in, ping_on};
+pub use offer::{retired_version, weak_suite};
 use rustls::Error;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};

@@ -22,14 +22,17 @@ pub fn render(report: Report) -> serde_json::Result<String> {
 }
 
 fn run(report: Report) -> Run {
-    let controls = crate::controls::all();
+    let controls = rules_of(report);
     let results = report.judged.iter().flat_map(|judged| {
         let rule = controls.iter().position(|c| c.id == judged.control.id);
         results(report, judged, rule)
     });
     Run {
         automation_details: Automation {
-            id: format!("redis-harden/{}/", report.facts.hostname),
+            id: match report.is_of_attempts() {
+                true => format!("redis-harden-prove/{}/", report.facts.hostname),
+                false => format!("redis-harden/{}/", report.facts.hostname),
+            },
         },
         tool: Tool {
             driver: Driver {
@@ -50,6 +53,20 @@ fn run(report: Report) -> Run {
             "policySha256": report.policies.sha256,
             "score": report.summary().score,
         }),
+    }
+}
+
+/// Those that were to be judged: an attempt that was not made is not mended.
+fn rules_of(report: Report) -> Vec<&'static Control> {
+    let attempts = crate::prove::controls();
+    let judged = |id: &str| report.judged.iter().any(|judged| judged.control.id == id);
+    match (
+        report.is_of_attempts(),
+        attempts.iter().any(|c| judged(c.id)),
+    ) {
+        (true, _) => attempts,
+        (false, true) => crate::controls::with_attempts(),
+        (false, false) => crate::controls::all(),
     }
 }
 

@@ -86,6 +86,7 @@ impl fmt::Display for Setting {
             Setting::Effective { instance, question } => {
                 write!(f, "configuration of {instance}: {question}")
             }
+            Setting::Attempt { instance, id } => write!(f, "{id} on {instance}"),
             Setting::ConfigFile { path, name } => write!(f, "{}: {name}", path.display()),
         }
     }

@@ -69,6 +69,7 @@ impl Setting {
             Setting::Process { instance, what } => process(sight, instance, *what),
             Setting::Directive { name, .. } => format!("CONFIG GET {name}"),
             Setting::Info { field, .. } => format!("INFO, {field}"),
+            Setting::Attempt { .. } => "redis-harden prove".to_owned(),
             Setting::Anonymous(_) => "PING without a password".to_owned(),
             Setting::Users { .. } => "ACL LIST".to_owned(),
             Setting::Modules(_) => "MODULE LIST".to_owned(),

@@ -127,6 +127,9 @@ impl Setting {
             Setting::Directive { instance, name } => server::read_directive(sight, instance, name),
             Setting::Info { instance, field } => server::read_info(sight, instance, field),
             Setting::Anonymous(instance) => server::read_anonymous(sight, instance),
+            Setting::Attempt { instance, id } => {
+                crate::prove::read(&sight.facts.attempts, instance, id)
+            }
             Setting::Effective { instance, question } => {
                 effective::read(sight, instance, *question)
             }

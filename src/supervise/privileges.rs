@@ -71,6 +71,12 @@ pub fn step_down(host: &Host, settings: &Settings) -> HostResult<u64> {
     Ok(nofile)
 }
 
+/// Only leaves root behind: for a server that is not run as ours are.
+pub fn become_user_of(settings: &Settings) -> HostResult<()> {
+    become_user(Identity::of(settings)?)?;
+    seal()
+}
+
 fn limits(settings: &Settings) -> HostResult<u64> {
     let fail = |e| HostError::errno("forbidding core dumps, which would hold the data", e);
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(fail)?;

@@ -144,6 +144,18 @@ pub fn spawn_contained(
     Ok((command.spawn().map_err(fail)?, answer))
 }
 
+/// The same without a sandbox, as a server runs that is not ours.
+pub fn spawn_uncontained(
+    settings: &Settings,
+    program: &Path,
+    args: &[OsString],
+) -> HostResult<Child> {
+    let fail = |e| HostError::new(format!("starting {}", program.display()), e);
+    let mut command = bare(program, settings);
+    command.args(args).stdin(Stdio::null());
+    command.spawn().map_err(fail)
+}
+
 impl InChild {
     #[expect(unsafe_code, reason = "pre_exec is the only way to set PDEATHSIG")]
     fn attach(mut self, command: &mut Command) {

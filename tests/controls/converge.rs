@@ -325,6 +325,7 @@ fn wants(control: &Control, policies: &Policies, facts: &Facts) -> Vec<Want> {
             .iter()
             .flat_map(|p| ask(p, facts))
             .collect(),
+        Wants::Attempt(id) => panic!("{id} is in the plain list"),
     }
 }
 

@@ -23,6 +23,7 @@ fn no_control_demands_a_directive_that_the_version_does_not_have() {
             let wants: Vec<Want> = match control.wants {
                 Wants::Host(ask) => ask(&policies, &facts),
                 Wants::Instance(ask) | Wants::Told(ask) => ask(&policies.instances[0], &facts),
+                Wants::Attempt(id) => panic!("{id} is in the plain list"),
             };
             for want in wants {
                 if let Setting::Directive { name, .. } = want.setting {

@@ -27,7 +27,16 @@ pub struct Plain {
 impl Plain {
     /// A bare Debian without Redis, with the offline package repository as its only apt source.
     pub fn start() -> Plain {
-        let disk = Disk::new();
+        Plain::on(Disk::new())
+    }
+
+    /// As `start`, of this Debian.
+    #[allow(dead_code, reason = "only tests/prove asks")]
+    pub fn start_of(suite: &str) -> Plain {
+        Plain::on(Disk::of(suite))
+    }
+
+    fn on(disk: Disk) -> Plain {
         let log = disk.log("console");
         let idle = ["--as-pid2", "sleep", "infinity"];
         let mut nspawn = disk.spawn_nspawn(CGROUP, &log, &idle);
