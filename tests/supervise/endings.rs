@@ -85,7 +85,10 @@ fn a_stop_during_a_snapshot_makes_its_own() {
 }
 
 /// A plain server that follows the instance, in nobody's care.
-struct Replica(Child, tempfile::TempDir);
+struct Replica(
+    Child,
+    #[expect(dead_code, reason = "its directory goes with it")] tempfile::TempDir,
+);
 
 impl Replica {
     fn of(instance: &Instance, port: u16) -> Replica {
