@@ -59,6 +59,7 @@ impl Notifier {
 }
 
 /// How often to say so: twice in the time that the manager waits. `None` where it does not, or waits for another process.
+/// Our drop-in sets no WatchdogSec: the daemon-reload before a restart would begin to wait for a server that says nothing, and kill it.
 /// Source: sd_watchdog_enabled(3).
 pub(super) fn watchdog(env: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     let ours = env("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
