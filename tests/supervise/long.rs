@@ -10,6 +10,12 @@ pub fn is_full() -> bool {
     std::env::var_os("REDIS_HARDEN_SUPERVISOR").is_some_and(|word| word == "full")
 }
 
+/// A machine that cannot make such a fault says so; at length it is one that can.
+pub fn not_here(what: &str, why: impl std::fmt::Display) {
+    println!("  not here: {what}: {why}");
+    assert!(!is_full(), "{what}: {why}");
+}
+
 /// So many times now.
 pub fn times(sample: u32, full: u32) -> u32 {
     if is_full() { full } else { sample }
