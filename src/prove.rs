@@ -18,7 +18,7 @@ pub use judgement::{Layer, Outcome, Refusal, Stop};
 
 use crate::audit::Selection;
 use crate::control::Control;
-use crate::facts::{Facts, Instance};
+use crate::facts::Facts;
 use crate::host::Host;
 use crate::policy::{Policies, Policy};
 use crate::setting::Reading;
@@ -112,6 +112,9 @@ pub fn describe(host: &Host, facts: &Facts, policy: &Policy) -> String {
     }
 }
 
+/// What an instance's twins are made from, or why it has none.
+type Twins = Result<Blueprint, String>;
+
 impl Rehearsal<'_> {
     /// Makes the selected attempts on every instance; `say` hears of each before it is made.
     pub fn run(&self, selection: &Selection, say: &mut dyn FnMut(&str)) -> Outcomes {
@@ -130,24 +133,19 @@ impl Rehearsal<'_> {
         outcomes
     }
 
-    fn attempt(
-        &self,
-        attempt: &Attempt,
-        policy: &Policy,
-        blueprint: &Result<Blueprint, String>,
-    ) -> Outcome {
+    fn attempt(&self, attempt: &Attempt, policy: &Policy, blueprint: &Twins) -> Outcome {
         let left = self.until.saturating_duration_since(Instant::now());
         if left < Duration::from_millis(100) {
             return Outcome::Untried("the time for all attempts is over (--budget)".to_owned());
         }
         if self.live
-            && let Some(look) = self.look_at(policy)
+            && let Some(look) = self.look_at(policy, blueprint)
             && let Some(outcome) = live::attempt(&look, attempt)
         {
             return outcome;
         }
         let blueprint = match (attempt.how, blueprint) {
-            (How::Live(look), _) => return self.look(look, policy),
+            (How::Live(look), _) => return self.look(look, policy, blueprint),
             (_, Err(why)) => return Outcome::Untried(why.clone()),
             (_, Ok(blueprint)) => blueprint,
         };
@@ -165,8 +163,9 @@ impl Rehearsal<'_> {
     /// Why the attempts may not be made on a running server; nothing, where they may.
     pub fn obstacle(&self) -> Result<(), String> {
         for policy in &self.policies.instances {
+            let twin = Err(String::new());
             let look = self
-                .look_at(policy)
+                .look_at(policy, &twin)
                 .ok_or("nothing is known of its server")?;
             let refused = |why| format!("--live is refused: {}: {why}", policy.redis.name);
             live::obstacle(&look).map_err(refused)?;
@@ -174,16 +173,17 @@ impl Rehearsal<'_> {
         Ok(())
     }
 
-    fn look_at(&self, policy: &Policy) -> Option<Look<'_>> {
-        let instance: &Instance = self.facts.instances.get(policy.redis.name.as_str())?;
+    fn look_at<'a>(&'a self, policy: &Policy, twin: &'a Twins) -> Option<Look<'a>> {
+        let twin = twin.as_ref().ok();
         Some(Look {
             host: self.host,
-            instance,
+            instance: self.facts.instances.get(policy.redis.name.as_str())?,
+            twin: twin.map(|blueprint| blueprint.stage.settings.config.as_path()),
         })
     }
 
-    fn look(&self, look: fn(&Look) -> Outcome, policy: &Policy) -> Outcome {
-        match self.look_at(policy) {
+    fn look(&self, look: fn(&Look) -> Outcome, policy: &Policy, twin: &Twins) -> Outcome {
+        match self.look_at(policy, twin) {
             Some(known) => look(&known),
             None => Outcome::Untried("nothing is known of its server".to_owned()),
         }

@@ -3,54 +3,57 @@
 use super::{Host, HostError, HostResult};
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::stat::Mode;
-use nix::unistd::gettid;
+use nix::sys::stat::{Mode, fstat};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
 
-/// A network namespace that nobody else is in: a thread holds it, and it is gone with this value.
+/// A network namespace that is held, whatever becomes of the processes in it: never the one that we are in.
 #[derive(Debug)]
-pub struct Network {
-    holder: i32,
-    until: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Network(OwnedFd);
 
 impl Network {
-    /// Makes an empty one.
+    /// Makes an empty one, which is gone with this value.
     pub fn new() -> HostResult<Network> {
-        let (until, end) = channel::<()>();
-        let (tell, told) = channel();
-        let thread = std::thread::spawn(move || {
-            let made = unshare(CloneFlags::CLONE_NEWNET).map(|()| gettid().as_raw());
-            // Who made it waits for the answer, then keeps the other end.
-            let _ = tell.send(made);
-            let _ = end.recv();
-        });
-        let made = told.recv().expect("the thread sends before it ends");
-        let doing = "making a network namespace";
-        Ok(Network {
-            holder: made.map_err(|e| HostError::errno(doing, e))?,
-            until: Some(until),
-            thread: Some(thread),
-        })
+        let fail = |e| HostError::errno("making a network namespace", e);
+        let made = || {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            hold(Path::new("/proc/thread-self/ns/net"))
+        };
+        let made = std::thread::scope(|scope| scope.spawn(made).join());
+        let made = made.expect("it panics as little as this thread");
+        made.map(Network).map_err(fail)
     }
 
-    /// The process to name for it.
-    pub fn id(&self) -> i32 {
-        self.holder
+    /// The one that a process is in.
+    pub fn of(host: &Host, pid: i32) -> HostResult<Network> {
+        let doing = || format!("holding the network namespace of process {pid}");
+        let fail = |e| HostError::errno(doing(), e);
+        let path = |of: &str| host.real(&Path::new("/proc").join(of).join("ns/net"));
+        let its = hold(&path(&pid.to_string())).map_err(fail)?;
+        let ours = hold(&path("self")).map_err(fail)?;
+        let number = |held: &OwnedFd| fstat(held).map(|stat| (stat.st_dev, stat.st_ino));
+        match number(&its).map_err(fail)? == number(&ours).map_err(fail)? {
+            true => Err(HostError::refused(doing(), "it is our own")),
+            false => Ok(Network(its)),
+        }
+    }
+
+    /// Does something in it, in a thread of its own, which ends with that.
+    pub fn run<T: Send>(&self, job: impl FnOnce() -> T + Send) -> HostResult<T> {
+        let job = || setns(&self.0, CloneFlags::CLONE_NEWNET).map(|()| job());
+        let done = std::thread::scope(|scope| scope.spawn(job).join());
+        done.expect("it panics as little as this thread")
+            .map_err(|e| HostError::errno("entering a network namespace", e))
+    }
+
+    /// A name for programs that we start. Source: ip-link(8), `netns`.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
     }
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        drop(self.until.take());
-        if let Some(thread) = self.thread.take() {
-            // It does nothing that could panic.
-            let _ = thread.join();
-        }
-    }
+fn hold(path: &Path) -> nix::Result<OwnedFd> {
+    open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 impl Host {
@@ -77,5 +80,18 @@ impl Host {
         let seen = std::thread::scope(|scope| scope.spawn(look).join());
         seen.expect("it panics as little as this thread")
             .map_err(|e| HostError::errno(doing(), e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_network_is_never_held() {
+        let host = Host::live().expect("a host");
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        let error = Network::of(&host, own).expect_err("it is ours");
+        assert!(error.cause.contains("our own"), "{error}");
     }
 }

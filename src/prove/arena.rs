@@ -11,9 +11,6 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// The users whose passwords are root's on a host that we harden.
-const OURS: [&str; 2] = ["admin", "agent"];
-
 /// One attempt's.
 pub struct Arena<'a> {
     pub host: &'a Host,
@@ -76,14 +73,14 @@ impl<'a> Arena<'a> {
     /// Somebody who sees everything, and is no attacker.
     pub fn witness(&self) -> Result<Session, String> {
         let watcher = Some(&self.blueprint.watcher);
-        let session = self.twin.session(self.host, self.blueprint, watcher);
+        let session = self.twin.session(self.blueprint, watcher);
         session.map_err(|e| format!("looking at the twin: {e}"))
     }
 
     /// The users that an application's password could be of.
     pub fn applications(&self) -> impl Iterator<Item = &String> {
-        let is_ours = |name: &str| self.is_contained() && OURS.contains(&name);
-        self.users.iter().filter(move |name| !is_ours(name))
+        let ours = &self.blueprint.ours;
+        self.users.iter().filter(move |name| !ours.contains(name))
     }
 
     /// Who may do everything, where that is somebody of ours.
@@ -109,7 +106,7 @@ impl<'a> Arena<'a> {
         let beside = || {
             let addresses = &self.blueprint.directives.addresses;
             let filter = self.blueprint.filter.as_deref();
-            outside::beside(self.host, self.twin.first, addresses, filter)
+            outside::beside(self.host, &self.twin.network, addresses, filter)
         };
         self.other_host
             .get_or_init(beside)
@@ -118,9 +115,8 @@ impl<'a> Arena<'a> {
     }
 
     /// Does something on that host.
-    pub fn from_outside<T: Send>(&self, job: impl FnOnce(&Host) -> T + Send) -> Result<T, String> {
-        let id = self.other_host()?.id();
-        self.host.in_network_of(id, job).map_err(|e| e.to_string())
+    pub fn from_outside<T: Send>(&self, job: impl FnOnce() -> T + Send) -> Result<T, String> {
+        self.other_host()?.run(job).map_err(|e| e.to_string())
     }
 
     /// Where that host could reach it.

@@ -7,7 +7,7 @@ mod stock;
 use crate::contain::ground::Scratch;
 use crate::facts::Facts;
 use crate::host::Host;
-use crate::policy::Policy;
+use crate::policy::{Policy, Role};
 use crate::redis::Login;
 use crate::redis::config;
 use crate::setting::firewall;
@@ -29,6 +29,8 @@ pub struct Blueprint {
     /// The password that every other user gets as well: what an attacker has stolen.
     pub stolen: String,
     pub directives: Directives,
+    /// Users of ours: what they may is not for an application.
+    pub ours: Vec<String>,
     /// The packet filter that apply has rendered.
     pub filter: Option<PathBuf>,
     /// Why a program in the server's place would be somewhere else than the server.
@@ -92,6 +94,10 @@ impl Blueprint {
             watcher,
             stolen: random()?,
             directives,
+            ours: match contained {
+                true => ours(policy, &[Role::Admin, Role::Agent]),
+                false => Vec::new(),
+            },
             filter: filter(host)?.filter(|_| contained),
             other_sandbox,
             stage: Stage {
@@ -163,6 +169,13 @@ impl Directives {
             has_acl_file: word("aclfile").is_some(),
         }
     }
+}
+
+/// The users of a policy that have one of these roles.
+pub fn ours(policy: &Policy, roles: &[Role]) -> Vec<String> {
+    let users = policy.acl_users().into_iter();
+    let ours = users.filter(|(_, user)| user.role.is_some_and(|role| roles.contains(&role)));
+    ours.map(|(name, _)| name.to_string()).collect()
 }
 
 /// The rendered one, which nobody but root may have written.

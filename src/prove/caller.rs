@@ -173,7 +173,7 @@ fn of_system(stop: Stop, contained: bool) -> Stop {
 }
 
 fn open(arena: &Arena, login: Option<&Login>) -> Result<Session, Stop> {
-    let opened = arena.twin.session(arena.host, arena.blueprint, login);
+    let opened = arena.twin.session(arena.blueprint, login);
     opened.map_err(|e| Stop::Trouble(e.to_string()))
 }
 
@@ -185,7 +185,7 @@ fn from_outside(arena: &Arena) -> Result<Session, Stop> {
         return Err(Stop::Refused(Layer::Network, words.to_owned()));
     }
     let addresses = arena.addresses();
-    let dialled = arena.from_outside(|_| {
+    let dialled = arena.from_outside(|| {
         let mut why = String::new();
         for address in addresses {
             match Timed::connect(&address.to_string(), port, wire::NEAR) {
@@ -209,7 +209,7 @@ fn from_outside(arena: &Arena) -> Result<Session, Stop> {
 
 /// What a server says that ends the connection before it is asked anything.
 fn greeting(arena: &Arena, address: std::net::IpAddr, port: u16) -> Stop {
-    let heard = arena.from_outside(|_| {
+    let heard = arena.from_outside(|| {
         let mut stream = wire::raw(address, port)?;
         Ok::<_, std::io::Error>(wire::answer(&mut stream, 4096))
     });

@@ -78,14 +78,14 @@ fn undo(admin: &mut Session, commands: &[&[&str]], log_was_empty: bool) -> Resul
 
 fn by_each(look: &Look, who: Who, attack: fn(&mut Caller) -> Result<String, Stop>) -> Outcome {
     let policy = &look.instance.policy;
-    let ours = ["admin", "agent"];
+    let ours = look.ours();
     let users = look.told().ok().and_then(|told| told.users.0.as_ref().ok());
     let users = users.map_or(&[][..], Vec::as_slice);
     let mut logins = vec![("a client without password".to_owned(), Ok(None))];
     for name in policy.acl_users().keys() {
         let is_there = |user: &User| user.name == name.as_str() && user.on;
         let tries = !matches!(who, Who::Outsiders | Who::Strangers);
-        if !tries || ours.contains(&name.as_str()) || !users.iter().any(is_there) {
+        if !tries || ours.contains(&name.to_string()) || !users.iter().any(is_there) {
             continue;
         }
         let password = secret::password(look.host, &policy.secret_file(name));

@@ -3,11 +3,12 @@
 use super::Outcome;
 use crate::facts::{Instance, View, admin};
 use crate::host::Host;
+use crate::policy::Role;
 use crate::redis::session::Session;
 use crate::redis::timed::Timed;
 use crate::redis::{Endpoint, Login, Told, config};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -19,9 +20,19 @@ const MOST: u64 = 1 << 20;
 pub struct Look<'a> {
     pub host: &'a Host,
     pub instance: &'a Instance,
+    /// The configuration that its twin has, where it has one.
+    pub twin: Option<&'a Path>,
 }
 
 impl Look<'_> {
+    /// The users of ours, where it is one that we run.
+    pub fn ours(&self) -> Vec<String> {
+        match self.instance.report {
+            Some(_) => super::blueprint::ours(&self.instance.policy, &[Role::Admin, Role::Agent]),
+            None => Vec::new(),
+        }
+    }
+
     /// What it told, or why it is not known.
     pub fn told(&self) -> Result<&Told, Outcome> {
         match &self.instance.view {
@@ -54,6 +65,13 @@ impl Look<'_> {
         let name = told.info.get("config_file").map(PathBuf::from);
         let name = name.filter(|path| path.is_absolute());
         let name = name.ok_or("it was started without a configuration file")?;
+        if let Some(twin) = self.twin.filter(|twin| *twin != name) {
+            return Err(format!(
+                "it was started with {}, and its twin with {}",
+                name.display(),
+                twin.display()
+            ));
+        }
         let text = self.host.read_untrusted_below(&name, MOST);
         let text = text.map_err(|e| e.to_string())?;
         let text = text.ok_or_else(|| format!("there is no {}", name.display()))?;

@@ -8,29 +8,25 @@ use std::path::Path;
 pub const HERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 pub const THERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 
-/// Lays the cable to the network of a process, where these addresses and this packet filter are then as well.
+/// Lays the cable to a twin's network, where these addresses and this packet filter are then as well.
 pub fn beside(
     host: &Host,
-    pid: i32,
+    twin: &Network,
     addresses: &[IpAddr],
     filter: Option<&Path>,
 ) -> Result<Network, String> {
     let network = Network::new().map_err(|e| e.to_string())?;
-    // From here on in the twin's network: never in this host's own.
-    if host.has_other_network(pid) != Some(true) {
-        return Err("the twin has no network of its own".to_owned());
-    }
     for (whose, commands) in [
-        (network.id(), far_end(pid)),
-        (pid, near_end(addresses)),
-        (network.id(), ways(addresses)),
+        (&network, far_end(twin)),
+        (twin, near_end(addresses)),
+        (&network, ways(addresses)),
     ] {
-        let done = host.in_network_of(whose, |host| batch(host, commands));
+        let done = whose.run(|| batch(host, commands));
         done.map_err(|e| e.to_string())??;
     }
     if let Some(file) = filter {
         let run = Run::new("nft").arg("-f").arg(file.display().to_string());
-        let loaded = host.in_network_of(pid, |host| host.run_ok(&run));
+        let loaded = twin.run(|| host.run_ok(&run));
         loaded.and_then(|ran| ran).map_err(|e| e.to_string())?;
     }
     Ok(network)
@@ -41,12 +37,14 @@ fn batch(host: &Host, commands: String) -> Result<(), String> {
     host.run_ok(&run).map(drop).map_err(|e| e.to_string())
 }
 
-fn far_end(pid: i32) -> String {
+fn far_end(twin: &Network) -> String {
     format!(
         "link set lo up\n\
-         link add far type veth peer name near netns {pid}\n\
+         link add far type veth peer name near\n\
+         link set near netns {}\n\
          addr add {THERE}/30 dev far\n\
-         link set far up\n"
+         link set far up\n",
+        twin.path()
     )
 }
 

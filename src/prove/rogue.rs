@@ -24,7 +24,7 @@ impl Rogue {
     pub fn listen(arena: &Arena) -> Result<Rogue, Stop> {
         let allowed = &arena.blueprint.stage.settings.contain.connect;
         let port = allowed.first().copied().unwrap_or(PORT);
-        let listener = arena.from_outside(|_| wire::listen(THERE.into(), port));
+        let listener = arena.from_outside(|| wire::listen(THERE.into(), port));
         let listener = listener.map_err(Stop::Trouble)?;
         let listener = listener.map_err(|e| Stop::Trouble(e.to_string()))?;
         Ok(Rogue { listener, port })

@@ -4,7 +4,7 @@
 use super::blueprint::Blueprint;
 use super::judgement::{Layer, Outcome};
 use crate::contain::ground::Scratch;
-use crate::host::{Begun, Host, Output, Reach, Run};
+use crate::host::{Begun, Host, Network, Output, Reach, Run};
 use crate::redis::session::Session;
 use crate::redis::timed::Timed;
 use crate::redis::{Login, Silence};
@@ -24,9 +24,10 @@ pub const ANSWER: Duration = Duration::from_secs(2);
 /// A running twin.
 pub struct Twin {
     begun: Begun,
-    /// The first process of its namespaces, and the server.
-    pub first: i32,
-    pub server: i32,
+    /// Held from the start: process ids are given away again.
+    pub network: Network,
+    /// Its files, as it sees them: its user's, so that no link of theirs is followed.
+    pub files: Host,
 }
 
 impl Drop for Twin {
@@ -49,13 +50,8 @@ impl Twin {
             if begun.has_ended() {
                 return Err(last_words(begun.output().map_err(|e| e.to_string())?));
             }
-            if let Some((first, server)) = family(host, begun.pid()) {
-                let twin = Twin {
-                    begun,
-                    first,
-                    server,
-                };
-                return twin.settled(host, blueprint, until);
+            if let Some(pids) = family(host, begun.pid()) {
+                return Twin::of(host, blueprint, begun, pids)?.settled(host, blueprint, until);
             }
             if Instant::now() > until {
                 begun.kill();
@@ -65,15 +61,49 @@ impl Twin {
         }
     }
 
+    /// Takes hold of where it is, and asks the kernel whether that is where it should be.
+    fn of(
+        host: &Host,
+        blueprint: &Blueprint,
+        begun: Begun,
+        (first, server): (i32, i32),
+    ) -> Result<Twin, String> {
+        let held = || -> Result<(Network, Host), String> {
+            let network = Network::of(host, server).map_err(|e| e.to_string())?;
+            let root = host.real(Path::new(&format!("/proc/{server}/root")));
+            let reach = Reach::FilesOnly("a twin's".to_owned());
+            let files = Host::at(&root, reach).map_err(|e| e.to_string())?;
+            prove_apart(host, blueprint, server)?;
+            // What was looked at was its process all the while: it is still the child of ours.
+            match family(host, begun.pid()) == Some((first, server)) {
+                true => Ok((network, files)),
+                false => Err("the twin ended while it was looked at".to_owned()),
+            }
+        };
+        match held() {
+            Ok((network, files)) => Ok(Twin {
+                begun,
+                network,
+                files,
+            }),
+            Err(why) => {
+                begun.kill();
+                Err(why)
+            }
+        }
+    }
+
     fn settled(
         mut self,
         host: &Host,
         blueprint: &Blueprint,
         until: Instant,
     ) -> Result<Twin, String> {
-        lo_up(host, self.first)?;
+        let run = Run::new("ip").args(&["link", "set", "lo", "up"]);
+        let up = self.network.run(|| host.run_ok(&run));
+        up.and_then(|ran| ran).map_err(|e| e.to_string())?;
         loop {
-            let why = match self.session(host, blueprint, Some(&blueprint.watcher)) {
+            let why = match self.session(blueprint, Some(&blueprint.watcher)) {
                 Ok(_) => break,
                 Err(why) => why,
             };
@@ -85,29 +115,27 @@ impl Twin {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.prove_apart(host, blueprint)?;
         Ok(self)
     }
 
     /// Connected from the inside, as one of its own host would be.
     pub fn session(
         &self,
-        host: &Host,
         blueprint: &Blueprint,
         login: Option<&Login>,
     ) -> Result<Session, Silence> {
-        Session::begin(self.dial(host, blueprint)?, login, ANSWER)
+        Session::begin(self.dial(blueprint)?, login, ANSWER)
     }
 
     /// The same without a word.
-    pub fn dial(&self, host: &Host, blueprint: &Blueprint) -> Result<Timed, Silence> {
+    pub fn dial(&self, blueprint: &Blueprint) -> Result<Timed, Silence> {
         let broken = |why: String| Silence::Broken(why);
         let directives = &blueprint.directives;
         if directives.port == 0 {
             let socket = directives.socket.as_ref();
             let socket = socket.ok_or_else(|| broken("it has no port and no socket".into()))?;
-            let inside = self.inside(host).map_err(broken)?;
-            let door = inside
+            let door = self
+                .files
                 .socket(socket)
                 .map_err(|e| broken(e.to_string()))?
                 .ok_or(Silence::Nobody)?;
@@ -117,10 +145,10 @@ impl Twin {
         let address = directives
             .addresses
             .first()
-            .filter(|_| !self.on_loopback(host, blueprint));
+            .filter(|_| !self.on_loopback(blueprint));
         let address = address.map_or_else(|| "127.0.0.1".to_owned(), ToString::to_string);
         let port = directives.port;
-        let dialled = host.in_network_of(self.first, |_| Timed::connect(&address, port, ANSWER));
+        let dialled = self.network.run(|| Timed::connect(&address, port, ANSWER));
         match dialled.map_err(|e| broken(e.to_string()))? {
             Ok(stream) => Ok(stream),
             Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => Err(Silence::Nobody),
@@ -128,50 +156,43 @@ impl Twin {
         }
     }
 
-    fn on_loopback(&self, host: &Host, blueprint: &Blueprint) -> bool {
+    fn on_loopback(&self, blueprint: &Blueprint) -> bool {
         let port = blueprint.directives.port;
-        let dialled = host.in_network_of(self.first, |_| {
-            Timed::connect("127.0.0.1", port, ANSWER).is_ok()
-        });
+        let dialled = self
+            .network
+            .run(|| Timed::connect("127.0.0.1", port, ANSWER).is_ok());
         dialled.unwrap_or(false)
     }
+}
 
-    /// Its files, as it sees them: its user's, so that no link of theirs is followed.
-    pub fn inside(&self, host: &Host) -> Result<Host, String> {
-        let root = host.real(Path::new(&format!("/proc/{}/root", self.server)));
-        let reach = Reach::FilesOnly("a twin's".to_owned());
-        Host::at(&root, reach).map_err(|e| e.to_string())
+/// The kernel's word that nothing of the running server's is within its reach.
+fn prove_apart(host: &Host, blueprint: &Blueprint, server: i32) -> Result<(), String> {
+    for kind in ["net", "mnt", "pid", "ipc"] {
+        let of = |pid: &str| {
+            let link = format!("/proc/{pid}/ns/{kind}");
+            host.read_magic_link(Path::new(&link)).ok().flatten()
+        };
+        match (of("self"), of(&server.to_string())) {
+            (Some(ours), Some(its)) if ours != its => {}
+            _ => return Err(format!("the twin has no {kind} namespace of its own")),
+        }
     }
-
-    /// The kernel's word that nothing of the running server's is within its reach.
-    fn prove_apart(&self, host: &Host, blueprint: &Blueprint) -> Result<(), String> {
-        for kind in ["net", "mnt", "pid", "ipc"] {
-            let of = |pid: &str| {
-                let link = format!("/proc/{pid}/ns/{kind}");
-                host.read_magic_link(Path::new(&link)).ok().flatten()
-            };
-            match (of("self"), of(&self.server.to_string())) {
-                (Some(ours), Some(its)) if ours != its => {}
-                _ => return Err(format!("the twin has no {kind} namespace of its own")),
-            }
-        }
-        let status = format!("/proc/{}/status", self.server);
-        let status = host
-            .read_text(Path::new(&status))
-            .map_err(|e| e.to_string())?;
-        let status = status.unwrap_or_default();
-        let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-        let ids: Vec<&str> = ids.unwrap_or_default().split_whitespace().collect();
-        if ids.len() != 4 || ids.contains(&"0") {
-            return Err("the twin has not left root behind".to_owned());
-        }
-        let proc = host.real(Path::new(&format!("/proc/{}", self.server)));
-        let mounts = Process::new_with_root(proc).and_then(|process| process.mountinfo());
-        let mounts = mounts.map_err(|e| format!("the twin's mounts: {e}"))?;
-        match open_mount(&mounts.0, blueprint.scratch()) {
-            Some(path) => Err(format!("the twin could write to this host's {path}")),
-            None => Ok(()),
-        }
+    let status = format!("/proc/{}/status", server);
+    let status = host
+        .read_text(Path::new(&status))
+        .map_err(|e| e.to_string())?;
+    let status = status.unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let ids: Vec<&str> = ids.unwrap_or_default().split_whitespace().collect();
+    if ids.len() != 4 || ids.contains(&"0") {
+        return Err("the twin has not left root behind".to_owned());
+    }
+    let proc = host.real(Path::new(&format!("/proc/{}", server)));
+    let mounts = Process::new_with_root(proc).and_then(|process| process.mountinfo());
+    let mounts = mounts.map_err(|e| format!("the twin's mounts: {e}"))?;
+    match open_mount(&mounts.0, blueprint.scratch()) {
+        Some(path) => Err(format!("the twin could write to this host's {path}")),
+        None => Ok(()),
     }
 }
 
@@ -285,15 +306,6 @@ fn begin(host: &Host, blueprint: &Blueprint, stage: String) -> Result<Begun, Str
         .held()
         .limit(LIFE);
     host.begin(&run).map_err(|e| e.to_string())
-}
-
-fn lo_up(host: &Host, pid: i32) -> Result<(), String> {
-    if host.has_other_network(pid) != Some(true) {
-        return Err("the twin has no network of its own".to_owned());
-    }
-    let run = Run::new("ip").args(&["link", "set", "lo", "up"]);
-    let up = host.in_network_of(pid, |host| host.run_ok(&run));
-    up.and_then(|ran| ran).map(drop).map_err(|e| e.to_string())
 }
 
 /// The first process in the namespaces, and its child.

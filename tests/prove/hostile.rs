@@ -137,3 +137,23 @@ fn state_that_the_servers_user_left_on_a_hardened_host_is_believed_nowhere() {
     );
     changes_nothing(&plain, Some(0));
 }
+
+#[test]
+fn a_policy_of_somebody_elses_is_not_taken_and_one_of_roots_gets_no_further_than_a_twin() {
+    let plain = bare();
+    as_redis(&plain, "echo '[redis]' >/var/lib/redis/policy.toml");
+    let theirs = prove(&plain, &["--policy", "/var/lib/redis/policy.toml"]);
+    assert_eq!((theirs.code, theirs.stdout.as_str()), (2, ""), "{theirs}");
+    // Rendered by root, and still nowhere that a twin could be laid over.
+    plain.exec(&["mkdir", "-p", "/etc/redis-harden"]).ok();
+    for dir in ["/", "/etc", "/usr/bin", "/proc"] {
+        plain.write(
+            "/etc/redis/redis.conf",
+            format!("dir {dir}\n").as_bytes(),
+            0o640,
+        );
+        plain.sh("chown redis:redis /etc/redis/redis.conf").ok();
+        let said = changes_nothing(&plain, Some(2));
+        assert!(said.contains("as a directory of its own"), "{dir}: {said}");
+    }
+}

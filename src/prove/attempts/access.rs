@@ -145,7 +145,7 @@ fn published_passwords(arena: &Arena) -> Outcome {
                 password: password.to_owned(),
             };
             // Of the default user's, servers without a password say so instead.
-            let session = arena.twin.session(arena.host, arena.blueprint, None);
+            let session = arena.twin.session(arena.blueprint, None);
             let said = session.and_then(|mut s| s.ask(&["AUTH", &login.user, &login.password]));
             match said {
                 Ok(_) => {
@@ -196,7 +196,7 @@ fn reach(arena: &Arena, ports: &[Option<u16>]) -> Outcome {
     if all.is_empty() {
         return Outcome::refused("another host", Layer::Network, "it listens on no port");
     }
-    let tried = arena.from_outside(|_| {
+    let tried = arena.from_outside(|| {
         let dial = |(address, port): (IpAddr, u16)| match wire::raw(address, port) {
             Ok(_) => Ok(format!("another host: connected to port {port}")),
             Err(e) => Err(Refusal {
@@ -227,7 +227,7 @@ fn cross_protocol(arena: &Arena) -> Outcome {
     let addresses = arena.addresses();
     let near = [IpAddr::from([127, 0, 0, 1])].into_iter().chain(addresses);
     let near: Vec<IpAddr> = near.collect();
-    let sent = arena.host.in_network_of(arena.twin.first, |_| {
+    let sent = arena.twin.network.run(|| {
         let mut streams = near.iter().filter_map(|ip| wire::raw(*ip, port).ok());
         streams
             .next()

@@ -186,7 +186,7 @@ fn script_endless(caller: &mut Caller) -> Result<String, Stop> {
         Err(_) => {}
     }
     let twin = &caller.arena()?.twin;
-    let mut other = match twin.session(caller.arena()?.host, caller.arena()?.blueprint, None) {
+    let mut other = match twin.session(caller.arena()?.blueprint, None) {
         Ok(other) => other,
         Err(why) => return Ok(format!("nobody is served any more: {why}")),
     };

@@ -153,7 +153,7 @@ fn near(arena: &Arena) -> Result<TcpStream, Outcome> {
     }
     let loopback = [IpAddr::from([127, 0, 0, 1])].into_iter();
     let addresses: Vec<IpAddr> = loopback.chain(arena.addresses()).collect();
-    let dialled = arena.host.in_network_of(arena.twin.first, |_| {
+    let dialled = arena.twin.network.run(|| {
         let mut all = addresses.iter().filter_map(|ip| wire::raw(*ip, port).ok());
         all.next()
     });
@@ -246,7 +246,7 @@ fn slow_loris(arena: &Arena) -> Outcome {
     };
     let most = CONNECTIONS.min(directives.maxclients + 32);
     let addresses = arena.addresses();
-    let taken = arena.from_outside(|_| {
+    let taken = arena.from_outside(|| {
         let mut dialled = addresses.iter().map(|ip| (*ip, wire::raw(*ip, port)));
         let Some((address, first)) = dialled.find(|(_, tried)| tried.is_ok()) else {
             return Vec::new();
@@ -265,7 +265,7 @@ fn slow_loris(arena: &Arena) -> Outcome {
         Ok(_) => "who was connected before is served on",
         Err(_) => "who was connected before is not served either",
     };
-    let late = arena.twin.session(arena.host, arena.blueprint, None);
+    let late = arena.twin.session(arena.blueprint, None);
     let late = late.and_then(|mut session| session.ask(&["PING"]));
     let count = taken.len();
     match late {

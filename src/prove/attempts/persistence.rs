@@ -152,11 +152,7 @@ fn save_payload(caller: &mut Caller) -> Result<String, Stop> {
 fn saved(caller: &mut Caller, file: &Path) -> Result<String, Stop> {
     caller.ask(&["SET", "prove", PAYLOAD])?;
     let said = caller.text(&["SAVE"]);
-    let inside = caller
-        .arena()?
-        .twin
-        .inside(caller.arena()?.host)
-        .map_err(Stop::Trouble)?;
+    let inside = &caller.arena()?.twin.files;
     let found = inside.read_untrusted_below(file, 1 << 20);
     let found = found.map_err(|e| Stop::Trouble(e.to_string()))?;
     let holds =
@@ -205,11 +201,7 @@ fn acl_save(caller: &mut Caller) -> Result<String, Stop> {
 
 /// Whether a file holds it now.
 fn kept(caller: &Caller, file: &Path, words: &str) -> Result<String, Stop> {
-    let inside = caller
-        .arena()?
-        .twin
-        .inside(caller.arena()?.host)
-        .map_err(Stop::Trouble)?;
+    let inside = &caller.arena()?.twin.files;
     let text = inside.read_untrusted_below(file, 1 << 20);
     let text = text
         .map_err(|e| Stop::Trouble(e.to_string()))?

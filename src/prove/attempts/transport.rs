@@ -78,7 +78,7 @@ fn dial<T: Send>(
     talk: impl FnOnce(Timed) -> T + Send,
 ) -> Result<T, String> {
     let addresses = arena.addresses();
-    let talked = arena.host.in_network_of(arena.twin.first, |_| {
+    let talked = arena.twin.network.run(|| {
         let near = std::iter::once("127.0.0.1".to_owned());
         let mut all = near.chain(addresses.iter().map(ToString::to_string));
         let stream = all.find_map(|ip| Timed::connect(&ip, port, PATIENCE).ok());
