@@ -130,7 +130,9 @@ fn left(after: &Tree, before: &Tree, machine: &super::support::nspawn::Machine) 
     });
     let own = |said: &String| {
         let path = said.lines().next().unwrap_or_default();
-        !path.starts_with("/root/")
+        // PrivateTmp= has another name at each start.
+        let private = ["/tmp/systemd-private-", "/var/tmp/systemd-private-"];
+        !path.starts_with("/root/") && !private.iter().any(|dir| path.starts_with(dir))
     };
     all.into_iter().filter(own).collect()
 }
