@@ -5,7 +5,7 @@ mod ladder;
 mod phase;
 
 pub use hang::Pulse;
-pub use ladder::Rung;
+pub use ladder::{Held, Rung};
 pub use phase::{Phase, TRANSITIONS, allowed};
 
 use super::probe::Answer;
@@ -29,8 +29,8 @@ const SILENT: u32 = 3;
 pub enum Event {
     /// The probe has an answer, or none.
     Answer(Answer),
-    /// Whether an end without a save would lose what the server holds.
-    Unsaved(bool),
+    /// What the server says of its data.
+    Holds(Held),
     /// What a server that does not answer was seen to do.
     Pulse(Pulse),
     /// The server ended.
@@ -109,8 +109,8 @@ pub struct Machine {
     stuck_since: Option<Moment>,
     /// Why it is being replaced: it hangs.
     hung: bool,
-    /// Whether it holds what is nowhere else, as far as it has told.
-    unsaved: Option<bool>,
+    /// What it holds, as far as it has told.
+    held: Option<Held>,
     /// Whether it has served: one that is only loading holds nothing of its own.
     served: bool,
     /// Whether a script keeps it from ending, and whether it answers at all, by its last word.
@@ -136,7 +136,7 @@ impl Machine {
             silent_since: None,
             stuck_since: None,
             hung: false,
-            unsaved: None,
+            held: None,
             served: false,
             blocked: false,
             answers: false,
@@ -155,8 +155,8 @@ impl Machine {
         self.forgive(now);
         let actions = match event {
             Event::Answer(answer) => self.answered(&answer, now),
-            Event::Unsaved(unsaved) => {
-                self.unsaved = Some(unsaved);
+            Event::Holds(held) => {
+                self.held = Some(held);
                 Vec::new()
             }
             Event::Pulse(pulse) => self.pulse(pulse, now),
@@ -327,7 +327,7 @@ impl Machine {
         self.silent = 0;
         (self.silent_since, self.stuck_since) = (None, None);
         (self.hung, self.served, self.blocked, self.answers) = (false, false, false, false);
-        self.unsaved = None;
+        self.held = None;
         self.note.clear();
         self.wake = Some(now + self.limits.start_timeout);
         vec![Action::Spawn]

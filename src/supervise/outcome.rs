@@ -1,7 +1,9 @@
 //! What an end means, and what to do about it, by its code or signal and the server's last words.
 
-use super::machine::Exit;
+use super::machine::{Exit, Held};
 use crate::redis::fields;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 const DAMAGED_AOF: &str =
     "its append-only file is damaged: copy it, then look at it with redis-check-aof";
@@ -89,10 +91,21 @@ pub(super) fn of(exit: Exit, words: &str) -> String {
     }
 }
 
-/// Whether an end without a save loses something, by `INFO persistence`: not where nothing was written since the last one, nor where
-/// the append-only file has it all.
-pub(super) fn holds_unsaved(info: &str) -> bool {
+/// What its data are to its end, by `INFO persistence`.
+pub(super) fn held(info: &str) -> Held {
     let info = fields(info);
+    let seconds = info.get("rdb_last_bgsave_time_sec");
+    // -1 when it has made none.
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+    Held {
+        unsaved: holds_unsaved(&info),
+        save_takes: Duration::from_secs(seconds.unwrap_or(0)),
+    }
+}
+
+/// Whether an end without a save loses something: not where nothing was written since the last one, nor where the append-only file
+/// has it all.
+fn holds_unsaved(info: &BTreeMap<String, String>) -> bool {
     let is = |name: &str, value: &str| info.get(name).is_some_and(|v| v == value);
     let appended = is("aof_enabled", "1")
         && is("aof_last_write_status", "ok")
@@ -149,20 +162,31 @@ mod tests {
         assert_eq!(of(Exit::Code(0), "bye"), "exit code 0");
     }
 
+    fn unsaved(info: &str) -> bool {
+        held(info).unsaved
+    }
+
+    #[test]
+    fn the_last_snapshot_says_how_long_a_save_takes() {
+        let takes = |told: &str| held(&format!("rdb_last_bgsave_time_sec:{told}\r\n")).save_takes;
+        assert_eq!(takes("40"), Duration::from_secs(40));
+        assert_eq!([takes("-1"), takes("x")], [Duration::ZERO; 2]);
+    }
+
     #[test]
     fn only_what_is_nowhere_else_is_unsaved() {
         let aof = "aof_enabled:1\r\naof_last_write_status:ok\r\naof_last_bgrewrite_status:ok\r\n\
                    aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n";
         let changes = "rdb_changes_since_last_save:7\r\n";
-        assert!(!holds_unsaved(&format!("{aof}{changes}")));
-        assert!(holds_unsaved(&format!("aof_enabled:0\r\n{changes}")));
-        assert!(!holds_unsaved(
+        assert!(!unsaved(&format!("{aof}{changes}")));
+        assert!(unsaved(&format!("aof_enabled:0\r\n{changes}")));
+        assert!(!unsaved(
             "aof_enabled:0\r\nrdb_changes_since_last_save:0\r\n"
         ));
         let failing = aof.replace("write_status:ok", "write_status:err");
-        assert!(holds_unsaved(&format!("{failing}{changes}")));
+        assert!(unsaved(&format!("{failing}{changes}")));
         let beginning = aof.replace("in_progress:0", "in_progress:1");
-        assert!(holds_unsaved(&format!("{beginning}{changes}")));
-        assert!(holds_unsaved(""), "what is not known");
+        assert!(unsaved(&format!("{beginning}{changes}")));
+        assert!(unsaved(""), "what is not known");
     }
 }

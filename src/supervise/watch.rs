@@ -278,7 +278,7 @@ impl<'a> Watch<'a> {
     fn account(&mut self) {
         if let Some(told) = self.probe.take_told() {
             self.replicas = outcome::replicas(&told);
-            self.tell(Event::Unsaved(outcome::holds_unsaved(&told)));
+            self.tell(Event::Holds(outcome::held(&told)));
         }
     }
 

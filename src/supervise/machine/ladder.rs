@@ -13,8 +13,20 @@ pub(super) const REPEAT: Duration = Duration::from_secs(1);
 /// A replica that lags is waited for by Redis itself, so long by default (shutdown-timeout), before it leaves.
 const REPLICAS: Duration = Duration::from_secs(12);
 
+/// What a stop takes besides the save itself: Redis's own shutdown-timeout, and some more. Source: OPS.md 1.4.
+const BESIDES: Duration = Duration::from_secs(25);
+
 /// What a server that hangs gets to wake up.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// What a server's data are to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Whether an end without a save would lose something.
+    pub unsaved: bool,
+    /// How long its last snapshot took; zero when it has made none, or within a second.
+    pub save_takes: Duration,
+}
 
 /// How far one had to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -59,7 +71,7 @@ impl Machine {
         let age = now.saturating_sub(self.since);
         let patience = match self.phase {
             Replacing if self.hung => GRACE,
-            _ => self.limits.stop_timeout,
+            _ => self.patience(),
         };
         let rest = patience.saturating_sub(age);
         self.wake = Some(
@@ -88,6 +100,15 @@ impl Machine {
         }
     }
 
+    /// The policy's, or what its last snapshot says that it needs, whichever is longer: data grows, policies do not.
+    fn patience(&self) -> Duration {
+        let save = self.held.map_or(Duration::ZERO, |held| held.save_takes);
+        match save.is_zero() {
+            true => self.limits.stop_timeout,
+            false => (self.limits.stop_timeout).max(BESIDES + save.saturating_mul(2)),
+        }
+    }
+
     fn climb(&mut self, rung: Rung, action: Action, mut before: Vec<Action>) -> Vec<Action> {
         self.rung = self.rung.max(Some(rung));
         before.push(action);
@@ -96,7 +117,7 @@ impl Machine {
 
     /// Whether an end without a save loses nothing, or may.
     fn may_lose(&self) -> bool {
-        self.limits.data_loss || !self.unsaved.unwrap_or(self.served)
+        self.limits.data_loss || !self.held.map_or(self.served, |held| held.unsaved)
     }
 
     /// One that hangs would not save in any time; one that only works may still.

@@ -3,6 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod ending;
+
 const LIMITS: Limits = Limits {
     start_timeout: Duration::from_secs(300),
     stop_timeout: Duration::from_secs(5),
@@ -194,6 +196,14 @@ fn seconds(from: u64, count: u64, event: &Event) -> Vec<(u64, Event)> {
     (1..=count).flat_map(each).collect()
 }
 
+fn holds(unsaved: bool) -> Event {
+    let save_takes = Duration::ZERO;
+    Event::Holds(Held {
+        unsaved,
+        save_takes,
+    })
+}
+
 fn lived(life: &[(u64, Event)]) -> (Machine, Vec<Action>) {
     let mut all = Vec::new();
     let (mut machine, _) = Machine::begin(LIMITS, at(0));
@@ -203,71 +213,6 @@ fn lived(life: &[(u64, Event)]) -> (Machine, Vec<Action>) {
         all.extend(actions);
     }
     (machine, all)
-}
-
-#[test]
-fn what_is_nowhere_else_is_waited_for_and_never_killed() {
-    let pong = || Event::Answer(Answer::Pong);
-    let mut life = vec![(1, pong()), (2, Event::Unsaved(true)), (3, Event::Stop)];
-    life.extend(seconds(3, 600, &Event::Unsaved(true)));
-    let (machine, actions) = lived(&life);
-    assert_eq!(machine.phase(), Stopping);
-    assert!(
-        actions.iter().all(|a| *a == Action::Terminate),
-        "{actions:?}"
-    );
-    assert!(
-        machine.note().contains("is not killed"),
-        "{}",
-        machine.note()
-    );
-    // The disk has room again: it is asked each second, and ends.
-    let (machine, actions) = machine.step(Event::Exited(Exit::Code(0)), at(700_000), 0.0);
-    assert_eq!(
-        (machine.rung(), actions),
-        (Some(Rung::Asked), vec![Action::Finish(0)])
-    );
-
-    // Of one that has told nothing, nothing is known.
-    let mut life = vec![(1, pong()), (3, Event::Stop)];
-    life.extend(seconds(3, 600, &pong()));
-    assert!(!lived(&life).1.contains(&Action::Kill));
-}
-
-#[test]
-fn one_whose_data_is_on_the_disk_leaves_without_a_save_and_is_killed_at_last() {
-    let pong = Event::Answer(Answer::Pong);
-    let mut life = vec![
-        (1, pong.clone()),
-        (2, Event::Unsaved(false)),
-        (3, Event::Stop),
-    ];
-    life.extend(seconds(3, 2, &pong));
-    assert!(
-        !lived(&life).1.contains(&Action::Leave),
-        "not before its replicas have had their time"
-    );
-    life.extend(seconds(2003, 1, &pong));
-    assert_eq!(lived(&life).0.rung(), Some(Rung::LeftUnsaved));
-    assert!(!lived(&life).1.contains(&Action::Kill));
-    life.extend(seconds(3003, 4, &pong));
-    let (machine, actions) = lived(&life);
-    assert!(actions.contains(&Action::Kill));
-    assert_eq!(machine.rung(), Some(Rung::Killed));
-}
-
-#[test]
-fn a_script_that_keeps_it_busy_is_ended_first() {
-    let busy = Event::Answer(Answer::Busy("BUSY".into()));
-    let mut life = vec![
-        (1, busy.clone()),
-        (2, Event::Unsaved(true)),
-        (3, Event::Stop),
-    ];
-    life.extend(seconds(3, 2, &busy));
-    let (machine, actions) = lived(&life);
-    assert!(actions.contains(&Action::Unblock), "{actions:?}");
-    assert_eq!(machine.rung(), Some(Rung::Unblocked));
 }
 
 /// Silent from the second second on, and seen like this each time.
@@ -353,7 +298,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::NotSpawned("no memory".into())),
         1 => Just(Event::NotStartable("no such file".into())),
         1 => Just(Event::Stop),
-        2 => any::<bool>().prop_map(Event::Unsaved),
+        2 => (any::<bool>(), 0u64..10_000).prop_map(|(unsaved, save)| Event::Holds(Held { unsaved, save_takes: Duration::from_secs(save) })),
         2 => prop_oneof![Just(Pulse::Stopped), Just(Pulse::Still), Just(Pulse::Works)].prop_map(Event::Pulse),
         6 => Just(Event::Tick),
     ]
@@ -370,7 +315,7 @@ proptest! {
             now += at(pause);
             let from = machine.phase();
             asked |= event == Event::Stop;
-            let keeps = from == Stopping && machine.unsaved == Some(true) && machine.stuck_since.is_none();
+            let keeps = from == Stopping && machine.held.is_some_and(|held| held.unsaved) && machine.stuck_since.is_none();
             let (next, actions) = machine.step(event, now, jitter);
             machine = next;
             let to = machine.phase();
