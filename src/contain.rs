@@ -11,6 +11,7 @@ pub mod mounts;
 pub mod plan;
 mod probe;
 pub mod seccomp;
+pub mod verdict;
 
 use crate::host::{Host, HostError, HostResult};
 use layers::{Found, Layer};

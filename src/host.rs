@@ -7,6 +7,7 @@
 
 mod attributes;
 mod files;
+mod kernel_log;
 mod lock;
 mod locks;
 mod namespaces;

@@ -26,7 +26,7 @@ mod watched;
 
 use std::process::ExitCode;
 
-const ALL: [runner::Test; 14] = [
+const ALL: [runner::Test; 15] = [
     (
         "every_attempt_of_a_hostile_program_is_refused_by_its_layer",
         prison::every_attempt_of_a_hostile_program_is_refused_by_its_layer,
@@ -74,6 +74,10 @@ const ALL: [runner::Test; 14] = [
         attacked::a_crash_report_is_complete,
     ),
     (
+        "who_is_ended_by_the_filter_is_told_with_the_call",
+        attacked::who_is_ended_by_the_filter_is_told_with_the_call,
+    ),
+    (
         "each_layer_is_missed_alone_and_the_server_runs_without_it",
         older::each_layer_is_missed_alone_and_the_server_runs_without_it,
     ),
@@ -88,6 +92,10 @@ fn main() -> ExitCode {
         Some((mode, rest)) if mode == "--victim" => return hostile::wait_as_victim(rest),
         Some((mode, rest)) if mode == "--as-supervisor" => {
             return instance::supervise(rest.first().unwrap().as_ref());
+        }
+        // As the supervisor starts a server.
+        Some((_, rest)) if rest.first().is_some_and(|arg| arg == "--supervised") => {
+            return attacked::serve_deadly();
         }
         _ => {}
     }

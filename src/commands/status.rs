@@ -2,14 +2,16 @@
 
 use super::{Context, Outcome, print};
 use crate::cli::{Format, Status};
+use crate::contain::verdict;
 use crate::facts::{Instance, View};
+use crate::host::Host;
 use crate::policy::Trust;
 use crate::supervise::state::Report;
 use serde_json::{Value, json};
 
 /// 0 when all run and are ready, 3 when one does not, as `systemctl status`.
 pub fn run(context: &Context, args: &Status) -> Outcome {
-    let (_, policies, facts) = context.look(Trust::Reader)?;
+    let (host, policies, facts) = context.look(Trust::Reader)?;
     let mut running = true;
     let mut list = Vec::new();
     for name in super::service::names(&policies, args.instance.as_deref())? {
@@ -18,8 +20,8 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
         };
         running &= is_running(instance);
         match args.format {
-            Format::Text => print(&text(&name, instance))?,
-            Format::Json => list.push(document(&name, instance)),
+            Format::Text => print(&text(&name, instance, deadly_call(&host, instance)))?,
+            Format::Json => list.push(document(&name, instance, deadly_call(&host, instance))),
         }
     }
     if args.format == Format::Json {
@@ -36,7 +38,22 @@ fn is_running(instance: &Instance) -> bool {
     }
 }
 
-fn text(name: &str, instance: &Instance) -> String {
+/// The system call that the last server was ended for; why it is not known where it is not; `None` where it ended otherwise.
+fn deadly_call(host: &Host, instance: &Instance) -> Option<Result<String, String>> {
+    let report = instance.report.as_ref()?;
+    let by_filter = |exit: &&String| exit.starts_with("SIGSYS");
+    report.last_exit.as_ref().filter(by_filter)?;
+    Some(match verdict::of(host, report.last_pid?) {
+        Ok(Some(call)) => Ok(call),
+        // auditd takes the kernel's records for itself.
+        Ok(None) => {
+            Err("the kernel's log has no word of it (any more): `ausearch -m seccomp`".to_owned())
+        }
+        Err(e) => Err(e.to_string()),
+    })
+}
+
+fn text(name: &str, instance: &Instance, call: Option<Result<String, String>>) -> String {
     let mut text = match &instance.report {
         Some(r) => format!(
             "{name}: {} since {}, pid {}, {} restarts\n",
@@ -66,6 +83,11 @@ fn text(name: &str, instance: &Instance) -> String {
     }
     if let Some(report) = &instance.report {
         text.push_str(&troubles(report));
+        text.push_str(&match call {
+            Some(Ok(call)) => format!("  the system call that ended it: {call}\n"),
+            Some(Err(why)) => format!("  the system call that ended it is unknown: {why}\n"),
+            None => String::new(),
+        });
     }
     match &instance.view {
         View::Told(told) => {
@@ -115,7 +137,7 @@ fn supervised(instance: &Instance) -> Option<bool> {
     }
 }
 
-fn document(name: &str, instance: &Instance) -> Value {
+fn document(name: &str, instance: &Instance, call: Option<Result<String, String>>) -> Value {
     let told = match &instance.view {
         View::Told(told) => Some(told),
         _ => None,
@@ -131,6 +153,7 @@ fn document(name: &str, instance: &Instance) -> Value {
         "pid": instance.pid(),
         "restarts": instance.report.as_ref().map(|r| r.restarts),
         "last-exit": instance.report.as_ref().and_then(|r| r.last_exit.clone()),
+        "deadly-call": call.and_then(Result::ok),
         "note": instance.report.as_ref().map(|r| r.note.clone()),
         "crash-loop": instance.report.as_ref().map(|r| r.crash_loop),
         "last-end": instance.report.as_ref().and_then(|r| r.rung.clone()),

@@ -181,3 +181,9 @@ pub const DEADLY_OF_ARCHITECTURE: &[Call] =
 /// The same, of the architecture's own.
 #[cfg(not(target_arch = "x86_64"))]
 pub const DEADLY_OF_ARCHITECTURE: &[Call] = &[];
+
+/// The name of a call that ends whoever makes it.
+pub fn name(number: libc::c_long) -> Option<&'static str> {
+    let mut deadly = DEADLY.iter().chain(DEADLY_OF_ARCHITECTURE);
+    deadly.find(|(_, n)| *n == number).map(|(name, _)| *name)
+}

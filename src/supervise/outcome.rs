@@ -65,7 +65,7 @@ const KNOWN: [(&[&str], &str); 7] = [
 
 const KILLED: &str =
     "somebody killed it, or the kernel where memory ended (`journalctl -k | grep -i oom`)";
-const REFUSED: &str = "its sandbox does not know a system call of it (`journalctl -k | grep type=1326` has the number)";
+const REFUSED: &str = "its sandbox ended it for a system call that no server makes (root's `redis-harden status` names it)";
 const CRASHED: &str = "it crashed: the report that is kept has its last words, for its makers";
 
 /// How it ended, with the next step where one is known.

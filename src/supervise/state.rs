@@ -36,6 +36,9 @@ pub struct Report {
     pub restarts: u32,
     /// How the last server ended, and its last words.
     pub last_exit: Option<String>,
+    /// Which process that was.
+    #[serde(default)]
+    pub last_pid: Option<i32>,
     /// The limit of open files.
     pub nofile: u64,
     /// Whether it answers +PONG.

@@ -71,6 +71,7 @@ pub(super) struct Watch<'a> {
     vitals: Vitals,
     /// How the last server ended, in words for a person.
     ended: Option<String>,
+    last_pid: Option<i32>,
     signals: SignalFd,
     notifier: Notifier,
     /// When systemd is told next that this loop goes round.
@@ -102,6 +103,7 @@ impl<'a> Watch<'a> {
             replicas: 0,
             vitals: Vitals::default(),
             ended: None,
+            last_pid: None,
             signals,
             told_ready: false,
             end: None,
@@ -228,6 +230,7 @@ impl<'a> Watch<'a> {
             }
         }
         self.ended = Some(words);
+        self.last_pid = Some(server.pid().as_raw());
         // One that ran has read its configuration; what its log says of it is older.
         let began = self.machine.phase() == Phase::Starting;
         self.tell(

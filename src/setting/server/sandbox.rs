@@ -47,6 +47,7 @@ mod tests {
             generation: String::new(),
             restarts: 0,
             last_exit: None,
+            last_pid: None,
             nofile: 1024,
             ready: true,
             note: String::new(),

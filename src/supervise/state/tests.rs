@@ -17,6 +17,7 @@ fn report() -> Report {
         generation: "ab".into(),
         restarts: 0,
         last_exit: None,
+        last_pid: None,
         nofile: 65535,
         ready: true,
         note: String::new(),

@@ -36,7 +36,7 @@ impl Watch<'_> {
             }
             Err(e) => {
                 self.last_words = e.to_string();
-                self.ended = None;
+                (self.ended, self.last_pid) = (None, None);
                 tracing::warn!(error = %e, "the server could not be started");
                 let why = format!("not started: {}", e.cause);
                 self.tell(match e.errno {

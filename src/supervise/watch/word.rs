@@ -47,6 +47,7 @@ impl Watch<'_> {
                 .as_deref()
                 .or(self.machine.last_exit())
                 .map(words),
+            last_pid: self.last_pid,
             crash_loop: self.machine.is_looping(),
             layers: self.layers.clone(),
             rung: self.machine.rung().map(|rung| rung.to_string()),
