@@ -21,12 +21,14 @@ mod prison;
 mod runner;
 #[path = "contain/scenarios.rs"]
 mod scenarios;
+#[path = "contain/sentinels.rs"]
+mod sentinels;
 #[path = "contain/watched.rs"]
 mod watched;
 
 use std::process::ExitCode;
 
-const ALL: [runner::Test; 15] = [
+const ALL: [runner::Test; 17] = [
     (
         "every_attempt_of_a_hostile_program_is_refused_by_its_layer",
         prison::every_attempt_of_a_hostile_program_is_refused_by_its_layer,
@@ -65,6 +67,11 @@ const ALL: [runner::Test; 15] = [
         "a_cluster_is_made_resharded_and_fails_over",
         peers::a_cluster_is_made_resharded_and_fails_over,
     ),
+    (
+        "three_sentinels_fail_over_and_rewrite_the_configurations",
+        sentinels::three_sentinels_fail_over_and_rewrite_the_configurations,
+    ),
+    ("a_large_snapshot", scenarios::a_large_snapshot),
     (
         "every_command_is_not_enough_to_leave_the_sandbox",
         attacked::every_command_is_not_enough_to_leave_the_sandbox,

@@ -3,7 +3,7 @@
 use super::instance::{Instance, redis, signal, status};
 use super::watched::{Watched, free_port};
 use nix::sys::signal::Signal::SIGTERM;
-use nix::unistd::{Uid, chown};
+use nix::unistd::chown;
 use redis_harden::contain::layers::Name;
 use std::fs;
 use std::process::Command;
@@ -43,26 +43,34 @@ pub fn lua_and_functions() {
 }
 
 pub fn config_rewrite_where_the_file_is_the_servers() {
-    let mut server = Watched::start_with(&[], |port| format!("port {port}\nbind 127.0.0.1"));
-    signal(server.instance.supervisor_pid(), SIGTERM);
-    server.instance.ended();
-    // As Sentinel and Cluster have it: a file beside the data.
-    let config = server.instance.path("data/own.conf");
-    fs::rename(server.instance.path("etc/test.conf"), &config).unwrap();
-    let (uid, gid) = redis();
-    chown(&config, Some(Uid::from_raw(uid)), None).unwrap();
-    let settings = fs::read_to_string(server.instance.path("etc/test.toml")).unwrap();
-    let old = server.instance.path("etc/test.conf").display().to_string();
-    let settings = settings.replace(&old, &config.display().to_string());
-    server.instance.write("test.toml", &settings, 0o640, gid);
-    server.run();
+    let server = Watched::start_with_own_config(free_port(), &[], |port| {
+        format!("port {port}\nbind 127.0.0.1")
+    });
     assert_eq!(server.ask("CONFIG SET maxmemory 123mb"), "+OK");
     assert_eq!(server.ask("CONFIG REWRITE"), "+OK");
     assert!(
-        fs::read_to_string(&config)
+        fs::read_to_string(server.instance.path("data/own.conf"))
             .unwrap()
             .contains("maxmemory 123mb")
     );
+    server.ends_unharmed();
+}
+
+/// Large enough for the parts in which Redis syncs one (`rdb-save-incremental-fsync`), and then loaded.
+pub fn a_large_snapshot() {
+    let mut server = Watched::start("enable-debug-command yes\nrdbcompression no");
+    assert_eq!(server.ask("DEBUG POPULATE 100000 key 1024"), "+OK");
+    assert_eq!(server.ask("BGSAVE"), "+Background saving started");
+    server.wait("INFO persistence", "rdb_bgsave_in_progress:0");
+    server.wait("INFO persistence", "rdb_last_bgsave_status:ok");
+    let size = fs::metadata(server.instance.path("data/dump.rdb")).unwrap();
+    assert!(size.len() > 100_000_000, "{}", size.len());
+    let trace = fs::read_to_string(server.instance.path("trace")).unwrap();
+    assert!(trace.contains("sync_file_range("));
+    signal(server.instance.supervisor_pid(), SIGTERM);
+    assert_eq!(server.instance.ended(), 0);
+    server.run();
+    server.wait("DBSIZE", "100000");
     server.ends_unharmed();
 }
 

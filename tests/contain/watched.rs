@@ -1,7 +1,8 @@
 //! A supervised redis-server under strace: whether a call of its own is refused shows in the trace.
 
-use super::instance::{Instance, runs, signal};
+use super::instance::{Instance, redis, runs, signal};
 use nix::sys::signal::Signal::SIGTERM;
+use nix::unistd::{Uid, chown};
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -30,40 +31,44 @@ impl Watched {
         settings: &[(&str, &str)],
         config: impl Fn(u16) -> String,
     ) -> Watched {
-        let own = port.to_string();
-        let mut all = vec![("port", own.as_str())];
-        all.extend(settings);
-        let mut watched = Watched {
-            instance: Instance::new(&all, &config(port)),
-            port,
-        };
+        let mut watched = Watched::stopped(port, settings, config);
         watched.run();
         watched
     }
 
+    /// As Sentinel and Cluster have it: the configuration is a file of the server's own, beside the data.
+    pub fn start_with_own_config(
+        port: u16,
+        settings: &[(&str, &str)],
+        config: impl Fn(u16) -> String,
+    ) -> Watched {
+        let own = "data/own.conf";
+        let mut watched = Watched::stopped(port, settings, config);
+        let instance = &watched.instance;
+        let (uid, gid) = redis();
+        let (roots, servers) = (instance.path("etc/test.conf"), instance.path(own));
+        fs::rename(&roots, &servers).unwrap();
+        chown(&servers, Some(Uid::from_raw(uid)), None).unwrap();
+        let settings = fs::read_to_string(instance.path("etc/test.toml")).unwrap();
+        let [roots, servers] = [roots, servers].map(|path| path.display().to_string());
+        instance.write("test.toml", &settings.replace(&roots, &servers), 0o640, gid);
+        watched.run();
+        watched
+    }
+
+    fn stopped(port: u16, settings: &[(&str, &str)], config: impl Fn(u16) -> String) -> Watched {
+        let own = port.to_string();
+        let mut all = vec![("port", own.as_str())];
+        all.extend(settings);
+        Watched {
+            instance: Instance::new(&all, &config(port)),
+            port,
+        }
+    }
+
     pub fn run(&mut self) {
         let plain = self.instance.command("output");
-        let mut strace = Command::new("strace");
-        // -D: the supervisor stays our child, and signals reach it.
-        strace.args([
-            "-D",
-            "-f",
-            "-qq",
-            "-s",
-            "80",
-            "-e",
-            "trace=!futex,read,write",
-            "-o",
-        ]);
-        strace.arg(self.instance.path("trace"));
-        strace.arg(plain.get_program()).args(plain.get_args());
-        strace.stdout(fs::File::create(self.instance.path("output")).unwrap());
-        strace.stderr(
-            fs::File::options()
-                .append(true)
-                .open(self.instance.path("output"))
-                .unwrap(),
-        );
+        let mut strace = strace(&self.instance, &plain);
         self.instance.supervisor = Some(strace.spawn().expect("strace (tests/install-deps)"));
         self.instance
             .wait_for("ready server", |report| report.ready);
@@ -137,19 +142,35 @@ impl Watched {
         let last = self.instance.last_words();
         assert_eq!(last.last_exit.as_deref(), Some("exit code 0"));
         assert!(!runs(report.server_pid.unwrap()));
-        let trace = fs::read_to_string(self.instance.path("trace")).unwrap();
-        let began = trace.find("execve(\"/usr/bin/redis-server\"").unwrap();
-        let refused: Vec<&str> = trace[began..]
-            .lines()
-            .filter(|line| {
-                ["EPERM", "EACCES", "ENOSYS", "SIGSYS"]
-                    .iter()
-                    .any(|e| line.contains(e))
-            })
-            .filter(|line| !HARMLESS.iter().any(|call| line.contains(call)))
-            .collect();
+        let refused = refused_calls(&self.instance);
         assert!(refused.is_empty(), "{}", refused.join("\n"));
     }
+}
+
+/// A program of an instance's under strace, whose trace and output are kept beside its files.
+pub fn strace(instance: &Instance, plain: &Command) -> Command {
+    let mut strace = Command::new("strace");
+    // -D: the program stays our child, and signals reach it.
+    strace.args(["-D", "-f", "-qq", "-s", "80"]);
+    strace.args(["-e", "trace=!futex,read,write", "-o"]);
+    strace.arg(instance.path("trace"));
+    strace.arg(plain.get_program()).args(plain.get_args());
+    let output = fs::File::create(instance.path("output")).unwrap();
+    strace.stdout(output.try_clone().unwrap()).stderr(output);
+    strace
+}
+
+/// The lines of the trace since the server was run that say no.
+pub fn refused_calls(instance: &Instance) -> Vec<String> {
+    const NO: [&str; 4] = ["EPERM", "EACCES", "ENOSYS", "SIGSYS"];
+    let trace = fs::read_to_string(instance.path("trace")).unwrap();
+    let began = trace.find("execve(\"/usr/bin/redis-server\"").unwrap();
+    let says = |line: &&str, words: &[&str]| words.iter().any(|word| line.contains(word));
+    trace[began..]
+        .lines()
+        .filter(|line| says(line, &NO) && !says(line, &HARMLESS))
+        .map(str::to_owned)
+        .collect()
 }
 
 pub fn free_port() -> u16 {
