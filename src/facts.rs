@@ -54,6 +54,8 @@ pub struct Facts {
     pub cpus: usize,
     /// Effective capabilities, as a bit mask.
     pub capabilities: u64,
+    /// Whether systemd can give a unit a user namespace of its own (`PrivateUsers=`).
+    pub user_namespaces: bool,
     /// Soft and hard limit of open files of this process.
     pub nofile: (u64, u64),
     pub accounts: Accounts,
@@ -130,6 +132,7 @@ impl Facts {
             memory_limit,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             capabilities: machine::capabilities(host),
+            user_namespaces: machine::user_namespaces(host)?,
             nofile: machine::nofile(),
             accounts: Accounts::read(host)?,
             orphans: orphans::of(host, policies)?,

@@ -67,6 +67,7 @@ const DIRECTIVES: &[(&str, &str, &[&str])] = &[
         &["invisible", "default"],
     ),
     ("sandbox.remove-ipc", "RemoveIPC", FLAGS),
+    ("sandbox.private-users", "PrivateUsers", FLAGS),
     (
         "sandbox.native-system-calls",
         "SystemCallArchitectures",

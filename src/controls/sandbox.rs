@@ -1,6 +1,7 @@
 //! The unit's sandbox: what a compromised Redis cannot do. Judged on the unit with all its drop-ins.
 
-use crate::control::{Control, Severity, Want, Wants, fails, passes};
+use crate::control::{Control, Remedy, Severity, Want, Wants, fails, passes};
+use crate::facts::Facts;
 use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -404,6 +405,36 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "sandbox.private-users",
+        title: "the unit has a user namespace of its own",
+        severity: Severity::Low,
+        why: "A capability that an attacker gains there is none over what belongs to the host's users.",
+        references: &["systemd.exec(5) PrivateUsers", "namespaces(7) max_user_namespaces"],
+        by_hand: "set PrivateUsers= in a drop-in of the unit, daemon-reload, restart; not where user.max_user_namespaces is 0: it would not start",
+        wants: Wants::Instance(private_users),
+        cases: &[
+            passes(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nPrivateUsers=true\n",
+            )]),
+            fails(&[(
+                "/lib/systemd/system/redis-server.service",
+                "[Service]\nPrivateUsers=false\n",
+            )]),
+            fails(&[
+                ("/proc/sys/user/max_user_namespaces", "0\n"),
+                (
+                    "/lib/systemd/system/redis-server.service",
+                    "[Service]\nPrivateUsers=true\n",
+                ),
+                (
+                    "/etc/systemd/system/redis-server.service.d/50-redis-harden.conf",
+                    "[Service]\nPrivateUsers=no\n",
+                ),
+            ]),
+        ],
+    },
+    Control {
         id: "sandbox.system-calls",
         title: "the unit's system calls are filtered",
         severity: Severity::Medium,
@@ -470,6 +501,18 @@ fn list(policy: &Policy, key: &str, rule: Rule) -> Want {
         policy.unit()
     );
     Want::by_hand(setting, rule, what)
+}
+
+fn private_users(policy: &Policy, facts: &Facts) -> Vec<Want> {
+    let mut wants = unit(policy, "PrivateUsers", &["yes"]);
+    if !facts.user_namespaces {
+        // Its drop-in leaves it out, for the unit to start at all.
+        let raise = "raise user.max_user_namespaces, and apply".to_owned();
+        wants
+            .iter_mut()
+            .for_each(|want| want.remedy = Remedy::Machine(raise.clone()));
+    }
+    wants
 }
 
 fn unit(policy: &Policy, key: &str, good: &[&str]) -> Vec<Want> {

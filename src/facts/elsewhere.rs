@@ -39,6 +39,7 @@ impl Facts {
             memory_limit: 0,
             cpus: 0,
             capabilities: 0,
+            user_namespaces: true,
             nofile: (0, 0),
             accounts: Accounts::default(),
             orphans: Vec::new(),

@@ -191,6 +191,13 @@ pub(super) fn capabilities(host: &Host) -> u64 {
         .unwrap_or(0)
 }
 
+/// Not where an administrator has set their number to none, as for a container or against attacks on the kernel.
+/// Source: namespaces(7), `max_user_namespaces`.
+pub(super) fn user_namespaces(host: &Host) -> HostResult<bool> {
+    let limit = host.read_text(Path::new("/proc/sys/user/max_user_namespaces"))?;
+    Ok(limit.is_none_or(|limit| limit.trim() != "0"))
+}
+
 pub(super) fn nofile() -> (u64, u64) {
     // getrlimit(2) fails only for a bad argument.
     getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024))

@@ -13,6 +13,10 @@ use crate::value::Value;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+/// With the package's `PrivateUsers=true` the unit does not start there (217/USER).
+const NO_USER_NAMESPACES: &str =
+    "# This host has no user namespaces (user.max_user_namespaces = 0).\nPrivateUsers=no\n";
+
 /// Of an instance.
 pub(super) fn unit(policy: &Policy, facts: &Facts) -> Vec<Want> {
     if facts.init != Init::Systemd {
@@ -126,8 +130,13 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         true => "PrivateNetwork=yes\nRestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX\n",
         false => "",
     };
+    let namespaces = match facts.user_namespaces {
+        true => "",
+        false => NO_USER_NAMESPACES,
+    };
     format!(
         include_str!("../../../packaging/systemd/50-redis-harden.conf.in"),
+        namespaces = namespaces,
         network = network,
         sockets = sockets,
         scheduling = scheduling(&policy.service),
