@@ -425,10 +425,6 @@ pub const CONTROLS: &[Control] = &[
                 ("/proc/sys/user/max_user_namespaces", "0\n"),
                 (
                     "/lib/systemd/system/redis-server.service",
-                    "[Service]\nPrivateUsers=true\n",
-                ),
-                (
-                    "/etc/systemd/system/redis-server.service.d/50-redis-harden.conf",
                     "[Service]\nPrivateUsers=no\n",
                 ),
             ]),
