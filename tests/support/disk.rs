@@ -312,6 +312,9 @@ pub fn entered(leader: u32) -> Command {
         "--target",
         &leader.to_string(),
     ]);
+    if has_own_users(leader) {
+        command.args(["--user", "--setuid=0", "--setgid=0"]);
+    }
     command.args([
         "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--",
     ]);
@@ -324,6 +327,12 @@ pub fn entered(leader: u32) -> Command {
         .env("LANG", "C.UTF-8")
         .stdin(Stdio::null());
     command
+}
+
+fn has_own_users(pid: u32) -> bool {
+    let map = |pid: &str| fs::read_to_string(format!("/proc/{pid}/uid_map"));
+    let (theirs, ours) = (map(&pid.to_string()), map("self"));
+    theirs.is_ok_and(|theirs| ours.is_ok_and(|ours| theirs != ours))
 }
 
 /// Runs it to its end.

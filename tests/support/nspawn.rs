@@ -23,6 +23,8 @@ pub struct Machine {
     disk: Disk,
     running: Option<Running>,
     boots: u32,
+    /// What `systemd-nspawn` is told besides.
+    options: &'static [&'static str],
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -37,21 +39,29 @@ impl Machine {
     ///
     /// `REDIS_HARDEN_TEST_SUITE` chooses another Debian than bookworm.
     pub fn boot() -> Machine {
-        Machine::boot_from(Disk::new)
+        Machine::boot_from(Disk::new, &[])
+    }
+
+    /// As `boot`, but its root is nobody here, as in an unprivileged LXC.
+    #[allow(dead_code, reason = "only tests/systemd asks")]
+    pub fn boot_unprivileged() -> Machine {
+        const USERS: &[&str] = &["--private-users=pick", "--private-users-ownership=chown"];
+        Machine::boot_from(Disk::new, USERS)
     }
 
     /// As `boot`, of this Debian.
     #[allow(dead_code, reason = "only tests/trixie.rs asks")]
     pub fn boot_of(suite: &str) -> Machine {
-        Machine::boot_from(|| Disk::of(suite))
+        Machine::boot_from(|| Disk::of(suite), &[])
     }
 
-    fn boot_from(disk: impl FnOnce() -> Disk) -> Machine {
+    fn boot_from(disk: impl FnOnce() -> Disk, options: &'static [&'static str]) -> Machine {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut machine = Machine {
             disk: disk(),
             running: None,
             boots: 0,
+            options,
             _alone: alone,
         };
         machine.power_on();
@@ -67,7 +77,8 @@ impl Machine {
         );
         self.boots += 1;
         let log = self.console_path();
-        let mut nspawn = self.disk.spawn_nspawn(&self.cgroup(), &log, &["--boot"]);
+        let options = [&["--boot"], self.options].concat();
+        let mut nspawn = self.disk.spawn_nspawn(&self.cgroup(), &log, &options);
         let leader = self.disk.wait_for_leader(&mut nspawn, "systemd", &log);
         self.running = Some(Running { nspawn, leader });
         self.wait_until_started();
@@ -122,6 +133,23 @@ impl Machine {
             .arg("--")
             .args(argv.iter().map(|word| word.replace('$', "$$")));
         ran(argv, command)
+    }
+
+    /// Sets a kernel value of the machine's own user namespace, as the owner of the host around it would.
+    #[allow(dead_code, reason = "only tests/systemd asks")]
+    pub fn set_of_namespace(&self, path: &str, value: &str) {
+        let leader = self.leader().to_string();
+        let mut command = Command::new("nsenter");
+        command.args([
+            "--target",
+            &leader,
+            "--user",
+            "--setuid=0",
+            "--setgid=0",
+            "--",
+        ]);
+        command.args(["sh", "-c", "echo \"$1\" >\"$2\"", "sh", value, path]);
+        ran(&["echo", value, ">", path], command).ok();
     }
 
     /// Runs a shell script inside, as `exec`.
@@ -275,11 +303,14 @@ impl Machine {
     }
 
     fn entered(&self) -> Command {
-        let running = self
-            .running
-            .as_ref()
-            .unwrap_or_else(|| panic!("{} is not running", self.disk.name));
-        entered(running.leader)
+        entered(self.leader())
+    }
+
+    fn leader(&self) -> u32 {
+        let running = self.running.as_ref();
+        running
+            .unwrap_or_else(|| panic!("{} is not running", self.disk.name))
+            .leader
     }
 
     fn console_path(&self) -> PathBuf {

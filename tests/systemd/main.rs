@@ -20,6 +20,7 @@ mod support {
 mod confirm;
 mod machine;
 mod restart;
+mod unprivileged;
 
 use support::disk::Ran;
 use support::left::{self, allow};
