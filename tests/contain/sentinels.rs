@@ -106,6 +106,10 @@ fn servers() -> Vec<Watched> {
     SERVERS.iter().map(start).collect()
 }
 
+fn of(servers: &[Watched], port: u16) -> &Watched {
+    servers.iter().find(|server| server.port == port).unwrap()
+}
+
 /// The configuration file as the server wrote it anew.
 fn rewritten(server: &Watched) -> String {
     fs::read_to_string(server.instance.path("data/own.conf")).unwrap()
@@ -113,7 +117,7 @@ fn rewritten(server: &Watched) -> String {
 
 pub fn three_sentinels_fail_over_and_rewrite_the_configurations() {
     let mut servers = servers();
-    let sentinels: Vec<Sentinel> = SENTINELS.into_iter().map(Sentinel::start).collect();
+    let sentinels = SENTINELS.map(Sentinel::start);
     let knows_all = |sentinel: &Sentinel| {
         let said = sentinel.cli("SENTINEL CKQUORUM main");
         let replicas = sentinel
@@ -132,40 +136,32 @@ pub fn three_sentinels_fail_over_and_rewrite_the_configurations() {
             .all(|sentinel| sentinel.primary() == primary);
         (all && primary != former && primary != 0).then_some(primary)
     };
-    let is_primary = |servers: &[Watched], port: u16| {
-        let server = servers.iter().find(|server| server.port == port).unwrap();
-        server.cli(&["INFO", "replication"]).contains("role:master")
-    };
+    let tells = |server: &Watched| server.cli(&["INFO", "replication"]);
+    let is_primary = |server: &Watched| tells(server).contains("role:master");
 
+    let [first, ..] = SERVERS;
     assert_eq!(sentinels[1].cli("SENTINEL FAILOVER main").trim(), "OK");
-    until("another primary, asked for", || {
-        agreed(SERVERS[0]).is_some()
-    });
-    let second = agreed(SERVERS[0]).unwrap();
-    until("a promotion", || is_primary(&servers, second));
+    until("another primary, asked for", || agreed(first).is_some());
+    let second = agreed(first).unwrap();
+    let (former, promoted) = (of(&servers, first), of(&servers, second));
+    until("a promotion", || is_primary(promoted));
     let follows = format!("replicaof 127.0.0.1 {second}");
     until("the former primary's new configuration", || {
-        rewritten(&servers[0]).contains(&follows)
+        rewritten(former).contains(&follows)
     });
-    let promoted = servers
-        .iter()
-        .position(|server| server.port == second)
-        .unwrap();
     until("the new primary's", || {
-        !rewritten(&servers[promoted]).contains("replicaof")
+        !rewritten(promoted).contains("replicaof")
     });
     until("replicas that have followed", || {
-        servers[promoted]
-            .cli(&["INFO", "replication"])
-            .matches("state=online")
-            .count()
-            == 2
+        tells(promoted).matches("state=online").count() == 2
     });
 
-    servers.remove(promoted).ends_unharmed();
+    let (stopped, others): (Vec<Watched>, _) = servers.into_iter().partition(|s| s.port == second);
+    servers = others;
+    stopped.into_iter().for_each(Watched::ends_unharmed);
     until("another primary, unasked", || agreed(second).is_some());
     let third = agreed(second).unwrap();
-    until("a second promotion", || is_primary(&servers, third));
+    until("a second promotion", || is_primary(of(&servers, third)));
     for server in servers {
         server.ends_unharmed();
     }
