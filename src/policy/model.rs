@@ -345,7 +345,7 @@ pub enum Role {
 pub struct Service {
     /// How long a start may take, loading included.
     pub start_timeout: Duration,
-    /// How long a stop may take before SIGKILL, which what would lose data does not get.
+    /// How long a stop may take before SIGKILL, which what would lose data does not get; at least 25 s and twice the last snapshot's time.
     pub stop_timeout: Duration,
     /// Whether a stop may lose what Redis cannot save: `deny` waits for it, longer than stop-timeout; `allow` kills it then.
     pub data_loss_on_stop: DataLoss,
