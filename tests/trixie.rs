@@ -51,6 +51,15 @@ fn holds(flavour: &str) {
     println!("{check}");
     assert_eq!(failing(&machine), BEYOND, "after a reboot: {check}");
 
+    exposes(&machine, &unit, "10");
+    let alone = policy.replace("[redis]", "[redis]\nport = 0");
+    machine.write("/etc/redis-harden/policy.toml", alone.as_bytes(), 0o644);
+    machine.exec(&[BINARY, "apply"]).ok();
+    serves(&machine, flavour);
+    exposes(&machine, &unit, "3");
+    machine.exec(&[BINARY, "rollback"]).ok();
+    serves(&machine, flavour);
+
     // A directive that this version does not know is refused before anything is written.
     let wrong = format!("{policy}\n[redis.directives]\nnew-in-version-99 = \"1\"\n");
     machine.write("/etc/redis-harden/policy.toml", wrong.as_bytes(), 0o644);
@@ -98,6 +107,19 @@ fn failing(machine: &Machine) -> Vec<String> {
     let mut ids: Vec<String> = open.filter_map(|control| text(control, "id")).collect();
     ids.sort();
     ids
+}
+
+/// At most this much, in tenths, by this Debian's own systemd.
+#[track_caller]
+fn exposes(machine: &Machine, unit: &str, tenths: &str) {
+    let threshold = [
+        "systemd-analyze",
+        "security",
+        "--no-pager",
+        "--threshold",
+        tenths,
+    ];
+    machine.exec(&[&threshold[..], &[unit]].concat()).ok();
 }
 
 #[track_caller]

@@ -84,12 +84,16 @@ pub fn of(host: &Host, pid: i32, found: &Found) -> HostResult<Vec<Layer>> {
         },
     ));
     for (name, trial, needs) in [
-        (Name::Files, Trial::Files, 2),
+        // From 1 on, but for truncate(2).
+        (Name::Files, Trial::Files, 3),
         (Name::Network, Trial::Network, 4),
         (Name::Signals, Trial::Signals, 6),
     ] {
         let note = match (held(trial), found.level) {
-            (true, level) => format!("Landlock level {level}"),
+            (true, level) if level >= needs => format!("Landlock level {level}"),
+            (true, level) => format!(
+                "in part: Landlock is of level {level} here, {needs} also keeps what its mode lets the server write from being cut short"
+            ),
             (false, 0) => "this kernel has no Landlock, or it is not enabled (lsm=)".to_owned(),
             (false, level) if level < needs => {
                 format!("Landlock is of level {level} here, {needs} has it")
@@ -98,7 +102,7 @@ pub fn of(host: &Host, pid: i32, found: &Found) -> HostResult<Vec<Layer>> {
         };
         layers.push(Layer {
             name,
-            holds: held(trial),
+            holds: held(trial) && found.level >= needs,
             note,
         });
     }
@@ -271,7 +275,8 @@ mod tests {
             let layer = layers.iter().find(|layer| layer.name == name).unwrap();
             (layer.holds, layer.note.as_str())
         };
-        assert_eq!(note(Name::Files), (true, "Landlock level 2"));
+        let (holds, files) = note(Name::Files);
+        assert!(!holds && files.contains("cut short"), "{files}");
         assert_eq!(
             note(Name::Network),
             (false, "Landlock is of level 2 here, 4 has it")
