@@ -95,6 +95,7 @@ fn main() -> ExitCode {
     match args.split_first() {
         Some((mode, rest)) if mode == "--contain" => return prison::contain(rest),
         Some((mode, rest)) if mode == "--hostile" => return hostile::run(rest),
+        Some((mode, _)) if mode == "--differences" => return prison::differences(),
         Some((mode, rest)) if mode == "--without" => return older::supervise(rest),
         Some((mode, rest)) if mode == "--victim" => return hostile::wait_as_victim(rest),
         Some((mode, rest)) if mode == "--as-supervisor" => {

@@ -155,6 +155,36 @@ pub fn every_attempt_of_a_hostile_program_is_refused_by_its_layer() {
     assert!(attempts().filter(refused).count() >= 70);
 }
 
+/// What is different on this kernel: a line a layer that it lacks, and one an attempt that ends otherwise, or is not refused at all.
+pub fn differences() -> ExitCode {
+    let (as_root, layers) = contained(&Scene::set(), |_| {});
+    let (uid, gid) = redis();
+    let (as_service, _) = contained(&Scene::set(), |command| {
+        command.uid(uid).gid(gid);
+    });
+    for line in layers.lines() {
+        if let Some(layer) = line.strip_suffix(" false") {
+            println!("layer {layer}: missing");
+        }
+    }
+    for attempt in attempts() {
+        let told = [
+            (&as_root, attempt.with_mounts, "root"),
+            (&as_service, attempt.outcome, "the service user"),
+        ];
+        for (outcomes, wanted, starter) in told {
+            let outcome = outcomes.get(attempt.name).unwrap();
+            if outcome != wanted {
+                println!(
+                    "{} ({}), started by {starter}: {outcome}, elsewhere {wanted}",
+                    attempt.name, attempt.layer
+                );
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 /// Each outcome in the sandbox, and which layers hold.
 fn contained(scene: &Scene, change: impl Fn(&mut Command)) -> (BTreeMap<String, String>, String) {
     let mut command = Command::new(scene.instance.path("etc/hostile"));
