@@ -276,11 +276,12 @@ fn binaries(host: &Host) -> HostResult<(PathBuf, PathBuf)> {
     Ok((PathBuf::from(INSTALLED), running))
 }
 
-/// Our own file; without /proc (a bare chroot) the name that we were called by.
+/// Our own file; without /proc (a bare chroot) the one that a shell finds by the name that we were called by.
 fn running_exe() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| {
-        let called = std::env::args_os().next().map(PathBuf::from);
-        called
+        let called = std::env::args_os().next();
+        let found = called.and_then(|name| which::which(name).ok());
+        found
             .filter(|name| name.is_absolute())
             .unwrap_or_else(|| PathBuf::from(INSTALLED))
     })

@@ -23,6 +23,11 @@ fn plain_dpkg_in_a_chroot_writes_files_and_starts_nothing() {
     assert!(log.contains("files only"), "{log}");
     let files = "cd /etc; ls systemd/system/redis-server.service.d/50-redis-harden.conf sysctl.d/99-zz-redis-harden.conf";
     chroot(files);
+    let program = chroot(
+        "sed -n 's/^ExecStart=\\(.\\)/\\1/p' /etc/systemd/system/redis-server.service.d/50-redis-harden.conf",
+    );
+    assert_eq!(program, "/usr/sbin/redis-harden supervise default");
+    chroot("test ! -e /usr/local/sbin/redis-harden");
     // A password that clones would share is not made here.
     assert_eq!(chroot("ls /etc/redis-harden/secrets"), "");
     chroot("dpkg --purge redis-harden 2>&1");
