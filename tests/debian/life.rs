@@ -50,6 +50,10 @@ fn a_purge_gives_the_stock_server_back_with_its_data_and_leaves_nothing_of_ours(
     let purged = apt(&machine, &["purge", "redis-harden"]);
     println!("{}", said(&purged));
     purged.ok();
+    assert_eq!(
+        said(&purged).matches("purged; Redis's data stays").count(),
+        1
+    );
     is_stock(&machine);
     assert_eq!(
         machine.exec(&["redis-cli", "get", "written"]).ok(),
