@@ -262,7 +262,7 @@ pub fn is_root(host: &Host) -> HostResult<bool> {
 
 /// The binary that units run, and the one that runs now.
 fn binaries(host: &Host) -> HostResult<(PathBuf, PathBuf)> {
-    let running = running_exe();
+    let running = running_exe(host);
     let dir = running.parent().unwrap_or(Path::new("/"));
     if host.is_live_root() && SYSTEM_DIRS.iter().any(|d| dir == Path::new(d)) {
         return Ok((running.clone(), running));
@@ -276,14 +276,16 @@ fn binaries(host: &Host) -> HostResult<(PathBuf, PathBuf)> {
     Ok((PathBuf::from(INSTALLED), running))
 }
 
-/// Our own file; without /proc (a bare chroot) the one that a shell finds by the name that we were called by.
-fn running_exe() -> PathBuf {
+/// Our own file; without /proc (a bare chroot) the one of the name that we were called by, in a system directory: units run it, and
+/// it is copied, so that no caller's PATH counts.
+fn running_exe(host: &Host) -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| {
-        let called = std::env::args_os().next();
-        let found = called.and_then(|name| which::which(name).ok());
-        found
-            .filter(|name| name.is_absolute())
-            .unwrap_or_else(|| PathBuf::from(INSTALLED))
+        let called = std::env::args().next().unwrap_or_default();
+        let found = match Path::new(&called).is_absolute() {
+            true => Some(PathBuf::from(called)),
+            false => host.find_program(&called),
+        };
+        found.unwrap_or_else(|| PathBuf::from(INSTALLED))
     })
 }
 
