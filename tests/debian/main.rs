@@ -21,3 +21,4 @@ mod files;
 mod host;
 mod life;
 mod package;
+mod scripts;
