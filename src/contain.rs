@@ -10,6 +10,7 @@ mod mdwe;
 pub mod mounts;
 pub mod plan;
 mod probe;
+pub mod processes;
 pub mod seccomp;
 pub mod verdict;
 
@@ -41,6 +42,8 @@ pub struct Answer {
     seccomp: seccomp::Seccomp,
     /// Where what the server writes is.
     data: Vec<PathBuf>,
+    /// Whether it is to have a process namespace of its own.
+    pid_namespace: bool,
     answers: Arc<OwnedFd>,
 }
 
@@ -59,6 +62,7 @@ impl Sandbox {
             level: rules.level(),
             seccomp: plan.seccomp,
             data: plan.data.clone(),
+            pid_namespace: plan.pid_namespace,
             answers: Arc::clone(&answers),
         };
         let closed = |port: &u16| !plan.connect.contains(port);
@@ -99,6 +103,9 @@ impl Answer {
         let mut all = layers::of(host, pid.as_raw(), &found)?;
         let mounts = |dir: &PathBuf| mounts::layer(host, pid.as_raw(), dir);
         all.extend(self.data.iter().map(mounts));
+        if self.pid_namespace {
+            all.push(processes::layer(host, pid.as_raw()));
+        }
         Ok(all)
     }
 }

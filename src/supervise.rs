@@ -1,6 +1,7 @@
 //! Runs redis-server as its user, watched and restarted; never as root, never twice on one data directory.
 //! Its sandbox is `contain`.
 
+mod apart;
 pub mod detach;
 pub(crate) mod gate;
 mod keepsake;
@@ -22,6 +23,8 @@ pub(crate) use process::raise_nofile;
 
 use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
+use apart::Side;
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, geteuid, getpid, gettid};
 use settings::Settings;
 use std::ffi::{OsStr, OsString};
@@ -87,7 +90,12 @@ pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
     check_process(host)?;
     let settings = required(host, places)?;
     let secret = password(host, places, &settings)?;
+    let tie = match apart::enter(&settings, || watch::take_signals().map(Some))? {
+        Side::Inside(tie) => tie,
+        Side::Outside(code) => return Ok(code),
+    };
     let nofile = privileges::step_down(host, &settings)?;
+    tie.iter().try_for_each(|tie| tie.hold(Signal::SIGTERM))?;
     let lock = lock::take(host, &settings)?;
     let inputs = watch::Inputs {
         host,
@@ -115,7 +123,13 @@ pub fn contain(
     let doing = || format!("starting {}", program.display());
     let program = which::which_in(program, Some(process::PATH), "/")
         .map_err(|e| HostError::refused(doing(), e.to_string()))?;
+    // A terminal's signals reach the program itself.
+    let tie = match apart::enter(&settings, || Ok(None))? {
+        Side::Inside(tie) => tie,
+        Side::Outside(code) => return Ok(code),
+    };
     privileges::step_down(host, &settings)?;
+    tie.iter().try_for_each(|tie| tie.hold(Signal::SIGKILL))?;
     let (mut child, answer) = process::spawn_contained(&settings, &program, args)?;
     let pid = Pid::from_raw(child.id().cast_signed());
     answer.layers(host, pid)?.iter().for_each(say);

@@ -2,6 +2,8 @@
 //! `cargo test --test supervise [PART OF A NAME]`. With `--as-supervisor DIR` this program is the supervisor under test.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "supervise/apart.rs"]
+mod apart;
 #[path = "supervise/endings.rs"]
 mod endings;
 #[path = "supervise/faults.rs"]
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         &refusals::ALL[..],
         &resources::ALL[..],
         &manager::ALL[..],
+        &apart::ALL[..],
         &kills::ALL[..],
         &held::ALL[..],
         &faults::ALL[..],

@@ -59,6 +59,7 @@ fn holds(flavour: &str) {
     exposes(&machine, &unit, "3");
     machine.exec(&[BINARY, "rollback"]).ok();
     serves(&machine, flavour);
+    lives_apart(&machine, flavour, &policy);
 
     // A directive that this version does not know is refused before anything is written.
     let wrong = format!("{policy}\n[redis.directives]\nnew-in-version-99 = \"1\"\n");
@@ -80,6 +81,35 @@ fn holds(flavour: &str) {
     assert_ne!(active.code, 0, "no server runs where none ran: {active}");
     let left = machine.sh("find /etc/redis-harden /etc/systemd/system -newer /etc/hostname -name '*redis-harden*' -type f | sort");
     assert_eq!(left.ok(), "", "{left}");
+}
+
+/// In a process namespace that systemd 257 makes; `status` finds it there.
+#[track_caller]
+fn lives_apart(machine: &Machine, flavour: &str, policy: &str) {
+    let apart = format!("{policy}\n[service]\npid-namespace = true\n");
+    machine.write("/etc/redis-harden/policy.toml", apart.as_bytes(), 0o644);
+    machine.exec(&[BINARY, "apply"]).ok();
+    serves(machine, flavour);
+    let status = machine.exec(&[BINARY, "status", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(status.ok()).expect("JSON");
+    let instance = report.pointer("/instances/0").expect("an instance");
+    let pid = instance.get("pid").and_then(|pid| pid.as_i64());
+    let pid = pid.expect("the server's process");
+    let numbers = machine.sh(&format!("grep ^NSpid: /proc/{pid}/status"));
+    assert!(numbers.ok().split_whitespace().count() > 2, "{numbers}");
+    let layers = instance.get("sandbox").and_then(|layers| layers.as_array());
+    let missing: Vec<_> = layers
+        .expect("layers")
+        .iter()
+        .filter(|layer| layer.get("holds") != Some(&true.into()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(status.stdout.contains("\"processes\""), "{status}");
+    assert_eq!(failing(machine), BEYOND);
+    let again = machine.exec(&[BINARY, "apply"]);
+    assert!(again.ok().contains("nothing to change"), "{again}");
+    machine.exec(&[BINARY, "rollback"]).ok();
+    serves(machine, flavour);
 }
 
 /// What no apply in a container can mend, and a hole that Debian has not mended yet.

@@ -43,7 +43,12 @@ fn deadly_call(host: &Host, instance: &Instance) -> Option<Result<String, String
     let report = instance.report.as_ref()?;
     let by_filter = |exit: &&String| exit.starts_with("SIGSYS");
     report.last_exit.as_ref().filter(by_filter)?;
-    Some(match verdict::of(host, report.last_pid?) {
+    let Some(pid) = report.last_pid else {
+        let why =
+            "the kernel's log names processes by other numbers than a process namespace of its own";
+        return Some(Err(why.to_owned()));
+    };
+    Some(match verdict::of(host, pid) {
         Ok(Some(call)) => Ok(call),
         // auditd takes the kernel's records for itself.
         Ok(None) => {

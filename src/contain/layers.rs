@@ -1,8 +1,8 @@
 //! Which layers of the sandbox hold, each with what bears it out: the process's own trial, and /proc.
 
-use super::mounts;
 use super::probe::{Answers, HELD, Trial};
 use super::seccomp::Seccomp;
+use super::{mounts, processes};
 use crate::host::{Host, HostResult};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -40,6 +40,8 @@ pub enum Name {
     SystemCalls,
     /// A mount namespace of its own.
     Mounts,
+    /// A process namespace of its own, where the policy wants one.
+    Processes,
 }
 
 /// What was prepared for a process, and what it found out about itself.
@@ -62,6 +64,7 @@ impl fmt::Display for Name {
             Name::Signals => "signals",
             Name::SystemCalls => "system-calls",
             Name::Mounts => "mounts",
+            Name::Processes => "processes",
         })
     }
 }
@@ -135,6 +138,7 @@ pub fn confirm(host: &Host, pid: i32, data: &Path, claimed: Vec<Layer>) -> HostR
                 Layer::new(Name::SystemCalls, false, "/proc knows no filter")
             }
             Name::Mounts => mounts::layer(host, pid, data),
+            Name::Processes => processes::layer(host, pid),
             _ => layer,
         }
     });

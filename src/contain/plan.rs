@@ -113,6 +113,8 @@ pub struct Plan {
     pub seccomp: Seccomp,
     /// Whether it may pick its processors.
     pub cpu_lists: bool,
+    /// Whether it is to see no process but its own and its supervisor.
+    pub pid_namespace: bool,
 }
 
 impl Plan {
@@ -144,6 +146,7 @@ impl Plan {
             connect: contain.connect.clone(),
             seccomp: contain.seccomp,
             cpu_lists: contain.cpu_lists,
+            pid_namespace: settings.pid_namespace,
         }
     }
 

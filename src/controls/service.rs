@@ -375,6 +375,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
             Init::Systemd => Scheduling::default(),
             _ => Scheduling::of(service),
         },
+        pid_namespace: policy.service.pid_namespace,
         unit_sha256: unit,
         contain: Contain::of(policy),
     };

@@ -48,7 +48,7 @@ impl Instance {
         let claimed = self.claimed()?;
         let says = format!("it says that it is process {claimed}, and");
         match self.vouched() {
-            Some((pid, _)) if pid == claimed => None,
+            Some((pid, _)) if pid == claimed || self.inside(pid) == Some(claimed) => None,
             Some((pid, whose)) => Some(format!("{says} {whose} that it is {pid}")),
             None => Some(format!(
                 "{says} that this process listens at {} cannot be seen from here (root sees it, and of a container only who is in it)",
@@ -62,6 +62,13 @@ impl Instance {
             View::Told(told) => told.info.get("process_id")?.parse().ok(),
             _ => None,
         }
+    }
+
+    /// The number that a process of ours gives for itself, where its namespace is another.
+    fn inside(&self, pid: i32) -> Option<i32> {
+        let report = self.report.as_ref();
+        let report = report.filter(|report| report.server_pid == Some(pid))?;
+        report.server_pid_inside
     }
 
     fn vouched(&self) -> Option<(i32, &'static str)> {

@@ -371,6 +371,9 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"0-3,8")]
     pub cpus: Option<CpuList>,
+    /// Whether the server and its supervisor have a process namespace of their own: it takes systemd 257, or a supervisor that root starts.
+    /// A supervisor that is killed then takes its server with it at once.
+    pub pid_namespace: bool,
     /// Whether `apply --restart NAME` was said: a primary with replicas is not restarted otherwise.
     #[serde(skip)]
     pub restart_is_named: bool,
@@ -390,6 +393,7 @@ impl Default for Service {
             nice: None,
             io_priority: None,
             cpus: None,
+            pid_namespace: false,
             restart_is_named: false,
         }
     }

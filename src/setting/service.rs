@@ -238,7 +238,7 @@ fn start_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> 
     let limit = known.policy.service.start_timeout.std();
     let mut started = detach::start_detached(sight.host, &sight.facts.exe, name)?;
     let report = detach::wait_ready(sight.host, &places, Some(&mut started), limit, say)?;
-    if report.supervisor_pid == started.pid() {
+    if started.is(sight.host, report.supervisor_pid)? {
         return Ok(());
     }
     // One that a killed apply had begun came first, on files that may have changed under it.

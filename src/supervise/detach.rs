@@ -182,9 +182,11 @@ pub fn stop(host: &Host, places: &Places, timeout: Duration) -> HostResult<()> {
 }
 
 impl Detached {
-    /// The supervisor's process id.
-    pub fn pid(&self) -> i32 {
-        self.child.id().cast_signed()
+    /// Whether a supervisor is this one: itself, or the one that it waits for outside of a process namespace.
+    pub fn is(&self, host: &Host, supervisor: i32) -> HostResult<bool> {
+        let pid = self.child.id().cast_signed();
+        let parent = state::identify(host, supervisor)?.map(|process| process.parent);
+        Ok(supervisor == pid || parent == Some(pid))
     }
 
     /// An error when it has ended already.

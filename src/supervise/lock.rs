@@ -4,6 +4,7 @@
 use super::gate::{Left, Mark};
 use super::settings::Settings;
 use super::state;
+use crate::contain::processes;
 use crate::host::{Host, HostError, HostResult};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
@@ -26,12 +27,12 @@ pub fn take(host: &Host, settings: &Settings) -> HostResult<Flock<File>> {
     let mut told = false;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return sign(lock).map_err(|e| HostError::new(doing(), e)),
+            Ok(lock) => return sign(host, lock).map_err(|e| HostError::new(doing(), e)),
             Err((returned, Errno::EWOULDBLOCK)) => file = returned,
             Err((_, e)) => return Err(HostError::errno(doing(), e)),
         }
-        if let Some(pid) = other_supervisor(host, &mut file)? {
-            let cause = format!("another supervisor (process {pid}) runs a server on it");
+        if let Some(other) = other_supervisor(host, &mut file)? {
+            let cause = format!("another supervisor ({other}) runs a server on it");
             return Err(HostError::refused(doing(), cause));
         }
         if Instant::now() >= deadline {
@@ -56,9 +57,9 @@ fn open_file(settings: &Settings) -> HostResult<File> {
 }
 
 /// The file says who holds it, for the message of whoever comes second; what the last holder left stays.
-fn sign(lock: Flock<File>) -> io::Result<Flock<File>> {
+fn sign(host: &Host, lock: Flock<File>) -> io::Result<Flock<File>> {
     let left = left(&lock)?;
-    write(&lock, left)?;
+    write(host, &lock, left)?;
     Ok(lock)
 }
 
@@ -77,12 +78,14 @@ pub(crate) fn left_in(host: &Host, data_dir: &Path) -> HostResult<Left> {
 }
 
 /// Notes what a server left, or, before one is started, that none has ended cleanly since.
-pub(super) fn note(lock: &File, left: Left) -> HostResult<()> {
-    write(lock, left).map_err(|e| HostError::new(format!("writing {NAME}"), e))
+pub(super) fn note(host: &Host, lock: &File, left: Left) -> HostResult<()> {
+    write(host, lock, left).map_err(|e| HostError::new(format!("writing {NAME}"), e))
 }
 
-fn write(lock: &File, left: Left) -> io::Result<()> {
+fn write(host: &Host, lock: &File, left: Left) -> io::Result<()> {
     let mut text = std::process::id().to_string();
+    let namespace = processes::own(host).map(|number| format!(" {number}"));
+    text.extend(namespace);
     let snapshot = if left.complete { "saved" } else { "left" };
     for (word, mark) in [(snapshot, left.snapshot), ("unused", left.unused_aof)] {
         if let Some(mark) = mark {
@@ -114,19 +117,29 @@ fn mark(line: &str, word: &str) -> Option<Mark> {
     })
 }
 
-fn other_supervisor(host: &Host, file: &mut File) -> HostResult<Option<i32>> {
+/// The supervisor that signed, in words, if it still runs.
+fn other_supervisor(host: &Host, file: &mut File) -> HostResult<Option<String>> {
     use std::io::Seek;
     let mut text = String::new();
     // An unreadable name is no name: then the deadline decides.
     let read = file
         .rewind()
         .and_then(|()| file.take(128).read_to_string(&mut text));
-    match (read, text.lines().next().unwrap_or_default().trim().parse()) {
-        (Ok(_), Ok(pid)) => Ok(state::identify(host, pid)?
-            .filter(|process| process.name == state::SUPERVISOR)
-            .map(|_| pid)),
-        _ => Ok(None),
+    if read.is_err() {
+        return Ok(None);
     }
+    let mut words = text.lines().next().unwrap_or_default().split(' ');
+    let Some(Ok(pid)) = words.next().map(str::parse) else {
+        return Ok(None);
+    };
+    let namespace: Option<u64> = words.next().and_then(|word| word.parse().ok());
+    // It was the first process there: with its end the lock's other holders would have ended too.
+    if pid == 1 && namespace.is_some() && namespace != processes::own(host) {
+        return Ok(Some("in a process namespace of its own".to_owned()));
+    }
+    let process = state::identify(host, pid)?;
+    let ours = process.filter(|process| process.name == state::SUPERVISOR);
+    Ok(ours.map(|_| format!("process {pid}")))
 }
 
 #[cfg(test)]
@@ -135,6 +148,7 @@ mod tests {
 
     #[test]
     fn what_a_server_left_reads_back_the_same() {
+        let host = Host::live().unwrap();
         let file = tempfile::tempfile().unwrap();
         let mark = Mark {
             modified: (1_700_000_000, 123_456_789),
@@ -151,7 +165,7 @@ mod tests {
                 complete,
                 unused_aof,
             };
-            note(&file, what).unwrap();
+            note(&host, &file, what).unwrap();
             assert_eq!(left(&file).unwrap(), what);
         }
     }

@@ -69,6 +69,9 @@ pub struct Settings {
     /// Its share of processors and disks, where no unit of systemd's gives it.
     #[serde(default, skip_serializing_if = "Scheduling::is_default")]
     pub scheduling: Scheduling,
+    /// Whether it and its supervisor have a process namespace of their own, where root or systemd can give one.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub pid_namespace: bool,
     /// Digest of the unit's drop-in, or empty: a change of it is a new generation.
     pub unit_sha256: String,
     /// What widens the sandbox; without it the server has its own files and its own port.
@@ -143,6 +146,11 @@ impl Settings {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_off(flag: &bool) -> bool {
+    !flag
+}
+
 /// What only a start reads, in hexadecimal SHA-256: equal means that no restart is needed. Of redis.conf the directives that a running
 /// server does not take, of the users the one that the supervisor logs in as, of the settings those that a running supervisor does not.
 pub fn generation(conf: &[u8], acl: &[u8], settings: &[u8]) -> String {
@@ -196,6 +204,7 @@ mod tests {
             hang_timeout: HangTimeout::After(Duration::seconds(300)),
             data_loss_on_stop: DataLoss::Deny,
             scheduling: Scheduling::default(),
+            pid_namespace: false,
             unit_sha256: String::new(),
             contain: Contain::default(),
         }

@@ -5,6 +5,7 @@ use super::machine::Phase;
 use super::settings::Settings;
 use super::{Places, privileges::Identity};
 use crate::contain::layers::{self, Layer};
+use crate::contain::processes::Outside;
 use crate::host::{Host, HostError, HostResult};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -26,10 +27,16 @@ pub struct Report {
     pub state: Phase,
     /// Since when, RFC 3339.
     pub since: String,
-    /// The supervisor.
+    /// The supervisor; in the file by its number in its own process namespace, as are all.
     pub supervisor_pid: i32,
     /// The server, when it runs.
     pub server_pid: Option<i32>,
+    /// Which process namespace that is.
+    #[serde(default)]
+    pub pid_namespace: Option<u64>,
+    /// What number the server has there, where that is not ours.
+    #[serde(skip)]
+    pub server_pid_inside: Option<i32>,
     /// Of the files that the server was started from; see `settings::generation`.
     pub generation: String,
     /// How many times the server was started again.
@@ -80,12 +87,11 @@ pub fn read_at(host: &Host, places: &Places) -> HostResult<Option<Report>> {
     let Some(report) = claim(host, &settings)? else {
         return Ok(None);
     };
-    verify(
-        host,
-        &settings,
-        Identity::of(&settings)?.uid.as_raw(),
-        report,
-    )
+    let uid = Identity::of(&settings)?.uid.as_raw();
+    match from_here(host, report)? {
+        Some(report) => verify(host, &settings, uid, report),
+        None => Ok(None),
+    }
 }
 
 /// What the last supervisor said, running or not: for a message, never for a decision.
@@ -133,6 +139,29 @@ fn claim(host: &Host, settings: &Settings) -> HostResult<Option<Report>> {
         return Err(HostError::refused(doing(), cause));
     }
     report.sanitise();
+    Ok(Some(report))
+}
+
+/// The same processes by their numbers here; `None` when the supervisor is none of them.
+fn from_here(host: &Host, mut report: Report) -> HostResult<Option<Report>> {
+    let Some(namespace) = report.pid_namespace else {
+        return Ok(Some(report));
+    };
+    let Some(outside) = Outside::of(host, namespace)? else {
+        return Ok(Some(report));
+    };
+    let Some(supervisor) = outside.number(report.supervisor_pid) else {
+        let cause = "its process namespace may not be looked into (run as root?)";
+        return match outside.is_partial() {
+            true => Err(HostError::refused("looking for the supervisor", cause)),
+            false => Ok(None),
+        };
+    };
+    report.supervisor_pid = supervisor;
+    report.server_pid_inside = report.server_pid;
+    report.server_pid = report.server_pid.and_then(|pid| outside.number(pid));
+    // The numbers of those that have ended are not known here any more.
+    report.last_pid = None;
     Ok(Some(report))
 }
 

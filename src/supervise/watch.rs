@@ -368,7 +368,8 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn take_signals() -> Result<SignalFd, Errno> {
+/// Blocks the signals that a supervisor is told by, and reads them.
+pub(super) fn take_signals() -> Result<SignalFd, Errno> {
     let mut mask = SigSet::empty();
     let own = [
         Signal::SIGCHLD,

@@ -3,7 +3,7 @@
 use super::machine::{
     BINARY, SOCKET, applied, apply, bare, policy, redis, redis_at, says, secret, serves_hardened,
 };
-use super::processes::{Process, lives, server_starts};
+use super::processes::{Process, lives, ours, server_starts};
 
 #[test]
 fn one_changed_key_is_the_whole_diff_and_one_restart() {
@@ -166,4 +166,33 @@ fn two_instances_run_beside_each_other() {
     serves_hardened(&plain, "default", SOCKET, 6379);
     apply(&plain).ok();
     serves_hardened(&plain, "b", b, 6380);
+}
+
+#[test]
+fn a_server_with_a_process_namespace_of_its_own_is_found_changed_and_rolled_back() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "kept", "apart"]).ok();
+    policy(&plain, "[service]\npid-namespace = true\n");
+    apply(&plain).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "apart");
+
+    let status = plain.exec(&[BINARY, "status"]);
+    let said = status.ok();
+    assert!(said.contains("sandbox: processes holds"), "{status}");
+    let server = ours(&plain)
+        .into_iter()
+        .find(|process| process.arguments.starts_with("/usr/bin/redis-server"))
+        .expect("a server");
+    assert!(said.contains(&format!("pid {},", server.pid)), "{status}");
+    let check = plain.exec(&[BINARY, "check", "--only", "account.*,limits.*"]);
+    assert!(!check.stdout.contains("unknown"), "{check}");
+    let again = apply(&plain);
+    assert!(again.ok().starts_with("nothing to change\n"), "{again}");
+
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "apart");
+    let status = plain.exec(&[BINARY, "status"]);
+    assert!(!status.ok().contains("processes holds"), "{status}");
+    plain.exec(&[BINARY, "stop"]).ok();
+    assert_eq!(ours(&plain), [], "nothing is left");
 }

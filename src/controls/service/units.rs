@@ -140,6 +140,7 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         network = network,
         sockets = sockets,
         scheduling = scheduling(&policy.service),
+        processes = processes(&policy.service),
         exe = facts.exe.display(),
         name = name,
         secret = policy.secret_file(&Name::agent()).display(),
@@ -148,6 +149,14 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         writable = writable(policy).join(" "),
         nofile = policy.nofile_wanted(),
     )
+}
+
+/// What systemd before 257 does not know, it logs and leaves out; `status` and the control account.process-sandbox tell.
+fn processes(wanted: &Service) -> &'static str {
+    match wanted.pid_namespace {
+        true => "PrivatePIDs=yes\n",
+        false => "",
+    }
 }
 
 /// Source: systemd.exec(5).

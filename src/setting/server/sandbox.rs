@@ -43,6 +43,8 @@ mod tests {
             state: Phase::Ready,
             since: String::new(),
             supervisor_pid: 10,
+            pid_namespace: None,
+            server_pid_inside: None,
             server_pid: Some(11),
             generation: String::new(),
             restarts: 0,

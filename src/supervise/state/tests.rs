@@ -13,6 +13,8 @@ fn report() -> Report {
         state: Phase::Ready,
         since: "2025-01-01T00:00:00Z".into(),
         supervisor_pid: 10,
+        pid_namespace: None,
+        server_pid_inside: None,
         server_pid: Some(11),
         generation: "ab".into(),
         restarts: 0,

@@ -68,7 +68,7 @@ impl Watch<'_> {
         for name in gate::sweep(host, &settings.data_dir)? {
             tracing::info!(name, "removed what a save that was cut off left");
         }
-        lock::note(self.inputs.lock, gate::before(host, settings)?)
+        lock::note(host, self.inputs.lock, gate::before(host, settings)?)
     }
 
     pub(super) fn note_what_it_left(&self) {
@@ -76,7 +76,7 @@ impl Watch<'_> {
         let noted = lock::left(self.inputs.lock)
             .map_err(|e| HostError::new("reading what was noted at the start", e));
         let left = noted.and_then(|noted| gate::after(host, settings, noted));
-        if let Err(e) = left.and_then(|left| lock::note(self.inputs.lock, left)) {
+        if let Err(e) = left.and_then(|left| lock::note(self.inputs.host, self.inputs.lock, left)) {
             // The next start then cannot tell that another server has saved there.
             tracing::warn!(error = %e, "what the server left was not noted");
         }

@@ -1,6 +1,7 @@
 //! What others are told: systemd, the log, and root by the state file.
 
 use super::{EXTENSION, Watch};
+use crate::contain::processes;
 use crate::host::HostError;
 use crate::supervise::machine::Phase;
 use crate::supervise::state::{self, Report};
@@ -39,6 +40,8 @@ impl Watch<'_> {
             state: phase,
             since: self.inputs.host.now().to_string(),
             supervisor_pid: std::process::id().cast_signed(),
+            pid_namespace: processes::own(self.inputs.host),
+            server_pid_inside: None,
             server_pid: self.server.as_ref().map(|server| server.pid().as_raw()),
             generation: self.generation.clone(),
             restarts: self.machine.restarts(),
