@@ -1,6 +1,8 @@
 //! What has to be there before something goes wrong, so that it can be found out why.
 
-use crate::control::{Control, Severity, Want, Wants, fails, passes};
+mod rotation;
+
+use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::rule::Rule;
 use crate::setting::Setting;
 
@@ -101,6 +103,29 @@ pub const CONTROLS: &[Control] = &[
             fails(&[(
                 "/etc/logrotate.d/redis-server",
                 "/var/log/dpkg.log {\n\tmonthly\n}\n",
+            )]),
+        ],
+    },
+    Control {
+        id: "monitoring.own-log-rotation",
+        title: "logs that the package's stanza does not name are rotated by ours",
+        severity: Severity::Low,
+        why: "A log that grows for ever fills the disk; one that two stanzas name is an error to logrotate, and neither rotates it.",
+        references: &["logrotate.conf(5)", "Redis src/server.c serverLogRaw"],
+        by_hand: "a stanza in /etc/logrotate.d with `su redis redis` where the directory is the server's",
+        wants: Wants::Host(|policies, facts| {
+            vec![Want::write(
+                Phase::Files,
+                "log rotation",
+                Setting::File(rotation::FILE.into()),
+                rotation::rule(policies, facts),
+            )]
+        }),
+        cases: &[
+            passes(&[]),
+            fails(&[(
+                "/etc/logrotate.d/redis-harden",
+                "/var/log/redis/redis-server.log {\n\tdaily\n}\n",
             )]),
         ],
     },

@@ -1,0 +1,57 @@
+//! logrotate's stanzas for the logs that the server package's own does not name. Nothing is rotated twice: logrotate refuses that.
+
+use crate::controls::files::rendered;
+use crate::facts::{Facts, Init};
+use crate::policy::{Policies, Policy};
+use crate::rule::Rule;
+use std::path::Path;
+
+/// Where they are.
+pub(super) const FILE: &str = "/etc/logrotate.d/redis-harden";
+
+/// What the file must be: absent where the package's stanza does for all.
+pub(super) fn rule(policies: &Policies, facts: &Facts) -> Rule {
+    let logs = policies.instances.iter().filter(|p| !is_the_packages(p));
+    let mut stanzas: Vec<String> = logs.map(|p| servers(p)).collect();
+    if facts.init != Init::Systemd {
+        stanzas.push(SUPERVISORS.to_owned());
+    }
+    match stanzas.is_empty() {
+        true => Rule::Absent,
+        false => rendered(facts, "root", 0o644, format!("{HEAD}{}", stanzas.join(""))),
+    }
+}
+
+const HEAD: &str =
+    "# Rendered by redis-harden from the policy; a change here is undone by the next apply.\n";
+
+/// A detached supervisor keeps its log open, for appending; systemd's writes to the journal.
+const SUPERVISORS: &str = "/var/log/redis-harden/*.log {
+\tweekly
+\tmissingok
+\trotate 4
+\tcompress
+\tnotifempty
+\tcopytruncate
+}
+";
+
+/// As the server's user: in a directory of another's root would rename what that user has put there.
+/// Redis opens its log for each line (src/server.c, serverLogRaw), and makes a new one by itself.
+fn servers(policy: &Policy) -> String {
+    format!(
+        "\"{log}\" {{\n\tsu {user} {group}\n\tweekly\n\tmissingok\n\trotate 12\n\tcompress\n\tdelaycompress\n\tnotifempty\n}}\n",
+        log = policy.log_file().display(),
+        user = policy.user(),
+        group = policy.group(),
+    )
+}
+
+/// Whether Debian's stanza names it: `/var/log/redis/redis-server*.log`.
+fn is_the_packages(policy: &Policy) -> bool {
+    let log = policy.log_file();
+    let directory = Path::new("/var/log").join(policy.user());
+    let name = log.file_name().and_then(|name| name.to_str());
+    let named = |name: &str| name.starts_with(policy.package()) && name.ends_with(".log");
+    log.parent() == Some(&directory) && name.is_some_and(named)
+}
