@@ -12,7 +12,7 @@ pub(super) const FILE: &str = "/etc/logrotate.d/redis-harden";
 /// What the file must be: absent where the package's stanza does for all.
 pub(super) fn rule(policies: &Policies, facts: &Facts) -> Rule {
     let logs = policies.instances.iter().filter(|p| !is_the_packages(p));
-    let mut stanzas: Vec<String> = logs.map(|p| servers(p)).collect();
+    let mut stanzas: Vec<String> = logs.map(servers).collect();
     if facts.init != Init::Systemd {
         stanzas.push(SUPERVISORS.to_owned());
     }
