@@ -417,12 +417,27 @@ pub enum PolicyCommand {
     /// Whether a policy is valid; its errors with file, line and column.
     #[command(after_help = "Example:\n  redis-harden --policy ./policy.toml policy validate")]
     Validate,
-    /// The JSON Schema of a policy.
-    #[command(after_help = "Example:\n  redis-harden policy schema > policy.schema.json")]
-    Schema,
+    /// The JSON Schema of a policy, or the reference that is made from it.
+    #[command(
+        after_help = "Example:\n  redis-harden policy schema > policy.schema.json\n  redis-harden policy schema --format markdown"
+    )]
+    Schema(Schema),
     /// A commented starter file.
     #[command(after_help = "Example:\n  redis-harden policy init > /etc/redis-harden/policy.toml")]
     Init,
+}
+
+/// What `policy schema` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaFormat {
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    #[arg(long, value_enum, default_value_t = SchemaFormat::Json)]
+    pub format: SchemaFormat,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,8 @@
 
 use super::{Context, Outcome, count, print};
 use crate::audit::ids;
-use crate::cli::PolicyCommand;
-use crate::policy::{Trust, schema, show, starter};
+use crate::cli::{PolicyCommand, SchemaFormat};
+use crate::policy::{Trust, reference, schema, show, starter};
 
 /// Runs one of them.
 pub fn run(context: &Context, command: &PolicyCommand) -> Outcome {
@@ -21,7 +21,10 @@ pub fn run(context: &Context, command: &PolicyCommand) -> Outcome {
                 count(policies.instances.len(), "instance")
             ))?;
         }
-        PolicyCommand::Schema => print(&(serde_json::to_string_pretty(&schema())? + "\n"))?,
+        PolicyCommand::Schema(args) => match args.format {
+            SchemaFormat::Json => print(&(serde_json::to_string_pretty(&schema())? + "\n"))?,
+            SchemaFormat::Markdown => print(&reference())?,
+        },
         PolicyCommand::Init => print(&starter())?,
     }
     Ok(0)

@@ -40,7 +40,7 @@ pub fn starter() -> String {
 }
 
 /// The default profile's values.
-fn defaults() -> toml::Table {
+pub(super) fn defaults() -> toml::Table {
     let policies = Policies::builtin(profile::DEFAULT).expect("the default profile is tested");
     let policy = policies.only_one().expect("a profile is one instance");
     toml::Table::try_from(policy).expect("a policy is a table")
@@ -138,7 +138,7 @@ fn examples(schema: &Value) -> String {
     format!("{NOT_SET}{}", lines.collect::<String>())
 }
 
-fn example(schema: &Value) -> Option<toml::Value> {
+pub(super) fn example(schema: &Value) -> Option<toml::Value> {
     let example = schema.get("examples")?.get(0)?;
     // An example that TOML cannot hold is none; the tests see that every key has one.
     toml::Value::try_from(example).ok()

@@ -40,6 +40,22 @@ fn the_shipped_schema_of_a_policy_is_the_generated_one() {
 }
 
 #[test]
+fn the_shipped_reference_of_a_policy_is_the_generated_one() {
+    let page = run(&["policy", "schema", "--format", "markdown"]);
+    is_shipped("docs/policy.md", page.exits(0));
+    for key in [
+        "## [redis]",
+        "### maxmemory-policy",
+        "## [acl.NAME]",
+        "### role",
+        "## [[waiver]]",
+        "### expires",
+    ] {
+        assert_eq!(page.out.matches(&format!("\n{key}\n")).count(), 1, "{key}");
+    }
+}
+
+#[test]
 fn the_shipped_page_of_controls_is_the_generated_one() {
     let page = run(&["controls", "--format", "markdown"]);
     is_shipped("docs/controls.md", page.exits(0));
