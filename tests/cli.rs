@@ -28,6 +28,7 @@ mod cli {
     mod offline;
     mod output;
     mod page;
+    mod pages;
     mod reports;
     mod text;
     mod unprivileged;
