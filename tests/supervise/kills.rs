@@ -58,8 +58,9 @@ fn names(instance: &Instance, dir: &str) -> Vec<String> {
         .collect()
 }
 
+/// Without pages of files, which the kernel may map more of at any time.
 fn resident_kb(pid: i32) -> u64 {
-    let text = super::instance::status(pid, "VmRSS");
+    let text = super::instance::status(pid, "RssAnon");
     text.split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -84,6 +85,9 @@ fn kills_leak_nothing_and_lose_no_acknowledged_write() {
             "{count} of {acknowledged} in round {round}"
         );
         acknowledged = count;
+        if round % 100 == 0 {
+            println!("  {round}: {} kB", resident_kb(instance.supervisor_pid()));
+        }
         if round == 10 {
             begin = Some((Held::by(&instance), resident_kb(instance.supervisor_pid())));
         }
