@@ -94,7 +94,7 @@ fn kills_leak_nothing_and_lose_no_acknowledged_write() {
     assert_eq!(Held::by(&instance), held);
     let grown = resident_kb(instance.supervisor_pid()).saturating_sub(resident);
     println!("  {rounds} kills, {acknowledged} writes, {grown} kB grown");
-    assert!(grown <= 32, "{grown} kB more after {rounds} kills");
+    assert!(grown <= 64, "{grown} kB more after {rounds} kills");
 }
 
 /// Counts up, each time acknowledged, until the server is killed in the middle of it. Returns the last that was acknowledged.
