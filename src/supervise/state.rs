@@ -222,7 +222,8 @@ impl Report {
             &mut self.note,
         ];
         let layers = self.layers.iter_mut().map(|layer| &mut layer.note);
-        for text in texts.into_iter().chain(&mut self.last_exit).chain(layers) {
+        let told = self.last_exit.iter_mut().chain(&mut self.rung);
+        for text in texts.into_iter().chain(told).chain(layers) {
             let plain = |c: &char| *c == '\n' || !c.is_control();
             *text = text.chars().filter(plain).take(LONGEST).collect();
         }
