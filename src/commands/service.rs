@@ -15,7 +15,7 @@ pub fn start(context: &Context, args: &Service) -> Outcome {
 /// Stops.
 pub fn stop(context: &Context, args: &Service) -> Outcome {
     each(context, args, ("stop", "stopped"), |sight, name, _| {
-        service::stop(sight, name)
+        service::end(sight, name)
     })
 }
 

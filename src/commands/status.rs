@@ -6,6 +6,7 @@ use crate::contain::verdict;
 use crate::facts::{Instance, View};
 use crate::host::Host;
 use crate::policy::Trust;
+use crate::report::printable;
 use crate::supervise::state::Report;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
         };
         running &= is_running(instance);
         match args.format {
-            Format::Text => print(&text(&name, instance, deadly_call(&host, instance)))?,
+            Format::Text => print(&shown(&text(&name, instance, deadly_call(&host, instance))))?,
             Format::Json => list.push(document(&name, instance, deadly_call(&host, instance))),
         }
     }
@@ -115,6 +116,11 @@ fn text(name: &str, instance: &Instance, call: Option<Result<String, String>>) -
     text
 }
 
+/// What a server says of itself ends on root's terminal.
+fn shown(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
 /// What is not as it should be, and how it ended last.
 fn troubles(report: &Report) -> String {
     let mut lines = Vec::new();
@@ -176,4 +182,21 @@ fn document(name: &str, instance: &Instance, call: Option<Result<String, String>
         "used-memory": field("used_memory").and_then(|n| n.parse::<u64>().ok()),
         "maxmemory": field("maxmemory").and_then(|n| n.parse::<u64>().ok()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_server_that_answers_in_escapes_does_not_reach_a_terminal() {
+        let told = "  redis \u{1b}[2J7.0 at x\r, role m\u{202e}\n  last save ok\n";
+        let text = shown(told);
+        assert_eq!(text.lines().count(), 2);
+        assert!(
+            text.chars()
+                .all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'),
+            "{text:?}"
+        );
+    }
 }

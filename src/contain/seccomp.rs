@@ -117,6 +117,15 @@ fn arguments(call: &str) -> Result<Vec<SeccompRule>, BackendError> {
             .collect(),
         "mprotect" => [without(2, exec)].into_iter().map(rule).collect(),
         "socket" => sockets(),
+        // A connection without connect(2), which Landlock (of Linux 6.18, too) asks nothing about.
+        "sendto" | "sendmmsg" => [without(3, flags(libc::MSG_FASTOPEN))]
+            .into_iter()
+            .map(rule)
+            .collect(),
+        "sendmsg" => [without(2, flags(libc::MSG_FASTOPEN))]
+            .into_iter()
+            .map(rule)
+            .collect(),
         // Both type into a terminal on somebody's behalf.
         "ioctl" => Ok(vec![SeccompRule::new(vec![
             condition(1, SeccompCmpOp::Ne, libc::TIOCSTI)?,
@@ -126,22 +135,29 @@ fn arguments(call: &str) -> Result<Vec<SeccompRule>, BackendError> {
     }
 }
 
-/// Streams and datagrams of the internet and of this host: no raw, packet, netlink or vsock socket.
+/// TCP, UDP and this host's own: no raw, packet, netlink or vsock socket, and no other protocol. Landlock's rules for ports are TCP's,
+/// and a stream of MPTCP, SCTP or SMC reaches every port past them.
 fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
-    let mut rules = Vec::new();
-    for family in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6] {
-        for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM] {
-            rules.push(SeccompRule::new(vec![
-                condition(0, SeccompCmpOp::Eq, u64::from(family.unsigned_abs()))?,
-                condition(
-                    1,
-                    SeccompCmpOp::MaskedEq(SOCKET_TYPE),
-                    u64::from(kind.unsigned_abs()),
-                )?,
-            ])?);
+    const STREAM: libc::c_int = libc::SOCK_STREAM;
+    const DATAGRAM: libc::c_int = libc::SOCK_DGRAM;
+    let mut kinds = vec![(libc::AF_UNIX, STREAM, 0), (libc::AF_UNIX, DATAGRAM, 0)];
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        for (kind, protocol) in [(STREAM, libc::IPPROTO_TCP), (DATAGRAM, libc::IPPROTO_UDP)] {
+            // 0 is the family's own choice, the same one.
+            kinds.extend([(family, kind, 0), (family, kind, protocol)]);
         }
     }
-    Ok(rules)
+    kinds
+        .into_iter()
+        .map(|(family, kind, protocol)| {
+            let of = |n: libc::c_int| u64::from(n.unsigned_abs());
+            SeccompRule::new(vec![
+                condition(0, SeccompCmpOp::Eq, of(family))?,
+                condition(1, SeccompCmpOp::MaskedEq(SOCKET_TYPE), of(kind))?,
+                condition(2, SeccompCmpOp::Eq, of(protocol))?,
+            ])
+        })
+        .collect()
 }
 
 /// None of these bits in an argument.

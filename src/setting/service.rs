@@ -142,7 +142,24 @@ pub fn start(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<
     super::firewall::put_in_place(sight.host, &known.policy)?;
     match sight.facts.init {
         Init::Systemd => systemd::start(sight.host, known, say),
-        Init::Other => start_detached(sight, known, say),
+        Init::Other => start_or_join(sight, known, say),
+    }
+}
+
+/// Stops it, and refuses to call stopped what still answers: a server that is not ours, or whose supervisor cannot be found.
+pub fn end(sight: Sight, name: &str) -> HostResult<()> {
+    stop(sight, name)?;
+    let known = known(sight.facts, name)?;
+    match ping(&known.endpoint, None) {
+        Err(Silence::Nobody) => Ok(()),
+        _ if sight.facts.init == Init::Systemd => Ok(()),
+        _ => Err(HostError::refused(
+            format!("stopping {name}"),
+            format!(
+                "a server answers at {}, and no supervisor of ours is seen to run it (redis-cli SHUTDOWN saves its data)",
+                known.endpoint
+            ),
+        )),
     }
 }
 
@@ -230,6 +247,50 @@ fn restart_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -
     detach::stop(sight.host, &Places::of(name), limit)?;
     say(&format!("starting {name}"));
     start_detached(sight, known, say)
+}
+
+/// One that runs already goes on: it is only waited for.
+fn start_or_join(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let (host, service) = (sight.host, &known.policy.service);
+    let name = known.policy.redis.name.as_str();
+    let (places, limit) = (Places::of(name), service.start_timeout.std());
+    // What cannot be read may be left from one that is gone; one that runs has the lock.
+    if let Ok(Some(report)) = state::read(host, name) {
+        if !matches!(report.state, Phase::Stopping | Phase::Stopped) {
+            return join(host, known, say);
+        }
+        let limit = service.stop_timeout.std() + Duration::from_secs(5);
+        detach::stop(host, &places, limit)?;
+    }
+    let mut started = detach::start_detached(host, &sight.facts.exe, name)?;
+    let Err(why) = detach::wait_ready(host, &places, Some(&mut started), limit, say) else {
+        return Ok(());
+    };
+    // Another one may have come first.
+    match state::read(host, name) {
+        Ok(Some(other)) if !started.is(host, other.supervisor_pid)? => join(host, known, say),
+        _ => Err(why),
+    }
+}
+
+/// Waits for a server that somebody else has started, for as long as its supervisor runs.
+fn join(host: &Host, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {
+    let name = known.policy.redis.name.as_str();
+    let mut still_runs = || match state::read(host, name) {
+        Ok(None) => Err(HostError::refused(
+            format!("starting {name}"),
+            "it has been stopped meanwhile",
+        )),
+        // What cannot be read is written anew.
+        _ => Ok(()),
+    };
+    let wait = detach::Wait {
+        host,
+        places: &Places::of(name),
+        timeout: known.policy.service.start_timeout.std(),
+        former: None,
+    };
+    wait.run(&mut still_runs, say).map(drop)
 }
 
 fn start_detached(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> HostResult<()> {

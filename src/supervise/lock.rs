@@ -7,10 +7,12 @@ use super::state;
 use crate::contain::processes;
 use crate::host::{Host, HostError, HostResult};
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag, open};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, open};
+use nix::libc;
 use nix::sys::stat::Mode;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,16 +20,39 @@ use std::time::{Duration, Instant};
 /// The lock's name, in the data directory.
 pub const NAME: &str = ".redis-harden.lock";
 
+/// The lock, held.
+#[derive(Debug)]
+pub struct Lock {
+    /// Shared with the server, which goes on holding it.
+    of_both: Flock<File>,
+    /// The supervisor's alone, and gone with it: no process id tells that from outside of its namespace.
+    _own: File,
+}
+
+impl Deref for Lock {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.of_both
+    }
+}
+
 /// Takes the lock, or refuses because of another supervisor. A server that has lost its supervisor is saving
 /// its data on the way out: it is waited for.
-pub fn take(host: &Host, settings: &Settings) -> HostResult<Flock<File>> {
+pub fn take(host: &Host, settings: &Settings) -> HostResult<Lock> {
     let doing = || format!("locking {}", settings.data_dir.display());
     let deadline = Instant::now() + settings.stop_timeout.std();
     let mut file = open_file(settings)?;
     let mut told = false;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return sign(host, lock).map_err(|e| HostError::new(doing(), e)),
+            Ok(of_both) => {
+                sign(host, &of_both).map_err(|e| HostError::new(doing(), e))?;
+                let own = open_file(settings)?;
+                fcntl(&own, FcntlArg::F_OFD_SETLK(&whole()))
+                    .map_err(|e| HostError::errno(doing(), e))?;
+                return Ok(Lock { of_both, _own: own });
+            }
             Err((returned, Errno::EWOULDBLOCK)) => file = returned,
             Err((_, e)) => return Err(HostError::errno(doing(), e)),
         }
@@ -57,10 +82,27 @@ fn open_file(settings: &Settings) -> HostResult<File> {
 }
 
 /// The file says who holds it, for the message of whoever comes second; what the last holder left stays.
-fn sign(host: &Host, lock: Flock<File>) -> io::Result<Flock<File>> {
-    let left = left(&lock)?;
-    write(host, &lock, left)?;
-    Ok(lock)
+fn sign(host: &Host, lock: &File) -> io::Result<()> {
+    let left = left(lock)?;
+    write(host, lock, left)
+}
+
+/// Every byte of the file, for whoever has it open by this description.
+fn whole() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+/// Whether a supervisor lives, wherever it does: not only a server, or what the kernel has still to clear away of one.
+fn is_supervised(file: &File) -> nix::Result<bool> {
+    let mut other = whole();
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut other))?;
+    Ok(other.l_type != libc::F_UNLCK as libc::c_short)
 }
 
 /// What our last server here left.
@@ -133,9 +175,10 @@ fn other_supervisor(host: &Host, file: &mut File) -> HostResult<Option<String>> 
         return Ok(None);
     };
     let namespace: Option<u64> = words.next().and_then(|word| word.parse().ok());
-    // It was the first process there: with its end the lock's other holders would have ended too.
+    // It was the first process there, and is none that /proc shows here.
     if pid == 1 && namespace.is_some() && namespace != processes::own(host) {
-        return Ok(Some("in a process namespace of its own".to_owned()));
+        let lives = is_supervised(file).map_err(|e| HostError::errno("looking at the lock", e))?;
+        return Ok(lives.then(|| "in a process namespace of its own".to_owned()));
     }
     let process = state::identify(host, pid)?;
     let ours = process.filter(|process| process.name == state::SUPERVISOR);

@@ -111,6 +111,15 @@ pub(crate) fn write(host: &Host, settings: &Settings, report: &Report) -> HostRe
     host.write_file(&path, &text, 0o640, uid.as_raw(), gid.as_raw())
 }
 
+/// Writes the file again where it no longer says this: somebody has removed or changed it, and `status` and `stop` go by it.
+pub(crate) fn keep(host: &Host, settings: &Settings, report: &Report) -> HostResult<()> {
+    let said = serde_json::to_vec(report).ok();
+    match host.read_untrusted_below(&path(settings), LARGEST) {
+        Ok(found) if found == said => Ok(()),
+        _ => write(host, settings, report),
+    }
+}
+
 /// The process of this number; `None` when there is none, or only its remains.
 pub(crate) fn identify(host: &Host, pid: i32) -> HostResult<Option<Process>> {
     // Not the owner of the files in /proc: a process that is not dumpable has root's there.
@@ -222,7 +231,8 @@ impl Report {
             &mut self.note,
         ];
         let layers = self.layers.iter_mut().map(|layer| &mut layer.note);
-        for text in texts.into_iter().chain(&mut self.last_exit).chain(layers) {
+        let told = self.last_exit.iter_mut().chain(&mut self.rung);
+        for text in texts.into_iter().chain(told).chain(layers) {
             let plain = |c: &char| *c == '\n' || !c.is_control();
             *text = text.chars().filter(plain).take(LONGEST).collect();
         }

@@ -10,6 +10,7 @@ use super::outcome;
 use super::probe::{Also, Answer, Probe};
 use super::process::{self, Server};
 use super::settings::Settings;
+use super::state::Report;
 use super::vitals::Vitals;
 use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
@@ -77,6 +78,8 @@ pub(super) struct Watch<'a> {
     /// When systemd is told next that this loop goes round.
     alive_at: Option<Moment>,
     told_ready: bool,
+    /// What the state file should say.
+    published: Option<Report>,
     end: Option<HostResult<i32>>,
 }
 
@@ -106,6 +109,7 @@ impl<'a> Watch<'a> {
             last_pid: None,
             signals,
             told_ready: false,
+            published: None,
             end: None,
         };
         watch.perform(actions);
@@ -179,7 +183,10 @@ impl<'a> Watch<'a> {
                     tracing::info!(%signal, "stopping");
                     self.tell(Event::Stop);
                 }
-                Ok(Signal::SIGHUP) => self.reread(),
+                Ok(Signal::SIGHUP) => {
+                    self.reread();
+                    self.keep_published();
+                }
                 Ok(signal) if FORWARDED.contains(&signal) => self.signal(signal),
                 // SIGCHLD: what `reap` looks at.
                 _ => {}
@@ -274,6 +281,7 @@ impl<'a> Watch<'a> {
         }
         self.account_at = self.now() + ACCOUNT;
         self.reread();
+        self.keep_published();
         Also::Persistence
     }
 

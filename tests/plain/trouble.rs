@@ -3,7 +3,7 @@
 use super::install::POLICY_RC_D;
 use super::machine::{
     BINARY, SOCKET, applied, apply, bare, from_environment, guarded, history, policy, random,
-    redis, says, serves_hardened,
+    redis, says, serves_hardened, wait_until,
 };
 use super::processes::{Process, lives, ours};
 use crate::support::plain::Plain;
@@ -273,4 +273,37 @@ fn a_redis_server_that_is_a_script_is_never_run_as_root_and_takes_nothing_over()
     assert_eq!(ids, format!("{0}\n{0}", redis_id.ok()));
     assert_eq!(lives(&plain), before, "the server in memory goes on");
     assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+}
+
+#[test]
+fn a_start_leaves_a_server_alone_that_runs_and_a_stop_does_not_call_it_stopped() {
+    let plain = applied();
+    let before = ours(&plain);
+    plain.exec(&[BINARY, "start"]).ok();
+    assert_eq!(ours(&plain), before);
+
+    plain.exec(&[BINARY, "stop"]).ok();
+    plain
+        .sh(&format!(
+            "for i in 1 2 3; do {BINARY} start & ids=\"$ids $!\"; done; for id in $ids; do wait $id || exit 1; done"
+        ))
+        .ok();
+    let running = ours(&plain);
+    assert_eq!(running.len(), before.len(), "{running:?}");
+
+    // Whoever clears /run.
+    plain.sh("rm /run/redis-harden-default/state.json").ok();
+    let refused = plain.exec(&[BINARY, "stop"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(says(&refused, "no supervisor of ours"), "{refused}");
+    assert_eq!(ours(&plain), running);
+    plain.sh("pkill -HUP -x redis-harden").ok();
+    wait_until("the state", || {
+        plain
+            .exec(&["test", "-s", "/run/redis-harden-default/state.json"])
+            .code
+            == 0
+    });
+    plain.exec(&[BINARY, "stop"]).ok();
+    assert_eq!(ours(&plain), Vec::<Process>::new());
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub const ALL: [Test; 5] = [
+pub const ALL: [Test; 6] = [
     (
         "in_a_process_namespace_the_server_sees_its_supervisor_only",
         in_a_process_namespace_the_server_sees_its_supervisor_only,
@@ -24,6 +24,10 @@ pub const ALL: [Test; 5] = [
     (
         "with_its_supervisor_the_namespace_ends_and_the_next_one_begins",
         with_its_supervisor_the_namespace_ends_and_the_next_one_begins,
+    ),
+    (
+        "the_next_one_waits_for_what_is_left_of_a_large_one",
+        the_next_one_waits_for_what_is_left_of_a_large_one,
     ),
     (
         "where_the_host_permits_none_the_server_runs_and_the_layer_is_missing",
@@ -145,6 +149,22 @@ fn with_its_supervisor_the_namespace_ends_and_the_next_one_begins() {
     signal(after.server_pid.unwrap(), SIGKILL);
     let again = instance.wait_for("another server", |r| r.restarts == 1 && r.ready);
     assert_eq!(again.supervisor_pid, after.supervisor_pid);
+}
+
+/// The kernel takes a while to clear away so much memory, and holds the lock for as long.
+fn the_next_one_waits_for_what_is_left_of_a_large_one() {
+    let mut instance = Instance::new(&APART, "");
+    let report = instance.start();
+    assert_eq!(instance.ask("SETRANGE key 400000000 x"), ":400000001");
+    let mut first = instance.supervisor.take().unwrap();
+    signal(report.supervisor_pid, SIGKILL);
+    // Not `start`: what the former one said is still there.
+    instance.supervisor = Some(instance.spawn("output"));
+    assert_eq!(first.wait().unwrap().code(), Some(128 + 9));
+    let after = instance.wait_for("another supervisor", |r| {
+        r.ready && r.supervisor_pid != report.supervisor_pid
+    });
+    assert!(!runs(report.server_pid.unwrap()), "{after:?}");
 }
 
 fn where_the_host_permits_none_the_server_runs_and_the_layer_is_missing() {

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [super::runner::Test; 20] = [
+pub const ALL: [super::runner::Test; 21] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -27,6 +27,10 @@ pub const ALL: [super::runner::Test; 20] = [
     (
         "sigterm_stops_it_cleanly_and_the_state_says_so",
         sigterm_stops_it_cleanly_and_the_state_says_so,
+    ),
+    (
+        "a_state_that_is_removed_or_garbage_is_written_again",
+        a_state_that_is_removed_or_garbage_is_written_again,
     ),
     (
         "a_second_supervisor_is_refused",
@@ -149,6 +153,24 @@ fn sigterm_stops_it_cleanly_and_the_state_says_so() {
     assert_eq!((dump.uid(), dump.mode() & 0o777), (redis().0, 0o640));
     instance.start();
     assert_eq!(instance.ask("EXISTS key"), ":1");
+}
+
+/// On a SIGHUP at once, else within ten seconds.
+fn a_state_that_is_removed_or_garbage_is_written_again() {
+    let mut instance = Instance::new(&[], "");
+    let report = instance.start();
+    let state = instance.path("run/state/state.json");
+    fs::remove_file(&state).unwrap();
+    assert!(instance.report().is_none());
+    signal(instance.supervisor_pid(), nix::sys::signal::Signal::SIGHUP);
+    assert_eq!(instance.wait_for("the same state", |_| true), report);
+    fs::write(&state, "garbage").unwrap();
+    let until = Instant::now() + Duration::from_secs(15);
+    while fs::read_to_string(&state).unwrap() == "garbage" {
+        assert!(Instant::now() < until, "{}", instance.output());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(instance.report(), Some(report));
 }
 
 fn a_second_supervisor_is_refused() {

@@ -98,9 +98,18 @@ fn a_server_that_is_not_the_supervisors_child_is_not_ready() {
 #[test]
 fn escapes_in_its_texts_do_not_reach_a_terminal() {
     let (_root, host) = host_with(&[]);
-    let note = "\u{1b}[2Jhello".into();
-    write(&host, &settings(), &Report { note, ..report() }).unwrap();
-    assert_eq!(claim(&host, &settings()).unwrap().unwrap().note, "[2Jhello");
+    let note = || "\u{1b}[2Jhello".to_owned();
+    let forged = Report {
+        note: note(),
+        last_exit: Some(note()),
+        rung: Some(note()),
+        ..report()
+    };
+    write(&host, &settings(), &forged).unwrap();
+    let claimed = claim(&host, &settings()).unwrap().unwrap();
+    assert_eq!(claimed.note, "[2Jhello");
+    assert_eq!(claimed.last_exit.as_deref(), Some("[2Jhello"));
+    assert_eq!(claimed.rung.as_deref(), Some("[2Jhello"));
 }
 
 #[test]

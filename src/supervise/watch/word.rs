@@ -25,8 +25,21 @@ impl Watch<'_> {
         }
         self.notifier
             .status(format!("{phase} {}", self.machine.note()).trim_end());
-        if let Err(e) = state::write(self.inputs.host, &self.inputs.settings, &self.report()) {
+        let report = self.report();
+        let written = state::write(self.inputs.host, &self.inputs.settings, &report);
+        self.published = Some(report);
+        if let Err(e) = written {
             // Redis serves all the same; only `status` is blind.
+            tracing::warn!(error = %e, "the state was not written");
+        }
+    }
+
+    /// The state is there for as long as we are, whoever clears /run.
+    pub(super) fn keep_published(&self) {
+        let Some(report) = &self.published else {
+            return;
+        };
+        if let Err(e) = state::keep(self.inputs.host, &self.inputs.settings, report) {
             tracing::warn!(error = %e, "the state was not written");
         }
     }
