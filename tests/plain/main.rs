@@ -19,6 +19,7 @@ mod certificate;
 mod change;
 mod confirm;
 mod data;
+mod encrypted;
 mod install;
 mod machine;
 mod processes;
