@@ -1,6 +1,6 @@
 //! The service: our binary, the rendered unit, enabled, running on the rendered files, and back after a reboot.
 
-mod units;
+pub(super) mod units;
 
 pub(super) use units::writable;
 

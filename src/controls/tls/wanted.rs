@@ -1,16 +1,18 @@
 //! What `[tls]` of the policy names: files on which a server can start, keys that others cannot read, and no authority's key beside them.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::controls::files::access;
-use crate::facts::Facts;
+use crate::controls::files::{access, rendered};
+use crate::controls::service::units::named_policy;
+use crate::facts::{Facts, Init};
 use crate::pki::AUTHORITY;
-use crate::policy::Policy;
 use crate::policy::tls::DIRECTORY;
+use crate::policy::{Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::tls::TlsFact;
 use crate::setting::tls::pair::{READY, step};
 use crate::value::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const ENABLED: &str = "[tls]\nenabled = true\n";
@@ -109,7 +111,55 @@ pub const CONTROLS: &[Control] = &[
             ),
         ],
     },
+    Control {
+        id: "tls.watch",
+        title: "a certificate that is replaced in its file reaches the running server",
+        severity: Severity::Medium,
+        why: "Redis reads its files at its start and when it is told to: what an ACME client or a configuration management renews would expire all the same.",
+        references: &["systemd.path(5)", "Redis src/config.c applyTlsCfg"],
+        by_hand: "a systemd path unit on the files that runs redis-harden apply --only tls.served-is-file; else that command in the hook of whatever renews them",
+        wants: Wants::Host(watch),
+        cases: &[fails(&[]).under(ENABLED)],
+    },
 ];
+
+/// Started with Redis, by its unit's Wants=.
+pub const WATCH: &str = "redis-harden-tls.path";
+
+/// The unit that watches the files of every instance that speaks TLS, and the one that it starts.
+fn watch(policies: &Policies, facts: &Facts) -> Vec<Want> {
+    let on: Vec<&Policy> = policies
+        .instances
+        .iter()
+        .filter(|p| p.tls.enabled)
+        .collect();
+    if facts.init != Init::Systemd || on.is_empty() {
+        return Vec::new();
+    }
+    let files = on
+        .iter()
+        .flat_map(|p| [p.tls_cert(), p.tls_key(), p.tls_ca()]);
+    let files: BTreeSet<String> = files.map(|p| p.display().to_string()).collect();
+    let lines: Vec<String> = files.iter().map(|f| format!("PathChanged={f}")).collect();
+    let units: Vec<String> = on.iter().map(|p| p.unit()).collect();
+    let path = format!(
+        include_str!("../../../packaging/systemd/redis-harden-tls.path.in"),
+        exe = facts.exe.display(),
+        units = units.join(" "),
+        paths = lines.join("\n"),
+    );
+    let service = format!(
+        include_str!("../../../packaging/systemd/redis-harden-tls.service.in"),
+        exe = facts.exe.display(),
+        policy = named_policy(policies),
+    );
+    let want = |name: &str, text: String| {
+        let file = Setting::File(Path::new("/etc/systemd/system").join(name));
+        let rule = rendered(facts, "root", 0o644, text);
+        Want::write(Phase::Files, "certificate watch", file, rule)
+    };
+    vec![want(WATCH, path), want("redis-harden-tls.service", service)]
+}
 
 /// Only of a pair that is ours: another's owner has reasons of his own, and tls.key-permissions judges it.
 fn own_key(policy: &Policy, facts: &Facts) -> Vec<Want> {
