@@ -9,6 +9,8 @@
 #[path = "support/issued.rs"]
 mod issued;
 
+#[path = "tls/authority.rs"]
+mod authority;
 #[path = "tls/certificates.rs"]
 mod certificates;
 #[path = "tls/server.rs"]

@@ -4,7 +4,10 @@
 use super::machine::{BINARY, apply, bare, guarded, policy, redis, secret, wait_until};
 use super::processes::server_starts;
 use crate::support::disk::Ran;
+use crate::support::issued::certificates;
 use crate::support::plain::Plain;
+use std::path::Path;
+use std::process::Command;
 
 const PAIR: &str = "/etc/redis-harden/tls/default.pem";
 const CA: &str = "/etc/redis-harden/tls/ca.crt";
@@ -160,4 +163,113 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
     assert!(apply(&plain).ok().starts_with("nothing to change\n"));
     let later = plain.sh("cat /var/log/redis/redis-server.log");
     assert_eq!(log.ok(), later.ok(), "our own look is not in the log");
+}
+
+/// A command of ours on this machine: the one that signs for several hosts.
+fn signer(dir: &Path, words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_redis-harden"))
+        .args(words)
+        .current_dir(dir)
+        .output()
+        .expect("our own binary");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("PEM is text")
+}
+
+/// The findings of the control on where the authority's key is.
+fn holds_authority(plain: &Plain) -> bool {
+    let only = [BINARY, "check", "--only", "tls.authority-elsewhere"];
+    plain.exec(&only).stdout.contains("fail")
+}
+
+#[test]
+fn one_of_several_hosts_has_its_certificate_signed_elsewhere_and_keeps_it_against_worse_ones() {
+    let plain = machine();
+    policy(
+        &plain,
+        "[firewall]\npeers = [\"10.0.0.0/24\"]\n[tls]\nenabled = true\n",
+    );
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| dir.path().join(name);
+    signer(
+        dir.path(),
+        &["tls", "init", "--authority-only", "--ca", "ca"],
+    );
+    let asked = tls(&plain, &["csr", "--name", "cache.example"]);
+    let again = tls(&plain, &["csr", "--name", "cache.example"]);
+    let waiting = "/etc/redis-harden/tls/default.key.waiting";
+    assert_eq!(access(&plain, waiting), "root:root 600");
+    assert!(!asked.stdout.contains("PRIVATE"), "{asked}");
+    std::fs::write(file("cache.csr"), again.ok().to_owned() + "\n").expect("our directory");
+    let signed = signer(dir.path(), &["tls", "sign", "cache.csr", "--ca", "ca"]);
+    plain.write("/root/cache.crt", signed.as_bytes(), 0o644);
+    plain.install(&file("ca/ca.crt"), "/root/ca.crt", 0o644);
+
+    let untold = tls(&plain, &["install", "/root/cache.crt"]);
+    assert!(
+        untold.exits(2).is_empty() && untold.stderr.contains("--ca-cert"),
+        "{untold}"
+    );
+    tls(
+        &plain,
+        &["install", "/root/cache.crt", "--ca-cert", "/root/ca.crt"],
+    )
+    .ok();
+    assert!(
+        plain.exec(&["stat", waiting]).code != 0,
+        "the key is in its place"
+    );
+    assert_eq!(plain.read(CA), plain.read("/root/ca.crt"));
+    apply(&plain).ok();
+    signer(
+        dir.path(),
+        &["tls", "issue", "web", "--ca", "ca", "--out", "out"],
+    );
+    for end in ["crt", "key"] {
+        let from = file(&format!("out/web.{end}"));
+        plain.install(&from, &format!("{CLIENT}.{end}"), 0o600);
+    }
+    assert_eq!(with_certificate(&plain).ok(), "PONG");
+    assert!(!holds_authority(&plain));
+    let renewed = tls(&plain, &["renew"]);
+    assert!(
+        renewed.exits(2).is_empty() && renewed.stderr.contains("tls csr"),
+        "{renewed}"
+    );
+    // Nor does an init lock the clients of that authority out.
+    let init = tls(&plain, &["init"]);
+    assert!(
+        init.exits(2).is_empty() && init.stderr.contains("another authority"),
+        "{init}"
+    );
+    assert!(!holds_authority(&plain));
+
+    let before = plain.read(PAIR);
+    let starts = server_starts(&plain);
+    let issued = certificates();
+    for (certificate, key, why) in [
+        ("expired", "expired", "has expired"),
+        ("early", "early", "is not valid yet"),
+        ("by-fallen", "by-fallen", "has expired"),
+        ("client", "client", "not for servers"),
+        ("direct", "good", "another certificate's"),
+        // What only Redis's own OpenSSL refuses is put back.
+        ("sha1", "sha1", "keeps the certificate that it had"),
+    ] {
+        for (name, end) in [(certificate, "crt"), (key, "key")] {
+            let from = issued.path().join(format!("{name}.{end}"));
+            plain.install(&from, &format!("/root/bad.{end}"), 0o600);
+        }
+        let refused = tls(
+            &plain,
+            &["install", "/root/bad.crt", "--key", "/root/bad.key"],
+        );
+        assert!(refused.exits(2).is_empty(), "{certificate}: {refused}");
+        assert!(refused.stderr.contains(why), "{certificate}: {refused}");
+        assert_eq!(plain.read(PAIR), before, "{certificate}");
+        assert_eq!(with_certificate(&plain).ok(), "PONG", "{certificate}");
+    }
+    assert_eq!(server_starts(&plain), starts);
+    plain.write("/etc/redis-harden/ca/ca.key", b"x\n", 0o600);
+    assert!(holds_authority(&plain), "among several hosts");
 }

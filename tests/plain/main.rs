@@ -9,6 +9,7 @@
 #[path = "../support"]
 mod support {
     pub mod disk;
+    pub mod issued;
     pub mod left;
     pub mod plain;
     pub mod tree;

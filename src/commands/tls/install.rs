@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::journal;
 use crate::pki;
 use crate::policy::{Auto, Policy};
+use crate::setting::tls::certificate::parse;
 
 /// Judged before it is written: a pair that clients would refuse changes nothing.
 pub fn run(context: &Context, args: &Install) -> Outcome {
@@ -77,8 +78,13 @@ fn knows_authorities(host: &Host, policy: &Policy, new: Option<&[u8]>) -> Result
         Some(text) => (Some(text.to_vec()), "--ca-cert".to_owned()),
         None => (host.read(&path)?, path.display().to_string()),
     };
-    let count = text.as_deref().map_or(0, |text| pki::parts(text).0.len());
-    match (count, new) {
+    let ders = text
+        .as_deref()
+        .map_or_else(Vec::new, |text| pki::parts(text).0);
+    if let Some(Err(why)) = ders.iter().map(|der| parse(der)).find(Result::is_err) {
+        return Err(Trouble(format!("{place}: {why}")));
+    }
+    match (ders.len(), new) {
         (0, None) => Err(Trouble(format!(
             "no authority is in {place}, by which clients are verified: --ca-cert FILE names it"
         ))),
