@@ -17,3 +17,5 @@ mod certificates;
 mod server;
 #[path = "tls/sight.rs"]
 mod sight;
+#[path = "tls/together.rs"]
+mod together;
