@@ -1,5 +1,7 @@
 //! The command line: clap's types and one match, no logic.
 
+pub mod tls;
+
 use crate::commands::{self, Context};
 use crate::control::Severity;
 use crate::report;
@@ -171,6 +173,12 @@ pub enum Command {
         after_help = "Example:\n  redis-harden policy init > policy.toml"
     )]
     Policy(PolicyCommand),
+    /// Certificates: a private authority, the server's, clients', and their renewal.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  sudo redis-harden tls init\n  sudo redis-harden apply\n  sudo redis-harden tls issue app"
+    )]
+    Tls(tls::TlsCommand),
     /// Print the completions of a shell.
     #[command(
         after_help = "Example:\n  redis-harden completions bash > /etc/bash_completion.d/redis-harden"
@@ -476,6 +484,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::run(&context, args),
         Command::Controls(args) => commands::controls::run(&context, args),
         Command::Policy(args) => commands::policy::run(&context, args),
+        Command::Tls(command) => commands::tls::run(&context, command),
         Command::Completions(args) => commands::generated::completions(args),
         Command::Man(args) => commands::generated::man(&context, args),
     };

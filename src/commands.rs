@@ -16,6 +16,7 @@ pub mod rollback;
 pub mod service;
 pub mod status;
 pub mod supervise;
+pub mod tls;
 
 use crate::cli::{Cli, Colour};
 use crate::facts::Facts;

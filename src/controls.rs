@@ -62,7 +62,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 23] = [
+const TOPICS: [&[Control]; 24] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -77,6 +77,7 @@ const TOPICS: [&[Control]; 23] = [
     acl::CONTROLS,
     tls::CONTROLS,
     tls::certificates::CONTROLS,
+    tls::wanted::CONTROLS,
     persistence::CONTROLS,
     replication::CONTROLS,
     cluster::CONTROLS,

@@ -5,6 +5,7 @@
     reason = "this module is the door that the others are kept behind"
 )]
 
+mod addresses;
 mod attributes;
 mod files;
 mod kernel_log;

@@ -13,6 +13,7 @@ pub mod cve;
 pub mod facts;
 pub mod host;
 pub mod journal;
+pub mod pki;
 pub mod plan;
 pub mod policy;
 pub mod prove;

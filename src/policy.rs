@@ -24,6 +24,7 @@ mod source;
 mod starter;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 mod together;
 mod typed;
 mod waiver;
@@ -38,6 +39,7 @@ pub use scheduling::Scheduling;
 pub use schema::schema;
 pub use show::show;
 pub use starter::starter;
+pub use tls::{ClientCertificates, Protocol, Tls};
 pub use waiver::{Pattern, selection};
 
 /// The policy of the next boot, which must be this one.

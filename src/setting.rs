@@ -62,6 +62,8 @@ pub enum Setting {
     ModesBelow(PathBuf),
     /// The password file of an ACL user. `Value::Owned`; the password is generated when it is written first.
     Secret(PathBuf),
+    /// The owner, group and mode of a file that is there; its content is nobody's to see. `Value::Owned`.
+    Access(PathBuf),
     /// The kind of file system that holds a path. `Value::Text`, such as `ext4`.
     FileSystem(PathBuf),
     /// Free bytes where a path is. `Value::Int`.

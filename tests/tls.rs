@@ -9,9 +9,13 @@
 #[path = "support/issued.rs"]
 mod issued;
 
+#[path = "tls/authority.rs"]
+mod authority;
 #[path = "tls/certificates.rs"]
 mod certificates;
 #[path = "tls/server.rs"]
 mod server;
 #[path = "tls/sight.rs"]
 mod sight;
+#[path = "tls/together.rs"]
+mod together;

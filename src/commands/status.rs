@@ -5,8 +5,11 @@ use crate::cli::{Format, Status};
 use crate::contain::verdict;
 use crate::facts::{Instance, View};
 use crate::host::Host;
+use crate::pki;
 use crate::policy::Trust;
+use crate::redis::Told;
 use crate::report::printable;
+use crate::setting::tls::Tls;
 use crate::supervise::state::Report;
 use serde_json::{Value, json};
 
@@ -21,7 +24,10 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
         };
         running &= is_running(instance);
         match args.format {
-            Format::Text => print(&shown(&text(&name, instance, deadly_call(&host, instance))))?,
+            Format::Text => {
+                let deadly = deadly_call(&host, instance);
+                print(&shown(&text(&host, &name, instance, deadly)))?;
+            }
             Format::Json => list.push(document(&name, instance, deadly_call(&host, instance))),
         }
     }
@@ -59,7 +65,12 @@ fn deadly_call(host: &Host, instance: &Instance) -> Option<Result<String, String
     })
 }
 
-fn text(name: &str, instance: &Instance, call: Option<Result<String, String>>) -> String {
+fn text(
+    host: &Host,
+    name: &str,
+    instance: &Instance,
+    call: Option<Result<String, String>>,
+) -> String {
     let mut text = match &instance.report {
         Some(r) => format!(
             "{name}: {} since {}, pid {}, {} restarts\n",
@@ -109,6 +120,7 @@ fn text(name: &str, instance: &Instance, call: Option<Result<String, String>>) -
                 field("rdb_last_bgsave_status"),
                 if field("aof_enabled") == "1" { field("aof_last_write_status") } else { "off" },
             ));
+            text.push_str(&encryption(host, told));
         }
         View::Silent(why) => text.push_str(&format!("  it tells nothing more: {why}\n")),
         View::NotRunning => {}
@@ -119,6 +131,27 @@ fn text(name: &str, instance: &Instance, call: Option<Result<String, String>>) -
 /// What a server says of itself ends on root's terminal.
 fn shown(text: &str) -> String {
     text.lines().map(|line| printable(line) + "\n").collect()
+}
+
+/// The port of TLS, and until when the certificate in its file is valid, which a running server has read.
+fn encryption(host: &Host, told: &Told) -> String {
+    let tls = Tls::of(&told.directives);
+    let Some(port) = tls.port() else {
+        return String::new();
+    };
+    let file = tls.path("tls-cert-file").unwrap_or_default();
+    // Whoever may not read it is told of the port all the same.
+    let text = host.read(&file).ok().flatten();
+    let until = text.and_then(|text| pki::until(&text));
+    let until = until.map_or_else(
+        || "unknown".to_owned(),
+        |at| at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
+    );
+    let plain = match tls.text("port") {
+        "0" => "and no other",
+        _ => "and in clear text beside it",
+    };
+    format!("  TLS at port {port} {plain}, certificate until {until}\n")
 }
 
 /// What is not as it should be, and how it ended last.

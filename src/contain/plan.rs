@@ -65,7 +65,7 @@ impl Contain {
             seccomp: policy.service.seccomp,
             cpu_lists: lines.iter().any(|(name, _)| name.ends_with("cpulist")),
             listen: (ports.into_iter())
-                .filter(|port| *port != policy.redis.port)
+                .filter(|port| *port != policy.plain_port())
                 .collect(),
             connect: connect.into_iter().collect(),
             read: directories(&lines),

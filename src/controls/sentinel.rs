@@ -15,6 +15,8 @@ const GOOD: (&str, &str) = (
      sentinel known-sentinel m 10.0.0.2 26379 aa\nsentinel known-sentinel m 10.0.0.3 26379 bb\n",
 );
 
+const ENCRYPT: &str = "in sentinel.conf: port 0, tls-port 26379, tls-replication yes, tls-cert-file, tls-key-file and tls-ca-cert-file as the server has them, and the server's TLS port in sentinel monitor";
+
 /// One fact of each Sentinel a control; what differs is data.
 macro_rules! sentinel {
     ($id:literal, $severity:ident, $fact:ident, $rule:expr, $title:literal, $why:literal, $references:expr, $by_hand:literal, $bad:expr) => {
@@ -104,6 +106,32 @@ pub const CONTROLS: &[Control] = &[
         "sentinel deny-scripts-reconfig yes",
         "bind 10.0.0.1\nrequirepass s3\nsentinel deny-scripts-reconfig no\n"
     ),
+    Control {
+        id: "sentinel.encrypted",
+        title: "Sentinel speaks TLS with masters that speak nothing else",
+        severity: Severity::High,
+        why: "In clear text it reaches none of them, takes each for dead, and clients get no address; the other Sentinels' words could be forged.",
+        references: &[
+            "Redis encryption.md, Sentinel",
+            "Redis sentinel.c instanceLinkNegotiateTLS",
+        ],
+        by_hand: ENCRYPT,
+        wants: Wants::Host(|p, f| match p.instances.iter().any(|i| i.tls.enabled) {
+            true => {
+                let rule = Rule::Is(Value::Flag(true));
+                wanted(p, f, SentinelFact::Encrypts, rule, ENCRYPT)
+            }
+            false => Vec::new(),
+        }),
+        cases: &[
+            passes(&[(
+                "/etc/redis/sentinel.conf 0640 redis:redis",
+                "port 0\ntls-port 26379\ntls-replication yes\nsentinel monitor m 10.0.0.5 6380 2\n",
+            )])
+            .under("[tls]\nenabled = true\n"),
+            fails(&[GOOD]).under("[tls]\nenabled = true\n"),
+        ],
+    },
     Control {
         id: "sentinel.writable",
         title: "Sentinel may rewrite its file",

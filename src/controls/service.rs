@@ -1,6 +1,6 @@
 //! The service: our binary, the rendered unit, enabled, running on the rendered files, and back after a reboot.
 
-mod units;
+pub(super) mod units;
 
 pub(super) use units::writable;
 
@@ -356,7 +356,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         user: policy.user().to_owned(),
         group: policy.group().to_owned(),
         unix_socket: Some(policy.unix_socket()),
-        port: policy.redis.port,
+        port: policy.plain_port(),
         address: None,
         log_file: Some(policy.log_file()),
         state_dir: policy.state_dir(),

@@ -2,6 +2,7 @@
 //! What the certificates themselves must be is in `certificates.rs`; that replication and the cluster bus use TLS, in their topics.
 
 pub mod certificates;
+pub mod wanted;
 
 use super::files::group;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};

@@ -135,7 +135,7 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
 fn answering(host: &Host, mut asked: Instance) -> Option<Instance> {
     hear(host, &mut asked);
     let on_our_port =
-        matches!(&asked.endpoint, Endpoint::Tcp(_, port) if *port == asked.policy.redis.port);
+        matches!(&asked.endpoint, Endpoint::Tcp(_, port) if *port == asked.policy.plain_port());
     let ours = match &asked.view {
         View::NotRunning => false,
         View::Silent(_) => on_our_port,
@@ -191,7 +191,7 @@ fn witness(host: &Host, instance: &mut Instance) {
 
 /// Whether it shows a certificate to whoever begins a TLS handshake.
 fn speaks_tls(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Tcp(host, port) if served::certificate(host, *port).is_ok())
+    matches!(endpoint, Endpoint::Tcp(host, port) if served::certificate(host, *port, None).is_ok())
 }
 
 /// The login of root's apply, where its password can be read.
@@ -257,11 +257,11 @@ fn socket(host: &Host, policy: &Policy) -> Endpoint {
 fn endpoints(host: &Host, policy: &Policy) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
     // A socket that cannot be looked at is one that cannot be connected to either.
-    if policy.redis.port == 0 || matches!(host.stat(&policy.unix_socket()), Ok(Some(_))) {
+    if policy.plain_port() == 0 || matches!(host.stat(&policy.unix_socket()), Ok(Some(_))) {
         endpoints.push(socket(host, policy));
     }
-    if policy.redis.port != 0 {
-        endpoints.push(Endpoint::Tcp(address(policy), policy.redis.port));
+    if policy.plain_port() != 0 {
+        endpoints.push(Endpoint::Tcp(address(policy), policy.plain_port()));
     }
     let stock = Endpoint::Tcp("127.0.0.1".to_owned(), 6379);
     if policy.is_default() && !endpoints.contains(&stock) {

@@ -15,7 +15,7 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 30] = [
+const CHECKS: [(&str, Judge); 34] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.unix-socket", Judge::Text(in_own_directory)),
@@ -38,6 +38,10 @@ const CHECKS: [(&str, Judge); 30] = [
     ("acl.*.password-file", Judge::Text(absolute)),
     ("acl.*.owner", Judge::Text(account)),
     ("acl.*.group", Judge::Text(account)),
+    ("tls.cert", Judge::Text(path_or_auto)),
+    ("tls.key", Judge::Text(path_or_auto)),
+    ("tls.ca", Judge::Text(path_or_auto)),
+    ("tls.ciphers", Judge::Text(ciphers)),
     ("waiver.*.control", Judge::Text(glob)),
     ("waiver.*.control", Judge::Text(one_line)),
     ("waiver.*.reason", Judge::Text(reason)),
@@ -284,6 +288,26 @@ fn eviction(text: &str) -> Verdict {
         |near| format!("did you mean {near:?}?"),
     );
     wrong(format!("{text:?} is no policy of Redis's"), step)
+}
+
+/// A list of openssl-ciphers(1) that adds nothing weak. Which words OpenSSL knows, the server's own start tells.
+fn ciphers(text: &str) -> Verdict {
+    let known = |c: char| c.is_ascii_alphanumeric() || "+-_:!@=.".contains(c);
+    if text.is_empty() || !text.chars().all(known) {
+        return wrong(
+            format!("{text:?} is no list of ciphers"),
+            "write names of openssl-ciphers(1) with colons between, such as \"ECDHE+AESGCM\"",
+        );
+    }
+    match crate::setting::tls::weak_ciphers(text).first() {
+        Some(weak) => wrong(
+            format!(
+                "{weak} is weak: it encrypts nothing, proves nobody's identity, or has been broken"
+            ),
+            "take it out, or the key, whose own value is sane",
+        ),
+        None => Ok(()),
+    }
 }
 
 fn one_line(text: &str) -> Verdict {

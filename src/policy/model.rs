@@ -5,6 +5,7 @@ use crate::policy::scalar::{
     Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
 };
 use crate::policy::scheduling::CpuList;
+use crate::policy::tls::Tls;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub struct Policy {
     pub persistence: Persistence,
     /// ACL users by name. `admin` (root's apply) and `agent` (the supervisor's) always exist.
     pub acl: BTreeMap<Name, AclUser>,
+    /// Encrypted connections.
+    pub tls: Tls,
     /// How the supervisor runs the server.
     pub service: Service,
     /// Accepted findings. Waivers add up: an overlay never drops one that it does not repeat.
@@ -55,7 +58,7 @@ pub struct Redis {
     pub minimum_version: Option<String>,
     /// Addresses to listen on; a leading `-` means "if this host has it".
     pub bind: Vec<String>,
-    /// TCP port; 0 listens on the unix socket only.
+    /// TCP port in clear text; 0 listens on the unix socket only. `tls.enabled` closes it.
     pub port: u16,
     /// `auto` is `/run/redis/redis-server.sock` (`/run/redis-NAME/…` for a named instance).
     pub unix_socket: Auto<PathBuf>,

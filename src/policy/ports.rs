@@ -35,9 +35,14 @@ impl Policy {
 
     /// Those of the server that it makes.
     pub fn ports(&self) -> Vec<u16> {
+        let tls = self.tls_directives();
         listening(|name| match name {
-            "port" => Some(self.redis.port.to_string()),
-            _ => self.redis.directives.get(name).and_then(argument),
+            "port" => Some(self.plain_port().to_string()),
+            _ => {
+                let ours = tls.iter().find(|(n, _)| *n == name);
+                let ours = ours.map(|(_, value)| value.clone());
+                ours.or_else(|| self.redis.directives.get(name).and_then(argument))
+            }
         })
     }
 }
@@ -77,6 +82,16 @@ mod tests {
             (
                 "[redis.directives]\ncluster-enabled = \"yes\"\ncluster-port = 7000\n",
                 vec![6379, 7000],
+            ),
+            ("[tls]\nenabled = true\n", vec![6380]),
+            (
+                "[tls]\nenabled = true\nplain-port = true\n",
+                vec![6379, 6380],
+            ),
+            ("[tls]\nport = 6380\n", vec![6379]),
+            (
+                "[tls]\nenabled = true\nport = 6379\n[redis.directives]\ncluster-enabled = true\n",
+                vec![6379, 16379],
             ),
         ] {
             let policies = Policies::parse("test.toml", text).unwrap();

@@ -7,6 +7,7 @@ use super::{Auto, Policy};
 /// Checks a merged policy.
 pub(super) fn check(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
     listens(policy, tree)?;
+    encrypts(policy, tree)?;
     opens_enough(policy, tree)?;
     backs_off(policy, tree)?;
     users_may_something(policy, tree)
@@ -24,13 +25,42 @@ fn listens(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
     let (Some(port), true) = (ports.first(), policy.redis.bind.is_empty()) else {
         return Ok(());
     };
-    let what = match policy.redis.port {
+    let what = match policy.plain_port() {
         0 => format!("redis.bind is empty, and port {port} is listened on"),
         port => format!("redis.bind is empty, and redis.port is {port}"),
     };
     let error = PolicyError::new(what)
         .help("name an address, or set port = 0 to listen on the unix socket only");
     Err(placed(error, tree, &["redis", "bind"]))
+}
+
+/// What `[tls]` says, it says alone, and of two ports.
+fn encrypts(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    let tls = &policy.tls;
+    if !tls.enabled {
+        return Ok(());
+    }
+    if tls.protocols.is_empty() {
+        let error = PolicyError::new("tls.protocols is empty, and TLS is enabled")
+            .help("leave the key out: TLS 1.2 and 1.3 are spoken then");
+        return Err(placed(error, tree, &["tls", "protocols"]));
+    }
+    if tls.plain_port && tls.port == policy.redis.port {
+        let what = format!("tls.port and redis.port are both {}", tls.port);
+        let error = PolicyError::new(what).help("give one of them another port");
+        return Err(placed(error, tree, &["tls", "port"]));
+    }
+    let ours = policy.tls_directives();
+    let twice = |name: &&String| ours.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+    let Some(name) = policy.redis.directives.keys().find(twice) else {
+        return Ok(());
+    };
+    let error = PolicyError::new(format!("redis.directives has {name}, which [tls] renders"))
+        .help("take it out of [redis.directives]: [tls] has a key for it");
+    Err(match tree.find(&["redis", "directives", name]) {
+        Some(node) => error.at_key(&node.at),
+        None => error,
+    })
 }
 
 fn opens_enough(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {

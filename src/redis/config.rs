@@ -54,13 +54,13 @@ pub fn persists(policy: &Policy) -> bool {
 fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
     let redis = &policy.redis;
     let mut lines: Vec<(&str, String)> = Vec::new();
-    if redis.port == 0 && redis.bind.is_empty() {
+    if policy.ports().is_empty() && redis.bind.is_empty() {
         // Without TCP there is nothing to bind.
     } else {
         lines.push(("bind", redis.bind.join(" ")));
     }
     lines.extend([
-        ("port", redis.port.to_string()),
+        ("port", policy.plain_port().to_string()),
         ("protected-mode", "yes".into()),
         (
             "unixsocket",
@@ -110,6 +110,8 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> =
         lines.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
     lines.extend(persistence(policy));
+    let tls = policy.tls_directives().into_iter();
+    lines.extend(tls.map(|(name, value)| (name.to_owned(), quoted(&value))));
     lines
 }
 
@@ -201,7 +203,8 @@ mod tests {
 
     #[test]
     fn every_version_knows_what_is_rendered() {
-        let policy = crate::policy::Policies::parse("test.toml", "").expect("production");
+        let text = "[tls]\nenabled = true\n[redis.directives]\ncluster-enabled = true\n";
+        let policy = crate::policy::Policies::parse("test.toml", text).expect("production");
         let policy = policy.instances.first().expect("an instance");
         for version in Version::ALL {
             let table = Table::of(version);

@@ -19,6 +19,8 @@ pub struct Sentinel {
     pub asks_password: bool,
     /// Whether scripts may be set by whoever can connect.
     pub scripts_by_clients: bool,
+    /// Whether it speaks TLS with masters, replicas and the other Sentinels. Source: Redis sentinel.c instanceLinkNegotiateTLS.
+    pub encrypts: bool,
 }
 
 /// A master that it watches.
@@ -46,6 +48,9 @@ impl Sentinel {
                 ("port", [port]) => found.port = port.parse().unwrap_or(PORT),
                 ("bind", addresses) => {
                     found.bind = addresses.iter().map(|a| (*a).to_owned()).collect();
+                }
+                ("tls-replication", [answer]) => {
+                    found.encrypts = answer.eq_ignore_ascii_case("yes");
                 }
                 ("requirepass", [password]) => found.asks_password |= !password.is_empty(),
                 ("aclfile", [_]) => found.asks_password = true,

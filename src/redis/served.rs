@@ -1,9 +1,10 @@
 //! The certificate that a server serves, by a TLS handshake that trusts whatever it shows, and sends nothing after it.
-//! A server that demands a certificate of its clients ends it there, and says so in its log.
+//! A server that demands a certificate of its clients, and is shown none, ends it there, and says so in its log.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -12,8 +13,14 @@ use std::time::Duration;
 /// As for any other question to a local server.
 const PATIENCE: Duration = Duration::from_millis(1000);
 
+/// What we show of ourselves to a server that asks: certificates in DER, and a key in PEM.
+pub struct Identity {
+    pub certificates: Vec<Vec<u8>>,
+    pub key: Vec<u8>,
+}
+
 /// The certificate that is served at an address, in DER; an error in words.
-pub fn certificate(address: &str, port: u16) -> Result<Vec<u8>, String> {
+pub fn certificate(address: &str, port: u16, own: Option<Identity>) -> Result<Vec<u8>, String> {
     let ip: IpAddr = match address {
         "localhost" => IpAddr::from([127, 0, 0, 1]),
         other => other
@@ -28,7 +35,7 @@ pub fn certificate(address: &str, port: u16) -> Result<Vec<u8>, String> {
         })
         .map_err(|e| e.to_string())?;
     let seen = Arc::new(Witness::default());
-    let mut connection = hello(Arc::clone(&seen), ip).map_err(|e| e.to_string())?;
+    let mut connection = hello(Arc::clone(&seen), ip, own).map_err(|e| e.to_string())?;
     let ended = connection.complete_io(&mut stream);
     if ended.is_ok() {
         connection.send_close_notify();
@@ -43,12 +50,24 @@ pub fn certificate(address: &str, port: u16) -> Result<Vec<u8>, String> {
     shown.ok_or_else(silent)
 }
 
-fn hello(seen: Arc<Witness>, ip: IpAddr) -> Result<ClientConnection, Error> {
+fn hello(seen: Arc<Witness>, ip: IpAddr, own: Option<Identity>) -> Result<ClientConnection, Error> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(seen)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(seen);
+    let shown = own.and_then(|own| {
+        let key = PrivateKeyDer::from_pem_slice(&own.key).ok()?;
+        let chain = own.certificates.into_iter().map(CertificateDer::from);
+        Some((chain.collect(), key))
+    });
+    let config = match shown {
+        // A pair that does not fit is judged elsewhere: here it is as good as none.
+        Some((chain, key)) => match config.clone().with_client_auth_cert(chain, key) {
+            Ok(config) => config,
+            Err(_) => config.with_no_client_auth(),
+        },
+        None => config.with_no_client_auth(),
+    };
     ClientConnection::new(Arc::new(config), ServerName::from(ip))
 }
 

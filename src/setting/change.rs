@@ -17,6 +17,7 @@ impl Setting {
             (Setting::Dir(path), Value::Dir(access)) => file::write_dir(host, path, access),
             (Setting::Mode(path), Value::Mode(mode)) => file::write_mode(host, path, *mode),
             (Setting::Secret(path), Value::Owned(access)) => secret::write(host, path, access),
+            (Setting::Access(path), Value::Owned(access)) => file::write_access(host, path, access),
             (Setting::Sysctl(key), value) => kernel::write(host, key, &value.to_string()),
             (Setting::SysctlAtBoot(key), value) => sysctl_d::write(host, key, &value.to_string()),
             (Setting::Binary { path, source }, Value::Flag(true)) => {
@@ -61,6 +62,7 @@ impl Setting {
             | Setting::Dir(path)
             | Setting::Mode(path)
             | Setting::Secret(path) => host.image(path).map(Saved::Inode),
+            Setting::Access(path) => file::save_access(host, path).map(Saved::Text),
             Setting::Binary { path, .. } => host.image(path).map(Saved::Inode),
             Setting::SysctlAtBoot(_) => host.image(Path::new(sysctl_d::OURS)).map(Saved::Inode),
             Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
@@ -98,6 +100,9 @@ impl Setting {
             }
             (Setting::UnitEnabled(unit), Saved::Inode(image)) => {
                 host.put(&unit::wants_link(unit), image)
+            }
+            (Setting::Access(path), Saved::Text(Some(text))) => {
+                file::restore_access(host, path, text)
             }
             (Setting::Sysctl(key), Saved::Text(Some(text))) => kernel::write(host, key, text),
             (Setting::HugePages, Saved::Text(Some(mode))) => kernel::write_huge_pages(host, mode),
@@ -149,6 +154,7 @@ impl Setting {
             Setting::File(path)
             | Setting::Dir(path)
             | Setting::Mode(path)
+            | Setting::Access(path)
             | Setting::Secret(path) => Some(path),
             _ => None,
         }

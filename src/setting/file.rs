@@ -224,6 +224,39 @@ pub fn ids(path: &Path, access: &Access) -> HostResult<(u32, u32)> {
     Ok((id(&access.user, "owner")?, id(&access.group, "group")?))
 }
 
+/// The owner, group and mode of what is there.
+pub fn read_owned(sight: Sight, path: &Path) -> HostResult<Option<Value>> {
+    let stat = sight.host.stat(path)?;
+    Ok(stat.map(|stat| Value::Owned(access(&stat, sight.facts))))
+}
+
+/// Gives it to its owner and group.
+pub fn write_access(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
+    let (uid, gid) = ids(path, access)?;
+    host.set_access(path, access.mode, uid, gid)
+}
+
+/// Its mode in octal, its owner's and its group's number: a private key has no place in a journal.
+pub fn save_access(host: &Host, path: &Path) -> HostResult<Option<String>> {
+    let stat = host.stat(path)?;
+    Ok(stat.map(|stat| format!("{:o} {} {}", stat.mode, stat.uid, stat.gid)))
+}
+
+/// Puts back what `save_access` gave, where the file is still there.
+pub fn restore_access(host: &Host, path: &Path, saved: &str) -> HostResult<()> {
+    let mut words = saved.split(' ');
+    let mode = words.next().and_then(|w| u32::from_str_radix(w, 8).ok());
+    let mut number = || words.next().and_then(|w| w.parse().ok());
+    match (mode, number(), number()) {
+        _ if host.stat(path)?.is_none() => Ok(()),
+        (Some(mode), Some(uid), Some(gid)) => host.set_access(path, mode, uid, gid),
+        _ => Err(HostError::refused(
+            format!("changing the owner and mode of {}", path.display()),
+            format!("{saved:?} is no owner and mode"),
+        )),
+    }
+}
+
 /// Owner, group and mode by name.
 pub fn access(stat: &Stat, facts: &Facts) -> Access {
     Access {

@@ -12,7 +12,7 @@ impl Setting {
     pub fn read_from(&self, sight: Sight) -> String {
         match self {
             Setting::File(path) => format!("{}: content, owner and mode", path.display()),
-            Setting::Dir(path) | Setting::Secret(path) => {
+            Setting::Dir(path) | Setting::Secret(path) | Setting::Access(path) => {
                 format!("{}: owner and mode", path.display())
             }
             Setting::Mode(path) => format!("{}: mode", path.display()),
@@ -148,6 +148,7 @@ fn tls(what: TlsFact) -> &'static str {
             "a TLS handshake on this host, and the file of CONFIG GET tls-cert-file"
         }
         TlsFact::Version | TlsFact::AsksClients => HANDSHAKE,
+        TlsFact::Pair => "the files of tls.cert, tls.key and tls.ca in the policy",
     }
 }
 

@@ -20,6 +20,11 @@ impl Setting {
                 | Setting::Mode(_)
                 | Setting::ModesBelow(_)
                 | Setting::Secret(_)
+                | Setting::Access(_)
+                | Setting::Tls {
+                    what: tls::TlsFact::Pair,
+                    ..
+                }
                 | Setting::SysctlAtBoot(_)
                 | Setting::SysctlByOther(_)
                 | Setting::SysctlByScripts(_)
@@ -93,6 +98,7 @@ impl Setting {
             Setting::Mode(path) => file::read_mode(host, path).into(),
             Setting::ModesBelow(path) => file::read_modes_below(host, path),
             Setting::Secret(path) => secret::read(host, path, sight.facts).into(),
+            Setting::Access(path) => file::of_what_is_there(path, file::read_owned(sight, path)),
             Setting::FileSystem(path) => file::read_file_system(host, path),
             Setting::FreeSpace(path) => file::read_free_space(host, path),
             Setting::Sysctl(key) => kernel::read(host, key).into(),

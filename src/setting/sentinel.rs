@@ -23,6 +23,8 @@ pub enum SentinelFact {
     Bind,
     /// Whether clients may name scripts that it runs. Flag.
     Scripts,
+    /// Whether it speaks TLS with those that it watches. Flag.
+    Encrypts,
     /// Whether its user may rewrite the file, and beside it: that is how it keeps its state. Flag.
     Writable,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for SentinelFact {
             SentinelFact::Open => "open to other hosts",
             SentinelFact::Bind => "bind",
             SentinelFact::Scripts => "scripts set by clients",
+            SentinelFact::Encrypts => "speaks TLS with its masters",
             SentinelFact::Writable => "rewritten by its user",
         })
     }
@@ -66,6 +69,7 @@ pub fn read(sight: Sight, path: &Path, what: SentinelFact) -> Reading {
         }
         SentinelFact::Bind => Reading::Value(Value::Text(found.bind.join(" ")), None),
         SentinelFact::Scripts => Reading::Value(Value::Flag(found.scripts_by_clients), None),
+        SentinelFact::Encrypts => Reading::Value(Value::Flag(found.encrypts), None),
         SentinelFact::Writable => writable(sight, path),
     }
 }

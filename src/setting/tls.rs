@@ -4,7 +4,8 @@
 pub mod certificate;
 mod chain;
 mod files;
-mod key;
+pub(crate) mod key;
+pub mod pair;
 mod reload;
 
 use super::{Reading, Sight};
@@ -16,6 +17,7 @@ use crate::value::Value;
 pub use chain::COMPLETE;
 pub use files::Tls;
 pub(super) use reload::reload;
+pub(crate) use reload::{Taken, take_up};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -64,12 +66,17 @@ pub enum TlsFact {
     Version,
     /// Whether it asks its clients for a certificate. `Value::Flag`.
     AsksClients,
+    /// Whether a server could start on the files of `[tls]`: `ready`, or what is wrong with them. `Value::Text`.
+    Pair,
 }
 
 impl TlsFact {
     /// Whether more is asked than what the server tells to any client that may ask.
     pub fn is_of_the_host(self) -> bool {
-        matches!(self, TlsFact::Authorities | TlsFact::ServesItsFile)
+        matches!(
+            self,
+            TlsFact::Authorities | TlsFact::ServesItsFile | TlsFact::Pair
+        )
     }
 }
 
@@ -83,6 +90,7 @@ impl fmt::Display for TlsFact {
             TlsFact::ServesItsFile => "serves the certificate of its file",
             TlsFact::Version => "version of TLS",
             TlsFact::AsksClients => "asks clients for a certificate",
+            TlsFact::Pair => "files of [tls]",
         })
     }
 }
@@ -154,6 +162,7 @@ fn judge(sight: Sight, instance: &str, what: TlsFact) -> Result<Option<Value>, B
         }
         TlsFact::Version => Ok(Some(Value::text(&handshake(facts, instance)?.version))),
         TlsFact::AsksClients => Ok(Some(Value::Flag(handshake(facts, instance)?.asks))),
+        TlsFact::Pair => pair::judge(sight, instance),
     }
 }
 
@@ -213,7 +222,7 @@ fn old_protocols(protocols: &str) -> Vec<String> {
 }
 
 /// The weak words that a list of ciphers adds: `!`, `-` and `+` add none.
-fn weak_ciphers(list: &str) -> Vec<String> {
+pub(crate) fn weak_ciphers(list: &str) -> Vec<String> {
     let words = list.split([':', ',', ' ']);
     let added = words.filter(|word| !word.starts_with(['!', '-', '+']));
     let is_weak = |word: &&str| {
@@ -246,11 +255,19 @@ fn serves_its_file(sight: Sight, tls: &Tls) -> Result<bool, Blank> {
     }
     let file = certificate::load(sight.host, &tls.named("tls-cert-file")?)?;
     let address = tls.own_address();
-    let served = served::certificate(&address, port)
+    let served = served::certificate(&address, port, identity(sight, tls))
         .map_err(|e| Blank::Unknown(format!("a TLS handshake with {address} port {port}: {e}")))?;
     let first = file.first();
     let own = first.ok_or_else(|| Blank::Unknown("its file holds no certificate".to_owned()))?;
     Ok(*own == served)
+}
+
+/// What the server shows as a client: one that demands a certificate then ends no handshake, nor writes of it into its log.
+/// Whoever may not read the key goes without.
+fn identity(sight: Sight, tls: &Tls) -> Option<served::Identity> {
+    let key = key::content(sight.host, &tls.named("tls-key-file").ok()?).ok()?;
+    let certificates = certificate::load(sight.host, &tls.named("tls-cert-file").ok()?).ok()?;
+    Some(served::Identity { certificates, key })
 }
 
 fn words(found: Vec<String>) -> Option<Value> {

@@ -40,6 +40,7 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
         "service.binary",
         "a copy of the running program: converge::the_binary_is_copied_and_taken_away_again",
     ),
+    ("tls.watch", "rendered: tests/systemd sees it at work"),
     (
         "service.running",
         "a server under the supervisor: tests/systemd",

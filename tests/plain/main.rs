@@ -9,6 +9,7 @@
 #[path = "../support"]
 mod support {
     pub mod disk;
+    pub mod issued;
     pub mod left;
     pub mod plain;
     pub mod tree;
@@ -19,6 +20,7 @@ mod certificate;
 mod change;
 mod confirm;
 mod data;
+mod encrypted;
 mod install;
 mod logs;
 mod machine;

@@ -110,6 +110,22 @@ impl Plain {
         self.exec(&["sh", "-c", script])
     }
 
+    /// A shell script of this machine's programs in the network of that one, with its disk in `$ROOT`.
+    #[allow(dead_code, reason = "only tests/plain asks")]
+    pub fn sh_from_here(&self, script: &str) -> Ran {
+        let mut command = Command::new("timeout");
+        command.args([
+            "60",
+            "nsenter",
+            "--target",
+            &self.leader.to_string(),
+            "--net",
+        ]);
+        command.args(["--", "sh", "-c", script]);
+        command.env("ROOT", self.disk.root()).stdin(Stdio::null());
+        ran(&["sh", "-c", script], command)
+    }
+
     /// Leaves a shell command running in the machine, once it has printed `word` on its standard error.
     pub fn background(&self, command: &str, word: &str) {
         let script = format!(

@@ -17,6 +17,7 @@ mod support {
     pub mod tree;
 }
 
+mod certificate;
 mod confirm;
 mod machine;
 mod restart;

@@ -3,6 +3,7 @@
 use super::BOOT_UNIT;
 use crate::control::{Phase, Want};
 use crate::controls::files::{access, group, rendered};
+use crate::controls::tls::wanted::WATCH;
 use crate::facts::{Facts, Init, View};
 use crate::policy::{AtBoot, Auto, Name, Policies, Policy, Service};
 use crate::redis::config;
@@ -62,10 +63,7 @@ pub(super) fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
     if facts.init != Init::Systemd {
         return wants;
     }
-    let policy = match &policies.at_boot {
-        AtBoot::Named(path) => format!(" --policy {}", quoted(&path.to_string_lossy())),
-        AtBoot::Found | AtBoot::Copied(_) => String::new(),
-    };
+    let policy = named_policy(policies);
     let text = format!(
         include_str!("../../../packaging/systemd/redis-harden.service.in"),
         exe = facts.exe.display(),
@@ -87,6 +85,14 @@ pub(super) fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
         ),
     ]);
     wants
+}
+
+/// What a unit's command line says of the policy of this run.
+pub(in crate::controls) fn named_policy(policies: &Policies) -> String {
+    match &policies.at_boot {
+        AtBoot::Named(path) => format!(" --policy {}", quoted(&path.to_string_lossy())),
+        AtBoot::Found | AtBoot::Copied(_) => String::new(),
+    }
 }
 
 /// One word of a unit's command line. Source: systemd.service(5), COMMAND LINES.
@@ -126,6 +132,10 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         true => "Wants=network-online.target\nAfter=network-online.target\n",
         false => "",
     };
+    let watch = match policy.tls.enabled {
+        true => format!("Wants={WATCH}\n"),
+        false => String::new(),
+    };
     let sockets = match speaks_to_nobody(policy) {
         true => "PrivateNetwork=yes\nRestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX\n",
         false => "",
@@ -137,7 +147,7 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
     format!(
         include_str!("../../../packaging/systemd/50-redis-harden.conf.in"),
         namespaces = namespaces,
-        network = network,
+        network = format_args!("{watch}{network}"),
         sockets = sockets,
         scheduling = scheduling(&policy.service),
         processes = processes(&policy.service),

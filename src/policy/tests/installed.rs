@@ -399,9 +399,9 @@ fn what_is_kept_is_what_was_in_force_whatever_becomes_of_the_files() {
         ("policy.d/10-more.toml", "[redis]\ntimeout = 7\n"),
         (
             "instances/b.toml",
-            "extends = \"cache\"\n[redis]\nport = 6380\n",
+            "extends = \"cache\"\n[redis]\nport = 6390\n",
         ),
-        ("instances/c.toml", "[redis]\nport = 6381\n"),
+        ("instances/c.toml", "[redis]\nport = 6391\n"),
     ]);
     let kept = Path::new("/etc/redis-harden/kept");
     let load = || Policies::load(&fake.host, None, Trust::Root).unwrap();

@@ -249,7 +249,7 @@ pub(super) fn pem(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// A certificate whose every known extension can be read: one that cannot restricts in a way that nobody here would see.
-pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
+pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
     let (_, parsed) = X509Certificate::from_der(der).map_err(|e| e.to_string())?;
     let mut extensions = parsed.extensions().iter().map(|e| e.parsed_extension());
     match extensions.find(|e| matches!(e, ParsedExtension::ParseError { .. })) {
@@ -266,6 +266,27 @@ fn count(host: &Host, path: &Path) -> Result<Option<Value>, Blank> {
     let whole = ders.iter().filter(|der| parse(der).is_ok()).count();
     let whole = i64::try_from(whole).unwrap_or(i64::MAX);
     Ok(Some(Value::Int(whole)))
+}
+
+/// The names and addresses that a certificate in DER is for; none of one that cannot be read.
+pub(crate) fn names_of(der: &[u8]) -> Vec<String> {
+    let parsed = parse(der).ok();
+    parsed
+        .and_then(|leaf| names(&leaf).ok())
+        .unwrap_or_default()
+}
+
+/// Whether one certificate in DER bears the signature of another's key.
+pub(crate) fn issued_by(leaf: &[u8], above: &[u8]) -> bool {
+    match (parse(leaf), parse(above)) {
+        (Ok(leaf), Ok(above)) => leaf.verify_signature(Some(above.public_key())).is_ok(),
+        _ => false,
+    }
+}
+
+/// Whether clients take it for a server's.
+pub(crate) fn serves(leaf: &X509Certificate) -> Result<bool, Blank> {
+    is_taken_for(leaf, Role::Server)
 }
 
 /// As OpenSSL's purposes "SSL server" and "SSL client" (crypto/x509/v3_purp.c): what is not restricted serves any purpose,

@@ -15,12 +15,17 @@ const BEYOND_0640: u32 = 0o137;
 
 /// Whether the key in the file is the certificate's.
 pub fn matches(host: &Host, path: &Path, certificate: &X509Certificate) -> Result<bool, Blank> {
-    let unknown = |why: &str| Blank::Unknown(format!("{}: {why}", path.display()));
-    let bytes = content(host, path)?;
-    if String::from_utf8_lossy(&bytes).contains("ENCRYPTED") {
+    let unknown = |why: String| Blank::Unknown(format!("{}: {why}", path.display()));
+    is_of(&content(host, path)?, certificate).map_err(unknown)
+}
+
+/// Whether the key in this PEM text is the certificate's; why that is not known.
+pub(crate) fn is_of(pem: &[u8], certificate: &X509Certificate) -> Result<bool, String> {
+    let unknown = |why: &str| why.to_owned();
+    if String::from_utf8_lossy(pem).contains("ENCRYPTED") {
         return Err(unknown("the key is encrypted: only its password tells"));
     }
-    let key = PrivateKeyDer::from_pem_slice(&bytes)
+    let key = PrivateKeyDer::from_pem_slice(pem)
         .map_err(|_| unknown("it holds no private key in PEM"))?;
     let key =
         any_supported_type(&key).map_err(|_| unknown("a kind of key that is not known here"))?;

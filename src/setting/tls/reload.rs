@@ -1,11 +1,13 @@
 //! A certificate that was renewed in its file reaches the running server, without a restart and with every connection kept.
 
 use super::certificate::{self, CertificateFact, Role};
-use super::{Tls, of_speaker};
+use super::{Blank, Tls, of_speaker, serves_its_file};
+use crate::facts::View;
 use crate::host::{HostError, HostResult};
 use crate::redis::{live, takeover};
 use crate::setting::{Reading, Sight};
 use crate::value::Value;
+use std::path::Path;
 
 /// All that Redis reads again together (src/tls.c tlsConfigure), where it is set.
 const FILES: [&str; 6] = [
@@ -36,6 +38,45 @@ pub(in crate::setting) fn reload(sight: Sight, instance: &str) -> HostResult<()>
         }
     }
     live::set_directives(&mut takeover::open(sight, known)?, &named(&tls))
+}
+
+/// What became of a pair that was put into a server's files.
+pub(crate) enum Taken {
+    /// Nobody is there to read it: a start will.
+    NotRunning,
+    /// The server has other files, or speaks no TLS yet.
+    NotTold,
+    /// A handshake has shown it.
+    Served,
+}
+
+/// Has a running server read its files again where this is one of them, and sees by a handshake that it shows what is there now.
+pub(crate) fn take_up(sight: Sight, instance: &str, certificate: &Path) -> HostResult<Taken> {
+    let known = sight.facts.instances.get(instance);
+    let refuse = |why: String| {
+        let doing = format!("having {instance} take its new certificate");
+        HostError::refused(doing, why)
+    };
+    match known.map(|known| &known.view) {
+        None | Some(View::NotRunning) => return Ok(Taken::NotRunning),
+        Some(View::Silent(why)) => return Err(refuse(why.clone())),
+        Some(View::Told(_)) => {}
+    }
+    let Ok(tls) = of_speaker(sight.facts, instance) else {
+        return Ok(Taken::NotTold);
+    };
+    if tls.path("tls-cert-file").as_deref() != Some(certificate) {
+        return Ok(Taken::NotTold);
+    }
+    reload(sight, instance)?;
+    if tls.port().is_none() {
+        return Ok(Taken::Served);
+    }
+    match serves_its_file(sight, &tls) {
+        Ok(true) => Ok(Taken::Served),
+        Ok(false) => Err(refuse("a handshake still shows another one".to_owned())),
+        Err(Blank::Unknown(why) | Blank::NotApplicable(why)) => Err(refuse(why)),
+    }
 }
 
 /// The directives that name a file, with the names that they have.
