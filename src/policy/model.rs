@@ -303,7 +303,7 @@ pub enum Fsync {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AclUser {
-    /// A ready-made set of rules, `admin`, `agent`, `application` or `read-only`; `rules` come after it.
+    /// Ready-made rules: `admin`, `agent`, `application`, `read-only`, `metrics`, `backup`, `replica` or `sentinel`; `rules` come after them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"application")]
     pub role: Option<Role>,
@@ -333,10 +333,22 @@ pub struct AclUser {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// Everything.
     Admin,
+    /// What the supervisor asks.
     Agent,
+    /// Reads and writes; no administration, no scripts.
     Application,
+    /// Reads, and no channels.
     ReadOnly,
+    /// What an exporter asks; no key.
+    Metrics,
+    /// Snapshots, and a copy of all data over the connection.
+    Backup,
+    /// What a replica asks of its primary.
+    Replica,
+    /// What a Sentinel asks of the servers that it watches.
+    Sentinel,
 }
 
 /// `[service]`: how the supervisor runs the server.

@@ -14,9 +14,31 @@ pub fn rules(role: Role) -> &'static str {
         Role::Agent => {
             "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill"
         }
-        // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`.
-        Role::Application => "~* &* +@all -@admin -@dangerous -@scripting +info",
-        Role::ReadOnly => "~* resetchannels -@all +@read +@connection -@dangerous +ping",
+        // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`. MEMORY beyond the size of a
+        // key is about the server as a whole; CLUSTER GETKEYSINSLOT names keys whatever a user's patterns.
+        Role::Application => {
+            "~* &* +@all -@admin -@dangerous -@scripting -memory +memory|usage -cluster|getkeysinslot -cluster|countkeysinslot +info"
+        }
+        // A client of a cluster asks where the slots are before it reads.
+        Role::ReadOnly => {
+            "%R~* resetchannels -@all +@read +@connection -@dangerous -@admin +ping +cluster|slots +cluster|shards"
+        }
+        // What redis_exporter asks, but for CONFIG GET, which shows a replica's `masterauth` in clear text: what it tells is in INFO.
+        Role::Metrics => {
+            "resetkeys resetchannels -@all +ping +info +slowlog|len +slowlog|get +latency|latest +latency|histogram +client|setname \
+             +cluster|info"
+        }
+        // A snapshot on the server's disk, and `redis-cli --rdb`, which is a replica's SYNC. It reads everything, and writes nothing.
+        Role::Backup => {
+            "resetkeys resetchannels -@all +ping +info +dbsize +lastsave +bgsave +bgrewriteaof +psync +sync +replconf +client|setname"
+        }
+        // Source: Redis acl.md, "ACL rules for Sentinel and Replicas".
+        Role::Replica => "resetkeys resetchannels -@all +ping +psync +replconf",
+        // The same source gives it every channel; it speaks on one.
+        Role::Sentinel => {
+            "resetkeys resetchannels &__sentinel__:hello -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish \
+             +info +client|setname +client|kill +script|kill"
+        }
     }
 }
 
