@@ -13,7 +13,9 @@ pub mod plan;
 pub mod policy;
 pub mod prove;
 pub mod rollback;
+pub mod secret;
 pub mod service;
+pub mod shell;
 pub mod status;
 pub mod supervise;
 

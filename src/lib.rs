@@ -18,6 +18,7 @@ pub mod policy;
 pub mod prove;
 pub mod redis;
 pub mod report;
+pub mod rotation;
 pub mod rule;
 pub mod setting;
 pub mod supervise;

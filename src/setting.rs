@@ -140,6 +140,8 @@ pub enum Setting {
         instance: String,
         what: users::UserFact,
     },
+    /// The former passwords of an instance's users that are valid longer than was agreed on. `Value::Words`, or nothing.
+    FormerPasswords(String),
     /// The modules that the running server has loaded from files. `Value::Words`, or nothing.
     Modules(String),
     /// A field of the running server's `CLUSTER INFO`. `Value::Int` or `Value::Text`.

@@ -219,6 +219,32 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "acl.former-passwords",
+        title: "a replaced password ends in its time",
+        severity: Severity::Medium,
+        why: "A password is replaced because somebody may know it who should not: until its end it is as good as the new one.",
+        references: &["redis-harden-secret-rotate(1)"],
+        by_hand: "redis-harden secret rotate NAME --finish",
+        wants: Wants::Instance(|p, _| {
+            vec![Want::by_hand(
+                Setting::FormerPasswords(p.redis.name.to_string()),
+                Rule::Absent,
+                "redis-harden secret rotate NAME --finish, or --finish alone for all; of agent after redis-harden restart",
+            )]
+        }),
+        cases: &[
+            passes(&[]),
+            passes(&[(
+                "/var/lib/redis-harden/rotations/app.json 0600 root:root",
+                "@rotations/going-on.json",
+            )]),
+            fails(&[(
+                "/var/lib/redis-harden/rotations/app.json 0600 root:root",
+                "@rotations/overdue.json",
+            )]),
+        ],
+    },
+    Control {
         id: "acl.payloads-checked",
         title: "no user's RESTORE payloads are believed unchecked",
         severity: Severity::Medium,

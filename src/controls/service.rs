@@ -2,6 +2,7 @@
 
 mod units;
 
+pub use units::policy_option;
 pub(super) use units::writable;
 
 use super::files::{group, rendered};

@@ -48,6 +48,7 @@ impl Facts {
             exe: PathBuf::new(),
             running_exe: PathBuf::new(),
             digests: BTreeMap::new(),
+            rotations: Ok(Vec::new()),
             dpkg: Err(HostError::refused(
                 "reading what is installed",
                 "its host is elsewhere",

@@ -42,23 +42,56 @@ pub fn rules(role: Role) -> &'static str {
     }
 }
 
-/// The file, whole. `digests` holds what is known of the password files.
-pub fn render(policy: &Policy, digests: &BTreeMap<PathBuf, String>) -> String {
+/// What is known of the password files: the SHA-256 of each password that counts. The first is the one to come, or the only one.
+pub type Digests = BTreeMap<PathBuf, Vec<String>>;
+
+/// The file, whole.
+pub fn render(policy: &Policy, digests: &Digests) -> String {
     let mut text =
         String::from("user default off sanitize-payload resetkeys resetchannels -@all\n");
     for (name, user) in policy.acl_users() {
-        let digest = digests
-            .get(&policy.secret_file(&name))
-            .map_or(NOT_YET, String::as_str);
+        let known = digests.get(&policy.secret_file(&name));
+        let passwords = known.map_or_else(|| format!("#{NOT_YET}"), |known| words(known));
         let role = user.role.map_or("resetkeys resetchannels -@all", rules);
         let extra = user.rules.as_deref().map_or(String::new(), |r| {
             format!("{} {}", narrowed(role, r), r.trim())
         });
         text.push_str(&format!(
-            "user {name} on sanitize-payload #{digest} {role}{extra}\n"
+            "user {name} on sanitize-payload {passwords} {role}{extra}\n"
         ));
     }
     text
+}
+
+/// Passwords as rules: `#` and the SHA-256 of each.
+pub fn words(digests: &[String]) -> String {
+    let words: Vec<String> = digests.iter().map(|digest| format!("#{digest}")).collect();
+    words.join(" ")
+}
+
+/// A line `user NAME rule…` with these passwords in place of those that it has; one that has none is left as it is.
+pub fn with_passwords(line: &str, digests: &[String]) -> String {
+    let mut all = Vec::new();
+    let mut put = false;
+    for word in line.split(' ') {
+        match word.starts_with('#') {
+            true if put => {}
+            true => {
+                all.push(words(digests));
+                put = true;
+            }
+            false => all.push(word.to_owned()),
+        }
+    }
+    all.join(" ")
+}
+
+/// The lines of an ACL without what differs from one password to the next: what a run wrote is still that after a rotation.
+pub fn without_passwords(text: &str) -> String {
+    let lines = text
+        .split('\n')
+        .map(|line| with_passwords(line, &["…".to_owned()]));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Redis does not start on a pattern after `~*` or `&*`: a user's own patterns stand in place of its role's. Source: `ACLSetUser` in Redis's `acl.c`.
@@ -92,6 +125,20 @@ pub fn is_complete(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_users_passwords_change_and_its_rules_do_not() {
+        let line = "user app on sanitize-payload #aa #bb ~* &* +@all";
+        let new = with_passwords(line, &["cc".into(), "aa".into()]);
+        assert_eq!(new, "user app on sanitize-payload #cc #aa ~* &* +@all");
+        assert_eq!(
+            with_passwords(&new, &["cc".into()]),
+            "user app on sanitize-payload #cc ~* &* +@all"
+        );
+        let off = "user default off sanitize-payload resetkeys -@all";
+        assert_eq!(with_passwords(off, &["cc".into()]), off);
+        assert_eq!(without_passwords(line), without_passwords(&new));
+    }
 
     #[test]
     fn patterns_of_a_users_own_replace_those_of_its_role() {

@@ -5,6 +5,7 @@ use super::{
     service, sysctl_d, tls, unit,
 };
 use crate::host::{HostError, HostResult, Image};
+use crate::rotation;
 use crate::value::Value;
 use std::path::{Path, PathBuf};
 
@@ -57,10 +58,10 @@ impl Setting {
     pub fn save(&self, sight: Sight) -> HostResult<Saved> {
         let host = sight.host;
         match self {
-            Setting::File(path)
-            | Setting::Dir(path)
-            | Setting::Mode(path)
-            | Setting::Secret(path) => host.image(path).map(Saved::Inode),
+            Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) => {
+                host.image(path).map(Saved::Inode)
+            }
+            Setting::Secret(path) => secret::save(host, path).map(Saved::Inode),
             Setting::Binary { path, .. } => host.image(path).map(Saved::Inode),
             Setting::SysctlAtBoot(_) => host.image(Path::new(sysctl_d::OURS)).map(Saved::Inode),
             Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
@@ -85,11 +86,13 @@ impl Setting {
         let host = sight.host;
         match (self, saved) {
             (Setting::Secret(path), Saved::Inode(Image::Absent)) => secret::move_aside(host, path),
+            (Setting::Secret(path), Saved::Inode(image)) => secret::restore(host, path, image),
+            (Setting::File(path), Saved::Inode(image)) if self.is_acl_file() => {
+                let image = rotation::with_passwords_of_now(sight, path, image);
+                file::restore(host, path, &image)
+            }
             (
-                Setting::File(path)
-                | Setting::Dir(path)
-                | Setting::Mode(path)
-                | Setting::Secret(path),
+                Setting::File(path) | Setting::Dir(path) | Setting::Mode(path),
                 Saved::Inode(image),
             ) => file::restore(host, path, image),
             (Setting::Binary { path, .. }, Saved::Inode(image)) => host.put(path, image),
@@ -107,7 +110,8 @@ impl Setting {
                 live::restore_directives(sight, name, saved)
             }
             (Setting::LiveUsers(name), Saved::Text(Some(saved))) => {
-                live::restore_users(sight, name, saved)
+                let saved = rotation::users_with_passwords_of_now(sight, name, saved);
+                live::restore_users(sight, name, &saved)
             }
             (Setting::Service(name), Saved::Text(Some(state))) => {
                 service::restore(sight, name, state, say)
@@ -152,6 +156,15 @@ impl Setting {
             | Setting::Secret(path) => Some(path),
             _ => None,
         }
+    }
+
+    /// Whether it is one of our ACL files, with the digests of passwords in it.
+    pub fn is_acl_file(&self) -> bool {
+        let ours = |path: &Path| {
+            path.starts_with("/etc/redis-harden/redis")
+                && path.extension().is_some_and(|e| e == "acl")
+        };
+        matches!(self, Setting::File(path) if ours(path))
     }
 
     /// Whether its content must never be shown.

@@ -24,4 +24,5 @@ mod machine;
 mod processes;
 mod replication;
 mod rollback;
+mod rotation;
 mod trouble;

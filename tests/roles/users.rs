@@ -3,7 +3,6 @@
 use redis_harden::policy::Policies;
 use redis_harden::redis::acl;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 
 /// Each is the name of its user too.
 pub const ROLES: [&str; 8] = [
@@ -29,9 +28,9 @@ pub fn file() -> String {
     let policy = policies.only_one().expect("one instance");
     let digest = |user: &str| {
         let digest = Sha256::digest(password(user).as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        vec![digest.iter().map(|byte| format!("{byte:02x}")).collect()]
     };
-    let digests: BTreeMap<_, String> = policy
+    let digests: acl::Digests = policy
         .acl_users()
         .keys()
         .map(|name| (policy.secret_file(name), digest(name.as_str())))

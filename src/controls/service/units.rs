@@ -62,10 +62,7 @@ pub(super) fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
     if facts.init != Init::Systemd {
         return wants;
     }
-    let policy = match &policies.at_boot {
-        AtBoot::Named(path) => format!(" --policy {}", quoted(&path.to_string_lossy())),
-        AtBoot::Found | AtBoot::Copied(_) => String::new(),
-    };
+    let policy = policy_option(policies);
     let text = format!(
         include_str!("../../../packaging/systemd/redis-harden.service.in"),
         exe = facts.exe.display(),
@@ -87,6 +84,14 @@ pub(super) fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
         ),
     ]);
     wants
+}
+
+/// How a unit's command line names the policy, where it is not at its usual place.
+pub fn policy_option(policies: &Policies) -> String {
+    match &policies.at_boot {
+        AtBoot::Named(path) => format!(" --policy {}", quoted(&path.to_string_lossy())),
+        AtBoot::Found | AtBoot::Copied(_) => String::new(),
+    }
 }
 
 /// One word of a unit's command line. Source: systemd.service(5), COMMAND LINES.
