@@ -68,7 +68,7 @@ pub fn run(context: &Context, args: &RedisCli) -> Outcome {
     }
     if let Some(option) = options(&args.args).find(|option| REFUSED.contains(option)) {
         return Err(Trouble(format!(
-            "{option}: this command says where redis-cli connects and as whom; for another server use redis-cli itself"
+            "{option}: where redis-cli connects, and as whom, is said by --instance and --user before its own options; for another server use redis-cli itself"
         )));
     }
     let policies = context.policies(&host, Trust::Reader)?;

@@ -27,6 +27,8 @@ pub fn begin(
     let under_way = read(host, &place(&target.secret, "json"))?.filter(|r| r.fits(&there));
     let mut rotation = match under_way {
         Some(rotation) if rotation.placed => {
+            // Cut off at the very last step, it has left the new password there.
+            host.remove(&rotation.next())?;
             return Err(HostError::refused(
                 doing(),
                 format!(
@@ -87,6 +89,7 @@ pub fn finish(
     rotation.former.clear();
     write(host, &rotation)?;
     tell_servers(sight, target, &rotation.digests(), say)?;
+    host.remove(&rotation.next())?;
     host.remove(&rotation.record())?;
     tracing::info!(users = ?rotation.users, "ended a former password");
     Ok(())
@@ -101,8 +104,12 @@ fn prepare(
     overlap: std::time::Duration,
 ) -> HostResult<Rotation> {
     let password = password.map_or_else(secret::generate, Ok)?;
+    // Not rounded up: one without an overlap is over at once.
+    let to_second = jiff::TimestampRound::new()
+        .smallest(jiff::Unit::Second)
+        .mode(jiff::RoundMode::Trunc);
     let now = host.now();
-    let began = now.round(jiff::Unit::Second).unwrap_or(now);
+    let began = now.round(to_second).unwrap_or(now);
     let rotation = Rotation {
         secret: target.secret.clone(),
         users: target.names(),
