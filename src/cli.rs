@@ -434,9 +434,11 @@ pub enum PolicyCommand {
     /// The JSON Schema of a policy.
     #[command(after_help = "Example:\n  redis-harden policy schema > policy.schema.json")]
     Schema,
-    /// A commented starter file.
-    #[command(after_help = "Example:\n  redis-harden policy init > /etc/redis-harden/policy.toml")]
-    Init,
+    /// A commented starter file, or the policy of the Redis that is here.
+    #[command(
+        after_help = "Example:\n  redis-harden policy init > /etc/redis-harden/policy.toml\n  sudo redis-harden policy init --from-host > policy.toml"
+    )]
+    Init(Init),
 }
 
 #[derive(Debug, Subcommand)]
@@ -514,6 +516,13 @@ pub struct RedisCli {
         value_name = "ARGS"
     )]
     pub args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Take over what this host's redis.conf says: addresses, memory, persistence, users. No password is printed.
+    #[arg(long)]
+    pub from_host: bool,
 }
 
 #[derive(Debug, Args)]

@@ -39,6 +39,8 @@ const SYSTEM_DIRS: [&str; 3] = ["/usr/bin", "/usr/sbin", "/usr/local/sbin"];
 #[derive(Debug)]
 pub struct Facts {
     pub hostname: String,
+    /// The day, in UTC.
+    pub today: jiff::civil::Date,
     /// `uname -r`.
     pub kernel: String,
     /// `uname -m`.
@@ -126,6 +128,7 @@ impl Facts {
         let dpkg = Dpkg::read(host);
         let mut facts = Facts {
             hostname: machine::hostname(host, uname.hostname)?,
+            today: host.now().to_zoned(jiff::tz::TimeZone::UTC).date(),
             kernel: if offline { String::new() } else { uname.kernel },
             machine: uname.machine,
             distro: machine::distro(host)?,
@@ -160,6 +163,12 @@ impl Facts {
         facts.maxmemory_sum = facts.maxmemory.values().sum();
         for policy in &policies.instances {
             facts.digests.extend(digests(host, policy));
+            if policy.default_lets_in(facts.today) {
+                let path = policy.legacy_secret_file();
+                // Not readable here is what the control on the password file reports.
+                let digest = secret::digest(host, &path).ok().flatten();
+                facts.digests.extend(digest.map(|d| (path, vec![d])));
+            }
         }
         for rotation in facts.rotations.iter().flatten() {
             rotation.count_in(&mut facts.digests);

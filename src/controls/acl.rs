@@ -219,6 +219,27 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "acl.default-in-use",
+        title: "no program is the user default any more",
+        severity: Severity::Low,
+        why: "Each program with a user of its own can be told apart, narrowed and locked out alone; `[legacy] default-until` says when default ends.",
+        references: &["Redis security/acl.md", "Redis CLIENT LIST"],
+        by_hand: "give the program a user of its own, such as [acl.app], and its password file",
+        wants: Wants::Instance(|p, f| {
+            let connected = super::told(p, f).and_then(|told| told.of_default.0.as_ref().ok());
+            if p.legacy.default_until.is_none() && connected.is_none_or(Vec::is_empty) {
+                return Vec::new();
+            }
+            let until = p.legacy.default_until.as_deref().unwrap_or("now");
+            vec![Want::by_hand(
+                Setting::DefaultClients(p.redis.name.to_string()),
+                Rule::Absent,
+                format!("give these programs a user of their own before default ends ({until})"),
+            )]
+        }),
+        cases: &[fails(&[("CLIENT 10.0.0.5", "default")])],
+    },
+    Control {
         id: "acl.former-passwords",
         title: "a replaced password ends in its time",
         severity: Severity::Medium,

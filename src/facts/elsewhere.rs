@@ -29,6 +29,9 @@ impl Facts {
         };
         Ok(Facts {
             hostname: endpoint.to_string(),
+            today: jiff::Timestamp::now()
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date(),
             kernel: String::new(),
             machine: String::new(),
             distro: Distro::default(),

@@ -3,7 +3,9 @@
 use super::listener;
 use crate::host::Host;
 use crate::policy::{Name, Policy};
-use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask, served};
+use crate::redis::{
+    Answer, Endpoint, Login, Silence, Told, anonymous, ask, clients_of_default, served,
+};
 use crate::setting::secret;
 use crate::supervise::state::{self, Report};
 use std::path::Path;
@@ -175,6 +177,12 @@ fn hear(host: &Host, instance: &mut Instance) {
         }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
+    if let View::Told(told) = &mut instance.view
+        && instance.policy.legacy.default_until.is_some()
+    {
+        let clients = clients_of_default(&instance.endpoint, login.as_ref());
+        told.of_default = Answer(clients.map_err(|why| why.to_string()));
+    }
     witness(host, instance);
 }
 

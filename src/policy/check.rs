@@ -15,7 +15,7 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 30] = [
+const CHECKS: [(&str, Judge); 32] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.unix-socket", Judge::Text(in_own_directory)),
@@ -38,6 +38,8 @@ const CHECKS: [(&str, Judge); 30] = [
     ("acl.*.password-file", Judge::Text(absolute)),
     ("acl.*.owner", Judge::Text(account)),
     ("acl.*.group", Judge::Text(account)),
+    ("legacy.default-until", Judge::Text(date)),
+    ("legacy.rules", Judge::Text(acl_rules)),
     ("waiver.*.control", Judge::Text(glob)),
     ("waiver.*.control", Judge::Text(one_line)),
     ("waiver.*.reason", Judge::Text(reason)),
@@ -424,7 +426,7 @@ fn date(text: &str) -> Verdict {
         Ok(_) if text.len() == "YYYY-MM-DD".len() => Ok(()),
         _ => wrong(
             format!("{text:?} is no day"),
-            "write YYYY-MM-DD, the last day on which the waiver counts",
+            "write YYYY-MM-DD, the last day on which it counts",
         ),
     }
 }

@@ -34,6 +34,8 @@ pub struct Policy {
     pub acl: BTreeMap<Name, AclUser>,
     /// How the supervisor runs the server.
     pub service: Service,
+    /// Programs that know no users yet.
+    pub legacy: Legacy,
     /// Accepted findings. Waivers add up: an overlay never drops one that it does not repeat.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiver: Vec<Waiver>,
@@ -327,6 +329,20 @@ pub struct AclUser {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"0640")]
     pub mode: Option<Octal>,
+}
+
+/// `[legacy]`: programs that log in with a password alone, which is the user `default`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Legacy {
+    /// `YYYY-MM-DD`, the last day (UTC) on which `default` lets in, with the password in `secrets/default`; without it `default` is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"2099-12-31")]
+    pub default_until: Option<String>,
+    /// ACL rules of `default` until then, after those of the role `application`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"+keys")]
+    pub rules: Option<String>,
 }
 
 /// A least-privilege set of ACL rules.

@@ -47,8 +47,7 @@ pub type Digests = BTreeMap<PathBuf, Vec<String>>;
 
 /// The file, whole.
 pub fn render(policy: &Policy, digests: &Digests) -> String {
-    let mut text =
-        String::from("user default off sanitize-payload resetkeys resetchannels -@all\n");
+    let mut text = default(policy, digests);
     for (name, user) in policy.acl_users() {
         let known = digests.get(&policy.secret_file(&name));
         let passwords = known.map_or_else(|| format!("#{NOT_YET}"), |known| words(known));
@@ -61,6 +60,22 @@ pub fn render(policy: &Policy, digests: &Digests) -> String {
         ));
     }
     text
+}
+
+/// `default`: off, but where the policy lets it in for a time; then its password's digest is known on its days only.
+fn default(policy: &Policy, digests: &Digests) -> String {
+    let legacy = policy.legacy.default_until.as_ref();
+    match legacy.and_then(|_| digests.get(&policy.legacy_secret_file())) {
+        Some(known) => {
+            let role = rules(Role::Application);
+            let extra = policy.legacy.rules.as_deref().map_or(String::new(), |r| {
+                format!("{} {}", narrowed(role, r), r.trim())
+            });
+            let passwords = words(known);
+            format!("user default on sanitize-payload {passwords} {role}{extra}\n")
+        }
+        None => "user default off sanitize-payload resetkeys resetchannels -@all\n".to_owned(),
+    }
 }
 
 /// Passwords as rules: `#` and the SHA-256 of each.

@@ -1,8 +1,8 @@
 //! Each kind of setting that can be written is written, saved and put back here.
 
 use super::{
-    Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, live, package, secret,
-    service, sysctl_d, tls, unit,
+    Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, legacy, live, package,
+    secret, service, sysctl_d, tls, unit,
 };
 use crate::host::{HostError, HostResult, Image};
 use crate::rotation;
@@ -17,7 +17,10 @@ impl Setting {
             (Setting::File(path), Value::File(value)) => file::write(host, path, value),
             (Setting::Dir(path), Value::Dir(access)) => file::write_dir(host, path, access),
             (Setting::Mode(path), Value::Mode(mode)) => file::write_mode(host, path, *mode),
-            (Setting::Secret(path), Value::Owned(access)) => secret::write(host, path, access),
+            (Setting::Secret(path), Value::Owned(access)) => match legacy::of(sight, path) {
+                Some(policy) => legacy::write(sight, policy, path, access),
+                None => secret::write(host, path, access),
+            },
             (Setting::Sysctl(key), value) => kernel::write(host, key, &value.to_string()),
             (Setting::SysctlAtBoot(key), value) => sysctl_d::write(host, key, &value.to_string()),
             (Setting::Binary { path, source }, Value::Flag(true)) => {

@@ -48,6 +48,9 @@ impl fmt::Display for Setting {
             Setting::FormerPasswords(instance) => {
                 write!(f, "overdue former passwords of {instance}")
             }
+            Setting::DefaultClients(instance) => {
+                write!(f, "running {instance}: clients that are the user default")
+            }
             Setting::Modules(instance) => write!(f, "running {instance}: modules"),
             Setting::Cluster { instance, field } => {
                 write!(f, "running {instance}: CLUSTER INFO {field}")

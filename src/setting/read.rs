@@ -2,9 +2,9 @@
 
 use super::{
     Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, effective,
-    file, firewall, kernel, live, measure, package, peers, planted, ports, rotation as logrotate,
-    scripts, secret, sentinel, server, service, strangers, strays, sysctl_d, tls, tmpfiles, traces,
-    unit, users,
+    file, firewall, kernel, legacy, live, measure, package, peers, planted, ports,
+    rotation as logrotate, scripts, secret, sentinel, server, service, strangers, strays, sysctl_d,
+    tls, tmpfiles, traces, unit, users,
 };
 use crate::rotation;
 
@@ -140,6 +140,7 @@ impl Setting {
             Setting::Refusals(instance) => server::read_refusals(sight, instance),
             Setting::UnlistedPeers(instance) => peers::read(sight, instance),
             Setting::FormerPasswords(instance) => rotation::read_overdue(sight, instance),
+            Setting::DefaultClients(instance) => legacy::read_clients(sight, instance),
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
             Setting::Sentinel { path, what } => sentinel::read(sight, path, *what),
