@@ -11,7 +11,7 @@ pub mod tuned;
 
 pub use machine::{Distro, Init, Runtime};
 pub use sentinels::SentinelFile;
-pub use servers::{Instance, View, admin};
+pub use servers::{Instance, View, admin, default};
 
 use crate::host::{Host, HostResult};
 use crate::policy::{Auto, Memory, Policies, Policy};

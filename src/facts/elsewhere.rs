@@ -24,6 +24,7 @@ impl Facts {
                 report_error: None,
                 view: View::Told(Box::new(told.clone())),
                 anonymous: anonymous.clone(),
+                as_default: false,
             };
             (policy.redis.name.to_string(), instance)
         };

@@ -2,6 +2,8 @@
 //! repeated. Pure: asks no host.
 
 use super::{Policies, PolicyError};
+use crate::redis::effective::kind;
+use crate::redis::effective::table::{Table, Version};
 use std::fmt::Write;
 
 /// What a host has.
@@ -171,6 +173,10 @@ fn directives(found: &Found, notes: &mut String) -> String {
             renamed(words, notes);
             continue;
         }
+        if is_default(name, words) {
+            lines.retain(|(n, _)| n != name || name == "client-output-buffer-limit");
+            continue;
+        }
         let line = words.iter().map(|w| plain(w)).collect::<Vec<_>>().join(" ");
         match lines.iter_mut().find(|(n, _)| n == name) {
             // Of most the last counts; those that add up are lines of their own.
@@ -195,6 +201,24 @@ fn directives(found: &Found, notes: &mut String) -> String {
         true => text,
         false => format!("\n[redis.directives]\n{text}"),
     }
+}
+
+/// Whether a line says what Redis does without it: what a policy hardens must not be taken back by a file that says nothing.
+fn is_default(name: &str, words: &[String]) -> bool {
+    const LIMITS: [&str; 4] = [
+        "normal 0 0 0",
+        "replica 256mb 64mb 60",
+        "slave 256mb 64mb 60",
+        "pubsub 32mb 8mb 60",
+    ];
+    if name == "client-output-buffer-limit" {
+        return LIMITS.contains(&words.join(" ").as_str());
+    }
+    let words: Vec<Vec<u8>> = words.iter().map(|w| w.clone().into_bytes()).collect();
+    Version::ALL.into_iter().any(|version| {
+        let directive = Table::of(version).directive(name);
+        directive.is_some_and(|d| kind::value(d, &words).is_ok_and(|value| value == d.default))
+    })
 }
 
 /// A command that has another name, or none.

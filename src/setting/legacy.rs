@@ -2,7 +2,7 @@
 
 use super::{Reading, Sight, secret};
 use crate::facts::View;
-use crate::host::{HostError, HostResult};
+use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policy;
 use crate::redis::config;
 use crate::value::{Access, Value};
@@ -22,14 +22,7 @@ pub fn write(sight: Sight, policy: &Policy, path: &Path, access: &Access) -> Hos
     if secret::password(sight.host, path)?.is_some() {
         return sight.host.set_access(path, access.mode, uid, gid);
     }
-    let stock = policy.stock_config();
-    let text = sight.host.read_untrusted(&stock)?.unwrap_or_default();
-    let lines = config::parse(&String::from_utf8_lossy(&text));
-    let mut given = lines.into_iter().rev();
-    let found = given.find(|(name, _)| name == "requirepass");
-    let password = found.and_then(|(_, words)| words.into_iter().next());
-    let password = password.filter(|p| !p.is_empty() && !p.chars().any(char::is_control));
-    match password {
+    match password(sight.host, policy)? {
         Some(password) => {
             let line = format!("{password}\n");
             sight
@@ -43,10 +36,23 @@ pub fn write(sight: Sight, policy: &Policy, path: &Path, access: &Access) -> Hos
             ),
             format!(
                 "{} has no requirepass: write the password that programs use into it, or leave [legacy] out",
-                stock.display()
+                policy.stock_config().display()
             ),
         )),
     }
+}
+
+/// The password of `default`: the one taken over, or what the server's own configuration says.
+pub fn password(host: &Host, policy: &Policy) -> HostResult<Option<String>> {
+    if let Some(password) = secret::password(host, &policy.legacy_secret_file())? {
+        return Ok(Some(password));
+    }
+    let text = host.read_untrusted(&policy.stock_config())?;
+    let lines = config::parse(&String::from_utf8_lossy(&text.unwrap_or_default()));
+    let mut given = lines.into_iter().rev();
+    let found = given.find(|(name, _)| name == "requirepass");
+    let password = found.and_then(|(_, words)| words.into_iter().next());
+    Ok(password.filter(|p| !p.is_empty() && !p.chars().any(char::is_control)))
 }
 
 /// How many clients of each address are `default`. One that has not logged in counts as it, too: Redis tells them not apart.

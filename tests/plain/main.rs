@@ -20,6 +20,7 @@ mod change;
 mod confirm;
 mod data;
 mod install;
+mod legacy;
 mod machine;
 mod processes;
 mod replication;

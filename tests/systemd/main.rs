@@ -20,6 +20,7 @@ mod support {
 mod confirm;
 mod machine;
 mod restart;
+mod rotation;
 mod unprivileged;
 
 use support::disk::Ran;
