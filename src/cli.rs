@@ -179,6 +179,20 @@ pub enum Command {
         after_help = "Example:\n  sudo redis-harden tls init\n  sudo redis-harden apply\n  sudo redis-harden tls issue app"
     )]
     Tls(tls::TlsCommand),
+    /// Passwords: rotate, show.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  sudo redis-harden secret rotate app\n  sudo redis-harden secret rotate app --finish"
+    )]
+    Secret(SecretCommand),
+    /// Open redis-cli on this host's server, as a user of the policy; the password is in no command line.
+    ///
+    /// It runs as whoever calls it, so that its environment, where redis-cli expects the password, is his and root's to read alone.
+    /// The exit code is redis-cli's own; 2 where it could not be started.
+    #[command(
+        after_help = "Example:\n  sudo redis-harden cli\n  sudo redis-harden cli --user app GET greeting\n  sudo redis-harden cli --instance jobs --user agent INFO server"
+    )]
+    Cli(RedisCli),
     /// Print the completions of a shell.
     #[command(
         after_help = "Example:\n  redis-harden completions bash > /etc/bash_completion.d/redis-harden"
@@ -430,9 +444,95 @@ pub enum PolicyCommand {
         after_help = "Example:\n  redis-harden policy schema > policy.schema.json\n  redis-harden policy schema --format markdown"
     )]
     Schema(Schema),
-    /// A commented starter file.
-    #[command(after_help = "Example:\n  redis-harden policy init > /etc/redis-harden/policy.toml")]
-    Init,
+    /// A commented starter file, or the policy of the Redis that is here.
+    #[command(
+        after_help = "Example:\n  redis-harden policy init > /etc/redis-harden/policy.toml\n  sudo redis-harden policy init --from-host > policy.toml"
+    )]
+    Init(Init),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Give a user a new password; the former one stays valid for a time.
+    ///
+    /// The server takes both before the password file has the new one, so that nobody who reads the file is refused. The former one
+    /// ends by the timer redis-harden-rotation.timer where systemd runs, else by `--finish`; one that is overdue is a finding.
+    #[command(
+        after_help = "Example:\n  sudo redis-harden secret rotate app\n  sudo redis-harden secret rotate app --overlap 1h\n  sudo redis-harden secret rotate app --finish\n  sudo redis-harden secret rotate --finish"
+    )]
+    Rotate(Rotate),
+    /// Where a user's password is, and since when; with --reveal, on a terminal, the password itself.
+    #[command(
+        after_help = "Example:\n  sudo redis-harden secret show app\n  sudo redis-harden secret show app --reveal"
+    )]
+    Show(ShowSecret),
+}
+
+#[derive(Debug, Args)]
+pub struct Rotate {
+    /// The user; with --finish by default all whose time is over.
+    #[arg(required_unless_present = "finish", value_name = "NAME")]
+    pub user: Option<crate::policy::scalar::Name>,
+    /// The user's instance.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub instance: crate::policy::scalar::Name,
+    /// How long the former password stays valid.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "24h",
+        conflicts_with = "finish"
+    )]
+    pub overlap: crate::policy::scalar::Duration,
+    /// The new password is the first line of this file (`-` is standard input), instead of a generated one.
+    #[arg(long, value_name = "FILE", conflicts_with = "finish")]
+    pub from: Option<PathBuf>,
+    /// End the former password now.
+    #[arg(long)]
+    pub finish: bool,
+    /// And end the user's connections, which may have been made with it.
+    #[arg(long, requires = "finish", requires = "user")]
+    pub disconnect: bool,
+    /// How long to wait for another apply.
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub lock_timeout: crate::policy::scalar::Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowSecret {
+    /// The user.
+    #[arg(value_name = "NAME")]
+    pub user: crate::policy::scalar::Name,
+    /// The user's instance.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub instance: crate::policy::scalar::Name,
+    /// Print the password, on a terminal only.
+    #[arg(long)]
+    pub reveal: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RedisCli {
+    /// As whom.
+    #[arg(long, default_value = "admin", value_name = "NAME")]
+    pub user: crate::policy::scalar::Name,
+    /// Whose server.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub instance: crate::policy::scalar::Name,
+    /// redis-cli's own options, and a command.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Take over what this host's redis.conf says: addresses, memory, persistence, users. No password is printed.
+    #[arg(long)]
+    pub from_host: bool,
 }
 
 /// What `policy schema` prints.
@@ -485,6 +585,8 @@ pub fn main() -> ExitCode {
         Command::Controls(args) => commands::controls::run(&context, args),
         Command::Policy(args) => commands::policy::run(&context, args),
         Command::Tls(command) => commands::tls::run(&context, command),
+        Command::Secret(args) => commands::secret::run(&context, args),
+        Command::Cli(args) => commands::shell::run(&context, args),
         Command::Completions(args) => commands::generated::completions(args),
         Command::Man(args) => commands::generated::man(&context, args),
     };

@@ -54,6 +54,7 @@ mod tls;
 mod unit;
 
 pub use network::FIREWALL;
+pub use service::named_policy;
 
 use crate::control::Control;
 use crate::facts::{Facts, View};

@@ -19,8 +19,9 @@ pub use revert::{recover, rollback};
 pub use story::{Entry, Story, open, runs};
 
 use crate::host::{Host, HostResult, Lock};
-use crate::setting::Saved;
+use crate::redis::acl;
 use crate::setting::secret::hex;
+use crate::setting::{Saved, Setting};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::Duration;
@@ -58,16 +59,26 @@ pub fn seconds(at: jiff::Timestamp) -> String {
     at.round(jiff::Unit::Second).unwrap_or(at).to_string()
 }
 
-/// A digest by which "is it still what we wrote?" is answered; `None` where the question has no meaning.
-fn digest(saved: &Saved) -> Option<String> {
+/// A digest by which "is it still what we wrote?" is answered; `None` where the question has no meaning. A password that has been
+/// replaced since is nobody's edit.
+fn digest(setting: &Setting, saved: &Saved) -> Option<String> {
     let mut hash = Sha256::new();
     match saved {
         Saved::Kept => return None,
+        Saved::Text(Some(users)) if matches!(setting, Setting::LiveUsers(_)) => {
+            hash.update(acl::without_passwords(users));
+        }
         Saved::Text(text) => hash.update(format!("{text:?}")),
         Saved::Inode(image) => {
             hash.update(format!("{:?}", without_content(image)));
-            if let crate::host::Image::File { content, .. } = image {
-                hash.update(content);
+            match image {
+                crate::host::Image::File { .. } if setting.is_secret() => {}
+                crate::host::Image::File { content, .. } if setting.is_acl_file() => {
+                    let users = String::from_utf8_lossy(content);
+                    hash.update(acl::without_passwords(&users));
+                }
+                crate::host::Image::File { content, .. } => hash.update(content),
+                _ => {}
             }
         }
     }

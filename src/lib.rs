@@ -19,6 +19,7 @@ pub mod policy;
 pub mod prove;
 pub mod redis;
 pub mod report;
+pub mod rotation;
 pub mod rule;
 pub mod setting;
 pub mod supervise;

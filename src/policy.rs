@@ -4,6 +4,7 @@
 //! schema, `typed` against the model's types, `check` against what a type cannot say), `merge` lays one over another,
 //! `whole` judges the result, `together` several instances of one host.
 
+pub mod adopt;
 mod check;
 mod directive;
 mod error;

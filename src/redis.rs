@@ -66,6 +66,8 @@ pub struct Told {
     pub refusals: Answer<Vec<Refusal>>,
     /// `CLUSTER INFO`; nothing where the server is no part of a cluster.
     pub cluster: Answer<BTreeMap<String, String>>,
+    /// The addresses of the clients that are the user `default`, where that was asked; a unix socket's is its path.
+    pub of_default: Answer<Vec<String>>,
     /// How it spoke TLS, where it is elsewhere and was asked by TLS.
     pub handshake: Option<Handshake>,
     /// The process that listens where it was asked, by the kernel's word.
@@ -158,9 +160,35 @@ pub fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
             _ => Answer::default(),
         },
         info,
+        of_default: Answer::default(),
         handshake: None,
         listener: None,
     })
+}
+
+/// The addresses of the clients that are the user `default`. Source: Redis networking.c catClientInfoString.
+pub fn clients_of_default(
+    endpoint: &Endpoint,
+    login: Option<&Login>,
+) -> Result<Vec<String>, Silence> {
+    let mut line = connect(endpoint, login)?;
+    let mut ask = redis::cmd("CLIENT");
+    ask.arg("LIST");
+    let list: String = ask.query(&mut line).map_err(silence)?;
+    let field = |line: &str, name: &str| {
+        let mut fields = line.split(' ').filter_map(|f| f.split_once('='));
+        fields.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
+    };
+    let lines = list.lines();
+    let those = lines.filter(|l| field(l, "user").as_deref() == Some("default"));
+    let address = |line: &str| {
+        let whole = field(line, "addr").unwrap_or_default();
+        let host = whole
+            .rsplit_once(':')
+            .map_or(whole.as_str(), |(host, _)| host);
+        host.trim_matches(['[', ']']).to_owned()
+    };
+    Ok(those.map(address).collect())
 }
 
 /// Whether what every server has is among them. Of a directive that is missed otherwise, only the version is the reason.

@@ -13,6 +13,7 @@ pub mod file;
 pub mod firewall;
 pub mod holes;
 pub mod kernel;
+pub mod legacy;
 pub mod live;
 pub mod measure;
 mod memo;
@@ -142,6 +143,10 @@ pub enum Setting {
         instance: String,
         what: users::UserFact,
     },
+    /// The former passwords of an instance's users that are valid longer than was agreed on. `Value::Words`, or nothing.
+    FormerPasswords(String),
+    /// The addresses of clients that are the user `default`, or have not logged in. `Value::Words`, or nothing.
+    DefaultClients(String),
     /// The modules that the running server has loaded from files. `Value::Words`, or nothing.
     Modules(String),
     /// A field of the running server's `CLUSTER INFO`. `Value::Int` or `Value::Text`.

@@ -1,9 +1,19 @@
 //! `policy show|validate|schema|init`.
 
-use super::{Context, Outcome, count, print};
+use super::{Context, Outcome, Trouble, count, print};
 use crate::audit::ids;
 use crate::cli::{PolicyCommand, SchemaFormat};
+use crate::host::Host;
+use crate::policy::adopt::{Found, adopt};
 use crate::policy::{Trust, reference, schema, show, starter};
+use crate::redis::config;
+use std::path::{Path, PathBuf};
+
+/// More than an honest configuration nests.
+const DEEPEST: usize = 8;
+
+/// How long `default` lets in at first.
+const TRANSITION: i32 = 90;
 
 /// Runs one of them.
 pub fn run(context: &Context, command: &PolicyCommand) -> Outcome {
@@ -25,7 +35,82 @@ pub fn run(context: &Context, command: &PolicyCommand) -> Outcome {
             SchemaFormat::Json => print(&(serde_json::to_string_pretty(&schema())? + "\n"))?,
             SchemaFormat::Markdown => print(&reference())?,
         },
-        PolicyCommand::Init => print(&starter())?,
+        PolicyCommand::Init(args) if args.from_host => print(&from_host(&context.host()?)?)?,
+        PolicyCommand::Init(_) => print(&starter())?,
     }
     Ok(0)
+}
+
+/// The policy of the server that Debian's package configures here.
+fn from_host(host: &Host) -> Result<String, Trouble> {
+    let candidates = [
+        ("redis", "/etc/redis/redis.conf"),
+        ("valkey", "/etc/valkey/valkey.conf"),
+    ];
+    for (flavour, path) in candidates {
+        let mut lines = Vec::new();
+        if !read(host, Path::new(path), 0, &mut lines)? {
+            continue;
+        }
+        let mut users = String::new();
+        if let Some((_, words)) = lines.iter().rev().find(|(name, _)| name == "aclfile")
+            && let Some(file) = words.first().filter(|file| file.starts_with('/'))
+        {
+            let text = host.read_untrusted(Path::new(file))?.unwrap_or_default();
+            users = String::from_utf8_lossy(&text).into_owned();
+        }
+        let today = host.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let until = today.checked_add(jiff::Span::new().days(TRANSITION));
+        let until = until.map_err(|e| Trouble(format!("the end of the transition: {e}")))?;
+        return Ok(adopt(&Found {
+            flavour,
+            path,
+            lines,
+            users: &users,
+            until,
+        })?);
+    }
+    Err(Trouble(
+        "neither /etc/redis/redis.conf nor /etc/valkey/valkey.conf is there: `policy init` alone writes a starter".into(),
+    ))
+}
+
+/// Its directives, those of its includes in their place; false where there is no such file.
+fn read(
+    host: &Host,
+    path: &Path,
+    depth: usize,
+    lines: &mut Vec<(String, Vec<String>)>,
+) -> Result<bool, Trouble> {
+    if depth > DEEPEST {
+        return Err(Trouble(format!(
+            "{}: its includes go too deep",
+            path.display()
+        )));
+    }
+    let Some(text) = host.read_untrusted(path)? else {
+        return Ok(false);
+    };
+    for (name, words) in config::parse(&String::from_utf8_lossy(&text)) {
+        if name != "include" {
+            lines.push((name, words));
+            continue;
+        }
+        for word in words {
+            let included = PathBuf::from(&word);
+            if !included.is_absolute() || word.contains(['*', '?', '[']) {
+                return Err(Trouble(format!(
+                    "{}: it includes {word}, which is not looked into: put what it says into the policy by hand",
+                    path.display()
+                )));
+            }
+            if !read(host, &included, depth + 1, lines)? {
+                return Err(Trouble(format!(
+                    "{}: it includes {word}, which is not there",
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(true)
 }

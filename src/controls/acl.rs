@@ -219,6 +219,53 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "acl.default-in-use",
+        title: "no program is the user default any more",
+        severity: Severity::Low,
+        why: "Each program with a user of its own can be told apart, narrowed and locked out alone; `[legacy] default-until` says when default ends.",
+        references: &["Redis security/acl.md", "Redis CLIENT LIST"],
+        by_hand: "give the program a user of its own, such as [acl.app], and its password file",
+        wants: Wants::Instance(|p, f| {
+            let connected = super::told(p, f).and_then(|told| told.of_default.0.as_ref().ok());
+            if p.legacy.default_until.is_none() && connected.is_none_or(Vec::is_empty) {
+                return Vec::new();
+            }
+            let until = p.legacy.default_until.as_deref().unwrap_or("now");
+            vec![Want::by_hand(
+                Setting::DefaultClients(p.redis.name.to_string()),
+                Rule::Absent,
+                format!("give these programs a user of their own before default ends ({until})"),
+            )]
+        }),
+        cases: &[fails(&[("CLIENT 10.0.0.5", "default")])],
+    },
+    Control {
+        id: "acl.former-passwords",
+        title: "a replaced password ends in its time",
+        severity: Severity::Medium,
+        why: "A password is replaced because somebody may know it who should not: until its end it is as good as the new one.",
+        references: &["redis-harden-secret-rotate(1)"],
+        by_hand: "redis-harden secret rotate NAME --finish",
+        wants: Wants::Instance(|p, _| {
+            vec![Want::by_hand(
+                Setting::FormerPasswords(p.redis.name.to_string()),
+                Rule::Absent,
+                "redis-harden secret rotate NAME --finish, or --finish alone for all; of agent after redis-harden restart",
+            )]
+        }),
+        cases: &[
+            passes(&[]),
+            passes(&[(
+                "/var/lib/redis-harden/rotations/app.json 0600 root:root",
+                "@rotations/going-on.json",
+            )]),
+            fails(&[(
+                "/var/lib/redis-harden/rotations/app.json 0600 root:root",
+                "@rotations/overdue.json",
+            )]),
+        ],
+    },
+    Control {
         id: "acl.payloads-checked",
         title: "no user's RESTORE payloads are believed unchecked",
         severity: Severity::Medium,

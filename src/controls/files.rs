@@ -430,5 +430,12 @@ fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
             ),
         }
     };
-    policy.acl_users().into_iter().map(want).collect()
+    let mut wants: Vec<Want> = policy.acl_users().into_iter().map(want).collect();
+    if policy.default_lets_in(facts.today) {
+        // It is no new one: what the server had, from the configuration that it had.
+        let rule = Rule::Is(Value::Owned(access(facts, "root", "root", 0o600)));
+        let setting = Setting::Secret(policy.legacy_secret_file());
+        wants.push(Want::write(Phase::Ground, "passwords", setting, rule));
+    }
+    wants
 }

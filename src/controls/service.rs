@@ -2,6 +2,7 @@
 
 pub(super) mod units;
 
+pub use units::named_policy;
 pub(super) use units::writable;
 
 use super::files::{group, rendered};

@@ -24,11 +24,15 @@ impl Facts {
                 report_error: None,
                 view: View::Told(Box::new(told.clone())),
                 anonymous: anonymous.clone(),
+                as_default: false,
             };
             (policy.redis.name.to_string(), instance)
         };
         Ok(Facts {
             hostname: endpoint.to_string(),
+            today: jiff::Timestamp::now()
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date(),
             kernel: String::new(),
             machine: String::new(),
             distro: Distro::default(),
@@ -48,6 +52,7 @@ impl Facts {
             exe: PathBuf::new(),
             running_exe: PathBuf::new(),
             digests: BTreeMap::new(),
+            rotations: Ok(Vec::new()),
             dpkg: Err(HostError::refused(
                 "reading what is installed",
                 "its host is elsewhere",

@@ -3,8 +3,10 @@
 use super::listener;
 use crate::host::Host;
 use crate::policy::{Name, Policy};
-use crate::redis::{Endpoint, Login, Silence, Told, anonymous, ask, served};
-use crate::setting::secret;
+use crate::redis::{
+    Answer, Endpoint, Login, Silence, Told, anonymous, ask, clients_of_default, served,
+};
+use crate::setting::{legacy, secret};
 use crate::supervise::state::{self, Report};
 use std::path::Path;
 
@@ -32,6 +34,8 @@ pub struct Instance {
     pub view: View,
     /// Whether a client without password is served; an error says why we could not tell.
     pub anonymous: Result<bool, String>,
+    /// Whether it told us as `default`, with the password of its own configuration: a server that `[legacy]` takes over.
+    pub as_default: bool,
 }
 
 impl Instance {
@@ -92,6 +96,7 @@ pub(super) fn look(host: &Host, policy: &Policy) -> Instance {
         report_error: None,
         view: View::NotRunning,
         anonymous: Err("redis does not run here".into()),
+        as_default: false,
     };
     // A fake host has no server of its own, and must not be told this machine's.
     if !host.is_running() || !host.is_live_root() {
@@ -152,7 +157,15 @@ fn hear(host: &Host, instance: &mut Instance) {
     let endpoint = &instance.endpoint;
     instance.anonymous = anonymous(endpoint).map_err(|e| e.to_string());
     let login = admin(host, &instance.policy);
-    instance.view = match ask(endpoint, login.as_ref()) {
+    let mut answer = ask(endpoint, login.as_ref());
+    if let (Err(Silence::Refused(_)), Ok(false)) = (&answer, &instance.anonymous)
+        && let Some(old) = default(host, &instance.policy)
+        && let Ok(told) = ask(endpoint, Some(&old))
+    {
+        instance.as_default = true;
+        answer = Ok(told);
+    }
+    instance.view = match answer {
         Ok(told) => View::Told(Box::new(told)),
         Err(Silence::Nobody) => View::NotRunning,
         // A server that is not ours yet knows no `admin`.
@@ -175,6 +188,14 @@ fn hear(host: &Host, instance: &mut Instance) {
         }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
+    if let View::Told(told) = &mut instance.view
+        && instance.policy.legacy.default_until.is_some()
+    {
+        let old = instance.as_default.then(|| default(host, &instance.policy));
+        let login = old.flatten().or(login);
+        let clients = clients_of_default(&instance.endpoint, login.as_ref());
+        told.of_default = Answer(clients.map_err(|why| why.to_string()));
+    }
     witness(host, instance);
 }
 
@@ -199,6 +220,17 @@ pub fn admin(host: &Host, policy: &Policy) -> Option<Login> {
     let password = secret::password(host, &policy.secret_file(&Name::admin())).ok()??;
     Some(Login {
         user: "admin".into(),
+        password,
+    })
+}
+
+/// The login of `default` with the password that it had before us, where the policy takes it over.
+pub fn default(host: &Host, policy: &Policy) -> Option<Login> {
+    policy.legacy.default_until.as_ref()?;
+    // That it cannot be read is said where it is taken over.
+    let password = legacy::password(host, policy).ok()??;
+    Some(Login {
+        user: "default".into(),
         password,
     })
 }

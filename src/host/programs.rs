@@ -3,6 +3,7 @@
 use super::{Host, HostError, HostResult};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::resource::{Resource, setrlimit};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -181,6 +182,28 @@ impl Host {
             limit: run.limit,
             held,
         })
+    }
+
+    /// Replaces this process by a program, with the terminal and these variables alone; no core is written of it. Returns only where
+    /// that cannot be done.
+    pub fn become_program(
+        &self,
+        name: &str,
+        args: &[String],
+        environment: &[(&str, String)],
+    ) -> HostError {
+        let doing = || format!("starting {name}");
+        let Some(program) = self.find_program(name) else {
+            return HostError::refused(doing(), "it is not installed");
+        };
+        if let Err(e) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+            return HostError::errno(doing(), e);
+        }
+        let path: OsString = TRUSTED.join(":").into();
+        let mut command = Command::new(program);
+        command.args(args).env_clear().env("PATH", path);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        HostError::new(doing(), command.exec())
     }
 
     fn start(&self, run: &Run) -> HostResult<Child> {

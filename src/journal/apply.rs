@@ -282,7 +282,7 @@ impl Work<'_, '_> {
             undone: false,
         });
         make(self)?;
-        let after = digest(&setting.save(sight)?);
+        let after = digest(&setting, &setting.save(sight)?);
         self.run.done(n, after.clone())?;
         if let Some(entry) = self.entries.last_mut() {
             (entry.done, entry.after) = (true, after);

@@ -55,9 +55,9 @@ pub(super) fn conflicts(
         if lives && saved == Saved::Text(None) {
             continue;
         }
-        let now = digest(&saved);
+        let now = digest(&entry.setting, &saved);
         // A rollback that was killed has put some back without saying so.
-        let back = now == digest(&entry.before);
+        let back = now == digest(&entry.setting, &entry.before);
         if now != entry.after && !back {
             conflicts.push(Conflict {
                 setting: entry.setting.to_string(),

@@ -15,7 +15,7 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 34] = [
+const CHECKS: [(&str, Judge); 36] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.unix-socket", Judge::Text(in_own_directory)),
@@ -42,6 +42,8 @@ const CHECKS: [(&str, Judge); 34] = [
     ("tls.key", Judge::Text(path_or_auto)),
     ("tls.ca", Judge::Text(path_or_auto)),
     ("tls.ciphers", Judge::Text(ciphers)),
+    ("legacy.default-until", Judge::Text(date)),
+    ("legacy.rules", Judge::Text(acl_rules)),
     ("waiver.*.control", Judge::Text(glob)),
     ("waiver.*.control", Judge::Text(one_line)),
     ("waiver.*.reason", Judge::Text(reason)),
@@ -448,7 +450,7 @@ fn date(text: &str) -> Verdict {
         Ok(_) if text.len() == "YYYY-MM-DD".len() => Ok(()),
         _ => wrong(
             format!("{text:?} is no day"),
-            "write YYYY-MM-DD, the last day on which the waiver counts",
+            "write YYYY-MM-DD, the last day on which it counts",
         ),
     }
 }

@@ -38,11 +38,11 @@ const REFUSED: [(&str, &str); 16] = [
     ),
     (
         "rename-command",
-        "it is deprecated and breaks Sentinel; take the command from a user with [acl.NAME] rules, such as \"-config\"",
+        "it is deprecated and breaks Sentinel; take the command from a user with [acl.NAME] rules, such as \"-config\" (policy init --from-host does)",
     ),
     (
         "requirepass",
-        "it is the password of the user \"default\", which is off; a policy holds no password",
+        "it is the password of the user \"default\", which is off; a policy holds no password ([legacy] default-until lets it in for a time)",
     ),
     ("masterauth", "a policy holds no password"),
     ("primaryauth", "a policy holds no password"),

@@ -37,6 +37,8 @@ pub struct Policy {
     pub tls: Tls,
     /// How the supervisor runs the server.
     pub service: Service,
+    /// Programs that know no users yet.
+    pub legacy: Legacy,
     /// Accepted findings. Waivers add up: an overlay never drops one that it does not repeat.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiver: Vec<Waiver>,
@@ -306,7 +308,7 @@ pub enum Fsync {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AclUser {
-    /// A ready-made set of rules, `admin`, `agent`, `application` or `read-only`; `rules` come after it.
+    /// Ready-made rules: `admin`, `agent`, `application`, `read-only`, `metrics`, `backup`, `replica` or `sentinel`; `rules` come after them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"application")]
     pub role: Option<Role>,
@@ -332,14 +334,40 @@ pub struct AclUser {
     pub mode: Option<Octal>,
 }
 
+/// `[legacy]`: programs that log in with a password alone, which is the user `default`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Legacy {
+    /// `YYYY-MM-DD`, the last day (UTC) on which `default` lets in, with the password in `secrets/default`; without it `default` is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"2099-12-31")]
+    pub default_until: Option<String>,
+    /// ACL rules of `default` until then, after those of the role `application`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"+keys")]
+    pub rules: Option<String>,
+}
+
 /// A least-privilege set of ACL rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// Everything.
     Admin,
+    /// What the supervisor asks.
     Agent,
+    /// Reads and writes; no administration, no scripts.
     Application,
+    /// Reads, and no channels.
     ReadOnly,
+    /// What an exporter asks; no key.
+    Metrics,
+    /// Snapshots, and a copy of all data over the connection.
+    Backup,
+    /// What a replica asks of its primary.
+    Replica,
+    /// What a Sentinel asks of the servers that it watches.
+    Sentinel,
 }
 
 /// `[service]`: how the supervisor runs the server.

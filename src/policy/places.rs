@@ -126,6 +126,18 @@ impl Policy {
         })
     }
 
+    /// The password that `default` has for a time, where the policy lets it.
+    pub fn legacy_secret_file(&self) -> PathBuf {
+        self.secret_file(&Name::default_instance())
+    }
+
+    /// Whether `default` lets in on this day.
+    pub fn default_lets_in(&self, today: jiff::civil::Date) -> bool {
+        let until = self.legacy.default_until.as_deref();
+        let until = until.and_then(|day| day.parse::<jiff::civil::Date>().ok());
+        until.is_some_and(|until| today <= until)
+    }
+
     /// The configuration that the package's own unit would start.
     pub fn stock_config(&self) -> PathBuf {
         let file = match self.is_default() {

@@ -14,29 +14,99 @@ pub fn rules(role: Role) -> &'static str {
         Role::Agent => {
             "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill"
         }
-        // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`.
-        Role::Application => "~* &* +@all -@admin -@dangerous -@scripting +info",
-        Role::ReadOnly => "~* resetchannels -@all +@read +@connection -@dangerous +ping",
+        // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`. MEMORY beyond the size of a
+        // key is about the server as a whole; CLUSTER GETKEYSINSLOT names keys whatever a user's patterns.
+        Role::Application => {
+            "~* &* +@all -@admin -@dangerous -@scripting -memory +memory|usage -cluster|getkeysinslot -cluster|countkeysinslot +info"
+        }
+        // A client of a cluster asks where the slots are before it reads.
+        Role::ReadOnly => {
+            "%R~* resetchannels -@all +@read +@connection -@dangerous -@admin +ping +cluster|slots +cluster|shards"
+        }
+        // What redis_exporter asks, but for CONFIG GET, which shows a replica's `masterauth` in clear text: what it tells is in INFO.
+        Role::Metrics => {
+            "resetkeys resetchannels -@all +ping +info +slowlog|len +slowlog|get +latency|latest +latency|histogram +client|setname \
+             +cluster|info"
+        }
+        // A snapshot on the server's disk, and `redis-cli --rdb`, which is a replica's SYNC. It reads everything, and writes nothing.
+        Role::Backup => {
+            "resetkeys resetchannels -@all +ping +info +dbsize +lastsave +bgsave +bgrewriteaof +psync +sync +replconf +client|setname"
+        }
+        // Source: Redis acl.md, "ACL rules for Sentinel and Replicas".
+        Role::Replica => "resetkeys resetchannels -@all +ping +psync +replconf",
+        // The same source gives it every channel; it speaks on one.
+        Role::Sentinel => {
+            "resetkeys resetchannels &__sentinel__:hello -@all +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish \
+             +info +client|setname +client|kill +script|kill"
+        }
     }
 }
 
-/// The file, whole. `digests` holds what is known of the password files.
-pub fn render(policy: &Policy, digests: &BTreeMap<PathBuf, String>) -> String {
-    let mut text =
-        String::from("user default off sanitize-payload resetkeys resetchannels -@all\n");
+/// What is known of the password files: the SHA-256 of each password that counts. The first is the one to come, or the only one.
+pub type Digests = BTreeMap<PathBuf, Vec<String>>;
+
+/// The file, whole.
+pub fn render(policy: &Policy, digests: &Digests) -> String {
+    let mut text = default(policy, digests);
     for (name, user) in policy.acl_users() {
-        let digest = digests
-            .get(&policy.secret_file(&name))
-            .map_or(NOT_YET, String::as_str);
+        let known = digests.get(&policy.secret_file(&name));
+        let passwords = known.map_or_else(|| format!("#{NOT_YET}"), |known| words(known));
         let role = user.role.map_or("resetkeys resetchannels -@all", rules);
         let extra = user.rules.as_deref().map_or(String::new(), |r| {
             format!("{} {}", narrowed(role, r), r.trim())
         });
         text.push_str(&format!(
-            "user {name} on sanitize-payload #{digest} {role}{extra}\n"
+            "user {name} on sanitize-payload {passwords} {role}{extra}\n"
         ));
     }
     text
+}
+
+/// `default`: off, but where the policy lets it in for a time; then its password's digest is known on its days only.
+fn default(policy: &Policy, digests: &Digests) -> String {
+    let legacy = policy.legacy.default_until.as_ref();
+    match legacy.and_then(|_| digests.get(&policy.legacy_secret_file())) {
+        Some(known) => {
+            let role = rules(Role::Application);
+            let extra = policy.legacy.rules.as_deref().map_or(String::new(), |r| {
+                format!("{} {}", narrowed(role, r), r.trim())
+            });
+            let passwords = words(known);
+            format!("user default on sanitize-payload {passwords} {role}{extra}\n")
+        }
+        None => "user default off sanitize-payload resetkeys resetchannels -@all\n".to_owned(),
+    }
+}
+
+/// Passwords as rules: `#` and the SHA-256 of each.
+pub fn words(digests: &[String]) -> String {
+    let words: Vec<String> = digests.iter().map(|digest| format!("#{digest}")).collect();
+    words.join(" ")
+}
+
+/// A line `user NAME rule…` with these passwords in place of those that it has; one that has none is left as it is.
+pub fn with_passwords(line: &str, digests: &[String]) -> String {
+    let mut all = Vec::new();
+    let mut put = false;
+    for word in line.split(' ') {
+        match word.starts_with('#') {
+            true if put => {}
+            true => {
+                all.push(words(digests));
+                put = true;
+            }
+            false => all.push(word.to_owned()),
+        }
+    }
+    all.join(" ")
+}
+
+/// The lines of an ACL without what differs from one password to the next: what a run wrote is still that after a rotation.
+pub fn without_passwords(text: &str) -> String {
+    let lines = text
+        .split('\n')
+        .map(|line| with_passwords(line, &["…".to_owned()]));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Redis does not start on a pattern after `~*` or `&*`: a user's own patterns stand in place of its role's. Source: `ACLSetUser` in Redis's `acl.c`.
@@ -70,6 +140,20 @@ pub fn is_complete(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_users_passwords_change_and_its_rules_do_not() {
+        let line = "user app on sanitize-payload #aa #bb ~* &* +@all";
+        let new = with_passwords(line, &["cc".into(), "aa".into()]);
+        assert_eq!(new, "user app on sanitize-payload #cc #aa ~* &* +@all");
+        assert_eq!(
+            with_passwords(&new, &["cc".into()]),
+            "user app on sanitize-payload #cc ~* &* +@all"
+        );
+        let off = "user default off sanitize-payload resetkeys -@all";
+        assert_eq!(with_passwords(off, &["cc".into()]), off);
+        assert_eq!(without_passwords(line), without_passwords(&new));
+    }
 
     #[test]
     fn patterns_of_a_users_own_replace_those_of_its_role() {

@@ -3,7 +3,7 @@
 
 mod command_line;
 pub mod glob;
-mod kind;
+pub mod kind;
 mod load;
 mod special;
 pub mod table;

@@ -115,6 +115,24 @@ pub fn set_user(connection: &mut Line, line: &str) -> HostResult<()> {
     run(connection, &command, &format!("ACL SETUSER {name}"))
 }
 
+/// Gives a user these passwords, in place of those that it has, in one step; its rights and its clients stay.
+pub fn set_passwords(connection: &mut Line, name: &str, digests: &[String]) -> HostResult<()> {
+    let mut command = redis::cmd("ACL");
+    command.arg("SETUSER").arg(name).arg("resetpass");
+    for digest in digests {
+        command.arg(format!("#{digest}"));
+    }
+    run(connection, &command, &format!("ACL SETUSER {name}"))
+}
+
+/// Ends the connections of a user. Returns how many there were.
+pub fn disconnect(connection: &mut Line, name: &str) -> HostResult<u64> {
+    let mut command = redis::cmd("CLIENT");
+    command.arg("KILL").arg("USER").arg(name);
+    let reply = command.query(connection);
+    reply.map_err(|e| HostError::refused("CLIENT KILL USER", silence(e).to_string()))
+}
+
 /// Removes a user; its clients are disconnected.
 pub fn delete_user(connection: &mut Line, name: &str) -> HostResult<()> {
     let mut command = redis::cmd("ACL");

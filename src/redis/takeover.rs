@@ -248,7 +248,10 @@ fn elsewhere(layout: &Layout, told: &Told) -> Option<String> {
 
 /// A connection as whoever told us its configuration: a server that is not ours yet knows no admin.
 pub(crate) fn open(sight: Sight, known: &Instance) -> HostResult<Line> {
-    let login = crate::facts::admin(sight.host, &known.policy);
+    let login = match known.as_default {
+        true => crate::facts::default(sight.host, &known.policy),
+        false => crate::facts::admin(sight.host, &known.policy),
+    };
     let login: Option<&Login> = match known.anonymous {
         Ok(true) => None,
         _ => login.as_ref(),

@@ -1,10 +1,11 @@
 //! Each kind of setting that can be written is written, saved and put back here.
 
 use super::{
-    Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, live, package, secret,
-    service, sysctl_d, tls, unit,
+    Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, legacy, live, package,
+    secret, service, sysctl_d, tls, unit,
 };
 use crate::host::{HostError, HostResult, Image};
+use crate::rotation;
 use crate::value::Value;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,11 @@ impl Setting {
             (Setting::File(path), Value::File(value)) => file::write(host, path, value),
             (Setting::Dir(path), Value::Dir(access)) => file::write_dir(host, path, access),
             (Setting::Mode(path), Value::Mode(mode)) => file::write_mode(host, path, *mode),
-            (Setting::Secret(path), Value::Owned(access)) => secret::write(host, path, access),
             (Setting::Access(path), Value::Owned(access)) => file::write_access(host, path, access),
+            (Setting::Secret(path), Value::Owned(access)) => match legacy::of(sight, path) {
+                Some(policy) => legacy::write(sight, policy, path, access),
+                None => secret::write(host, path, access),
+            },
             (Setting::Sysctl(key), value) => kernel::write(host, key, &value.to_string()),
             (Setting::SysctlAtBoot(key), value) => sysctl_d::write(host, key, &value.to_string()),
             (Setting::Binary { path, source }, Value::Flag(true)) => {
@@ -58,11 +62,11 @@ impl Setting {
     pub fn save(&self, sight: Sight) -> HostResult<Saved> {
         let host = sight.host;
         match self {
-            Setting::File(path)
-            | Setting::Dir(path)
-            | Setting::Mode(path)
-            | Setting::Secret(path) => host.image(path).map(Saved::Inode),
             Setting::Access(path) => file::save_access(host, path).map(Saved::Text),
+            Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) => {
+                host.image(path).map(Saved::Inode)
+            }
+            Setting::Secret(path) => secret::save(host, path).map(Saved::Inode),
             Setting::Binary { path, .. } => host.image(path).map(Saved::Inode),
             Setting::SysctlAtBoot(_) => host.image(Path::new(sysctl_d::OURS)).map(Saved::Inode),
             Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
@@ -87,11 +91,13 @@ impl Setting {
         let host = sight.host;
         match (self, saved) {
             (Setting::Secret(path), Saved::Inode(Image::Absent)) => secret::move_aside(host, path),
+            (Setting::Secret(path), Saved::Inode(image)) => secret::restore(host, path, image),
+            (Setting::File(path), Saved::Inode(image)) if self.is_acl_file() => {
+                let image = rotation::with_passwords_of_now(sight, path, image);
+                file::restore(host, path, &image)
+            }
             (
-                Setting::File(path)
-                | Setting::Dir(path)
-                | Setting::Mode(path)
-                | Setting::Secret(path),
+                Setting::File(path) | Setting::Dir(path) | Setting::Mode(path),
                 Saved::Inode(image),
             ) => file::restore(host, path, image),
             (Setting::Binary { path, .. }, Saved::Inode(image)) => host.put(path, image),
@@ -112,7 +118,8 @@ impl Setting {
                 live::restore_directives(sight, name, saved)
             }
             (Setting::LiveUsers(name), Saved::Text(Some(saved))) => {
-                live::restore_users(sight, name, saved)
+                let saved = rotation::users_with_passwords_of_now(sight, name, saved);
+                live::restore_users(sight, name, &saved)
             }
             (Setting::Service(name), Saved::Text(Some(state))) => {
                 service::restore(sight, name, state, say)
@@ -158,6 +165,15 @@ impl Setting {
             | Setting::Secret(path) => Some(path),
             _ => None,
         }
+    }
+
+    /// Whether it is one of our ACL files, with the digests of passwords in it.
+    pub fn is_acl_file(&self) -> bool {
+        let ours = |path: &Path| {
+            path.starts_with("/etc/redis-harden/redis")
+                && path.extension().is_some_and(|e| e == "acl")
+        };
+        matches!(self, Setting::File(path) if ours(path))
     }
 
     /// Whether its content must never be shown.

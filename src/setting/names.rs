@@ -46,6 +46,12 @@ impl fmt::Display for Setting {
                 write!(f, "running {instance}: a client without password")
             }
             Setting::Users { instance, what } => write!(f, "running {instance}: {what}"),
+            Setting::FormerPasswords(instance) => {
+                write!(f, "overdue former passwords of {instance}")
+            }
+            Setting::DefaultClients(instance) => {
+                write!(f, "running {instance}: clients that are the user default")
+            }
             Setting::Modules(instance) => write!(f, "running {instance}: modules"),
             Setting::Cluster { instance, field } => {
                 write!(f, "running {instance}: CLUSTER INFO {field}")

@@ -72,6 +72,8 @@ impl Setting {
             Setting::Attempt { .. } => "redis-harden prove".to_owned(),
             Setting::Anonymous(_) => "PING without a password".to_owned(),
             Setting::Users { .. } => "ACL LIST".to_owned(),
+            Setting::FormerPasswords(_) => format!("{}/*.json", crate::rotation::DIR),
+            Setting::DefaultClients(_) => "CLIENT LIST: user=default".to_owned(),
             Setting::Modules(_) => "MODULE LIST".to_owned(),
             Setting::Cluster { field, .. } => format!("CLUSTER INFO, {field}"),
             Setting::Sentinel { path, .. }

@@ -2,10 +2,11 @@
 
 use super::{
     Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, effective,
-    file, firewall, kernel, live, measure, package, peers, planted, ports, rotation, scripts,
-    secret, sentinel, server, service, strangers, strays, sysctl_d, tls, tmpfiles, traces, unit,
-    users,
+    file, firewall, kernel, legacy, live, measure, package, peers, planted, ports,
+    rotation as logrotate, scripts, secret, sentinel, server, service, strangers, strays, sysctl_d,
+    tls, tmpfiles, traces, unit, users,
 };
+use crate::rotation;
 
 impl Setting {
     /// Whether it exists only while a system runs; such a setting says nothing about an offline tree.
@@ -51,6 +52,7 @@ impl Setting {
                 | Setting::UnitEscapes(_)
                 | Setting::ConfigFile { .. }
                 | Setting::AclFile { .. }
+                | Setting::FormerPasswords(_)
                 | Setting::Sentinel { .. }
                 | Setting::Presence(_)
                 | Setting::Strangers(_)
@@ -143,6 +145,8 @@ impl Setting {
             Setting::ServerSysctl { instance, key } => server::read_sysctl(sight, instance, key),
             Setting::Refusals(instance) => server::read_refusals(sight, instance),
             Setting::UnlistedPeers(instance) => peers::read(sight, instance),
+            Setting::FormerPasswords(instance) => rotation::read_overdue(sight, instance),
+            Setting::DefaultClients(instance) => legacy::read_clients(sight, instance),
             Setting::Modules(instance) => server::read_modules(sight, instance),
             Setting::Cluster { instance, field } => server::read_cluster(sight, instance, field),
             Setting::Sentinel { path, what } => sentinel::read(sight, path, *what),
@@ -160,7 +164,7 @@ impl Setting {
             Setting::UnknownServers => strays::read(sight),
             Setting::PasswordsInArguments => arguments::read(sight),
             Setting::LentPorts(ports) => ports::read_lent(host, ports),
-            Setting::LogRotation(log) => rotation::read(host, log),
+            Setting::LogRotation(log) => logrotate::read(host, log),
             Setting::Processes(user) => traces::read_processes(sight, user),
             Setting::ConfigFile { path, name } => config_file::read(sight, path, name),
         }

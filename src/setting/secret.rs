@@ -1,7 +1,7 @@
 //! Password files: generated whole, never shown. What a report may say of one is its owner and its mode.
 
 use crate::facts::Facts;
-use crate::host::{Host, HostError, HostResult, Kind};
+use crate::host::{Host, HostError, HostResult, Image, Kind};
 use crate::value::{Access, Value};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -53,7 +53,12 @@ pub fn write(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
 
 /// The SHA-256 of the password in a file, as Redis's ACL rules want it after `#`; `None` while there is no password.
 pub fn digest(host: &Host, path: &Path) -> HostResult<Option<String>> {
-    Ok(password(host, path)?.map(|p| hex(&Sha256::digest(p.as_bytes()))))
+    Ok(password(host, path)?.map(|p| digest_of(&p)))
+}
+
+/// The SHA-256 of a password.
+pub fn digest_of(password: &str) -> String {
+    hex(&Sha256::digest(password.as_bytes()))
 }
 
 /// The password: the file's first line. A trailing CR or LF is no part of it.
@@ -73,6 +78,27 @@ pub fn password(host: &Host, path: &Path) -> HostResult<Option<String>> {
         .unwrap_or_default()
         .trim_end_matches('\r');
     Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+/// Its owner and mode: no password goes into a journal.
+pub fn save(host: &Host, path: &Path) -> HostResult<Image> {
+    let mut image = host.image(path)?;
+    if let Image::File { content, .. } = &mut image {
+        content.clear();
+    }
+    Ok(image)
+}
+
+/// Puts its owner and mode back. A password that has been replaced since stays replaced: an old one is never valid again.
+pub fn restore(host: &Host, path: &Path, image: &Image) -> HostResult<()> {
+    match (host.stat(path)?, image) {
+        (Some(stat), Image::File { mode, uid, gid, .. }) if stat.kind == Kind::File => {
+            host.set_access(path, *mode, *uid, *gid)
+        }
+        // What somebody has removed since cannot be made again.
+        (None, Image::File { .. }) => Ok(()),
+        _ => super::file::restore(host, path, image),
+    }
 }
 
 /// Moves a generated password out of the way instead of deleting it.
@@ -104,7 +130,7 @@ pub fn move_aside(host: &Host, path: &Path) -> HostResult<()> {
 }
 
 /// 256 random bits in hexadecimal.
-fn generate() -> HostResult<String> {
+pub fn generate() -> HostResult<String> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)
         .map_err(|e| HostError::refused("generating a password", e.to_string()))?;

@@ -5,7 +5,7 @@ use crate::contain::plan::Contain;
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::scalar::{Duration, HangTimeout, Name};
 use crate::policy::{DataLoss, Scheduling};
-use crate::redis::live;
+use crate::redis::{acl, live};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -164,7 +164,11 @@ pub fn generation(conf: &[u8], acl: &[u8], settings: &[u8]) -> String {
     let mut hash = Sha256::new();
     for part in [
         live::read_at_start(&conf).collect::<Vec<_>>().join("\n"),
-        acl.lines().filter(ours).collect::<Vec<_>>().join("\n"),
+        acl.lines()
+            .filter(ours)
+            .map(to_log_in)
+            .collect::<Vec<_>>()
+            .join("\n"),
         settings.lines().filter(kept).collect::<Vec<_>>().join("\n"),
     ] {
         // The length first, so that bytes cannot move from one file to the next unnoticed.
@@ -172,6 +176,13 @@ pub fn generation(conf: &[u8], acl: &[u8], settings: &[u8]) -> String {
         hash.update(part);
     }
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// A user's line with the first of its passwords alone: the others are former ones, which nothing is started with.
+fn to_log_in(line: &str) -> String {
+    let first = line.split(' ').find_map(|word| word.strip_prefix('#'));
+    let first: Vec<String> = first.map(str::to_owned).into_iter().collect();
+    acl::with_passwords(line, &first)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! ("INFO field", "value")
 //! ("CLUSTER field", "value")
 //! ("ACL user", "on nopass ~* +@all")
+//! ("CLIENT address", "default")           a client, and which user it is
 //! ("MODULE name", "/path/of.so")
 //! ("REFUSED auth", "12.5"): seconds ago
 //! ("ANONYMOUS", "open" | "refused")       how it answers a client without password
@@ -245,6 +246,11 @@ impl Fake {
             let users = self.told.users.0.as_mut().expect("a fake server tells all");
             users.retain(|user| user.name != name);
             users.extend(User::parse(&format!("user {name} {content}")));
+        } else if let Some(address) = place.strip_prefix("CLIENT ") {
+            self.runs = true;
+            let clients = self.told.of_default.0.as_mut();
+            let clients = clients.expect("a fake server tells all");
+            clients.extend((content == "default").then(|| address.to_owned()));
         } else if let Some(name) = place.strip_prefix("MODULE ") {
             self.runs = true;
             let modules = self

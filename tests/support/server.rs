@@ -6,7 +6,7 @@
 )]
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,25 +16,49 @@ pub struct Server {
     pub port: u16,
 }
 
+/// A server's program, on this machine or in the tree of another Debian.
+pub struct Program<'a> {
+    pub name: &'a str,
+    pub root: Option<&'a Path>,
+}
+
 impl Server {
     /// Starts one with these options on its command line, and an ACL file where some users are given.
     pub fn start(options: &[&str], users: &str) -> Server {
-        let dir = tempfile::tempdir().expect("a directory");
+        let here = Program {
+            name: "redis-server",
+            root: None,
+        };
+        Server::of(&here, options, users)
+    }
+
+    /// The same of another program.
+    pub fn of(program: &Program, options: &[&str], users: &str) -> Server {
+        let root = program.root.unwrap_or(Path::new("/"));
+        let dir = tempfile::tempdir_in(root.join("tmp")).expect("a directory");
+        let inside = |path: &Path| Path::new("/").join(path.strip_prefix(root).expect("below it"));
         let port = free_port();
-        let mut command = Command::new("redis-server");
+        let mut command = match program.root {
+            None => Command::new(program.name),
+            Some(root) => {
+                let mut command = Command::new("chroot");
+                command.arg(root).arg(program.name);
+                command
+            }
+        };
         command
             .args(["--bind", "127.0.0.1", "--save", "", "--port"])
             .arg(port.to_string())
             .arg("--unixsocket")
-            .arg(dir.path().join("s"))
+            .arg(inside(&dir.path().join("s")))
             .arg("--dir")
-            .arg(dir.path())
+            .arg(inside(dir.path()))
             .args(options)
             .stdout(Stdio::null());
         if !users.is_empty() {
             let file = dir.path().join("users.acl");
             std::fs::write(&file, users).expect("the ACL file");
-            command.arg("--aclfile").arg(file);
+            command.arg("--aclfile").arg(inside(&file));
         }
         let process = command
             .spawn()

@@ -21,6 +21,7 @@ mod certificate;
 mod confirm;
 mod machine;
 mod restart;
+mod rotation;
 mod unprivileged;
 
 use support::disk::Ran;

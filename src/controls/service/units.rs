@@ -88,7 +88,7 @@ pub(super) fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
 }
 
 /// What a unit's command line says of the policy of this run.
-pub(in crate::controls) fn named_policy(policies: &Policies) -> String {
+pub fn named_policy(policies: &Policies) -> String {
     match &policies.at_boot {
         AtBoot::Named(path) => format!(" --policy {}", quoted(&path.to_string_lossy())),
         AtBoot::Found | AtBoot::Copied(_) => String::new(),

@@ -1,0 +1,114 @@
+//! Whose password is to be replaced: a password file of ours, and every user of the policy that has it.
+
+use crate::facts::{Instance, View};
+use crate::host::{HostError, HostResult};
+use crate::policy::{Name, Policies};
+use crate::setting::Sight;
+use std::path::{Path, PathBuf};
+
+/// Where the passwords are that are ours to replace.
+const OURS: &str = "/etc/redis-harden/secrets";
+
+/// A password file and its users, each with its instance.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub secret: PathBuf,
+    pub users: Vec<(Name, Name)>,
+}
+
+impl Target {
+    /// The one of a user of an instance.
+    pub fn of(policies: &Policies, instance: &Name, user: &Name) -> Result<Target, String> {
+        let mut instances = policies.instances.iter();
+        let policy = instances
+            .find(|policy| policy.redis.name == *instance)
+            .ok_or_else(|| format!("the policy has no instance {instance}"))?;
+        let users = policy.acl_users();
+        if !users.contains_key(user) {
+            let names: Vec<&str> = users.keys().map(Name::as_str).collect();
+            return Err(format!(
+                "the policy has no user {user}, only {}",
+                names.join(", ")
+            ));
+        }
+        Ok(Target::with(policies, policy.secret_file(user)))
+    }
+
+    /// The one of a password file, whoever has it.
+    pub fn with(policies: &Policies, secret: PathBuf) -> Target {
+        let mut all = Vec::new();
+        for policy in &policies.instances {
+            let users = policy.acl_users().into_keys();
+            let those = users.filter(|user| policy.secret_file(user) == secret);
+            all.extend(those.map(|user| (policy.redis.name.clone(), user)));
+        }
+        Target { secret, users: all }
+    }
+
+    /// `INSTANCE.USER` of each.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.users.iter();
+        names
+            .map(|(instance, user)| format!("{instance}.{user}"))
+            .collect()
+    }
+
+    /// Refuses, before anything is changed, what could only be changed in part.
+    pub(super) fn can_be_changed(&self, sight: Sight) -> HostResult<()> {
+        let doing = || format!("changing the password of {}", self.names().join(", "));
+        let refuse = |why: String| Err(HostError::refused(doing(), why));
+        if self.secret.parent() != Some(Path::new(OURS)) {
+            return refuse(format!(
+                "it is in {}, which is not ours: put the new one there, then redis-harden apply",
+                self.secret.display()
+            ));
+        }
+        let mut places = vec![PathBuf::from(OURS)];
+        for (name, user) in &self.users {
+            let known = known(sight, name)?;
+            let file = known.policy.acl_file();
+            let text = sight.host.read_text(&file)?.unwrap_or_default();
+            if !text.lines().any(|line| is_of(line, user)) {
+                return refuse(format!(
+                    "{} has no user {user}: redis-harden apply first",
+                    file.display()
+                ));
+            }
+            places.extend(file.parent().map(PathBuf::from));
+            match &known.view {
+                View::NotRunning => {}
+                View::Silent(why) => return refuse(format!("its server told nothing: {why}")),
+                View::Told(told) => match &told.users.0 {
+                    Ok(users) if users.iter().any(|u| u.name == user.as_str()) => {}
+                    Ok(_) => {
+                        return refuse(format!(
+                            "the running server has no user {user}: redis-harden apply first"
+                        ));
+                    }
+                    Err(why) => return refuse(format!("ACL LIST: {why}")),
+                },
+            }
+        }
+        for place in places {
+            if let Err(e) = sight.host.may_write(&place) {
+                return refuse(format!("{}: {}", place.display(), e.desc()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The instance of that name.
+pub(super) fn known<'a>(sight: Sight<'a>, name: &Name) -> HostResult<&'a Instance> {
+    sight.facts.instances.get(name.as_str()).ok_or_else(|| {
+        HostError::refused(
+            format!("looking for the instance {name}"),
+            "the policy has none of that name",
+        )
+    })
+}
+
+/// Whether a line of an ACL file is a user's.
+pub(super) fn is_of(line: &str, user: &Name) -> bool {
+    crate::redis::live::name_of(line) == user.as_str()
+}

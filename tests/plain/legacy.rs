@@ -1,0 +1,87 @@
+//! A Redis as the guides set it up, with one password for everybody, becomes one with users, and its programs go on.
+
+use super::machine::{BINARY, POLICY, SOCKET, apply, bare, install, redis};
+use crate::support::plain::Plain;
+
+/// As a program that knows no users.
+fn with_password_alone(plain: &Plain, words: &[&str]) -> String {
+    let login = ["redis-cli", "-p", "6379", "--no-auth-warning"];
+    let ran = plain.exec_with(&[("REDISCLI_AUTH", "of old")], &[&login, words].concat());
+    ran.stdout.trim().to_owned() + ran.stderr.trim()
+}
+
+#[test]
+fn a_host_with_requirepass_is_taken_over_and_its_programs_go_on_until_their_day() {
+    let plain = bare();
+    install(&plain, &["redis-server"]);
+    plain
+        .sh("cat >>/etc/redis/redis.conf <<'END'
+maxmemory 100mb
+requirepass \"of old\"
+rename-command FLUSHALL \"\"
+rename-command DEBUG \"\"
+END
+            redis-cli shutdown nosave 2>/dev/null; sleep 0.2
+            setpriv --reuid redis --regid redis --clear-groups redis-server /etc/redis/redis.conf --daemonize yes >/dev/null; sleep 0.5")
+        .ok();
+    assert_eq!(with_password_alone(&plain, &["SET", "kept", "1"]), "OK");
+    let written = plain.exec(&[BINARY, "policy", "init", "--from-host"]);
+    let text = written.ok().to_owned() + "\n";
+    println!("{text}");
+    assert!(text.contains("maxmemory = \"100mb\"") && text.contains("default-until = "));
+    assert!(
+        text.contains("rename-command flushall") && !text.contains("of old"),
+        "{text}"
+    );
+    plain.sh("mkdir -p /etc/redis-harden").ok();
+    plain.write(POLICY, text.as_bytes(), 0o644);
+    // Without systemd a server that somebody else has started is his to stop; it saves its data.
+    let told = apply(&plain);
+    told.exits(2);
+    assert!(told.stderr.contains("SHUTDOWN saves its data"), "{told}");
+    with_password_alone(&plain, &["SHUTDOWN"]);
+    println!("{}", apply(&plain).ok());
+
+    // Its data and its programs are there, and have less to break.
+    assert_eq!(with_password_alone(&plain, &["GET", "kept"]), "1");
+    assert!(with_password_alone(&plain, &["FLUSHALL"]).contains("NOPERM"));
+    assert!(with_password_alone(&plain, &["CONFIG", "GET", "dir"]).contains("NOPERM"));
+    assert!(!redis(&plain, "app", &["PING"]).ok().contains("ERR"));
+    assert!(apply(&plain).ok().contains("nothing to change"));
+
+    // Who still needs it is counted.
+    let in_use = || {
+        plain.exec(&[
+            BINARY,
+            "check",
+            "--only",
+            "acl.default-in-use",
+            "--fail-on",
+            "low",
+        ])
+    };
+    in_use().ok();
+    plain.background(
+        "env REDISCLI_AUTH='of old' redis-cli -p 6379 BLPOP nothing 60",
+        "BLPOP",
+    );
+    plain.sh("sleep 0.3").ok();
+    let said = in_use();
+    assert!(said.exits(1).contains("127.0.0.1×1"), "{said}");
+    plain
+        .sh("pkill -f '^redis-cli -p 6379 BLPOP'; sleep 0.2")
+        .ok();
+
+    // Its day has come.
+    let days = text.find("default-until = \"").expect("it is there") + "default-until = \"".len();
+    let over = format!("{}2020-01-01{}", &text[..days], &text[days + 10..]);
+    plain.write(POLICY, over.as_bytes(), 0o644);
+    let due = plain.exec(&[BINARY, "check", "--only", "files.acl"]);
+    due.exits(1);
+    apply(&plain).ok();
+    assert!(with_password_alone(&plain, &["GET", "kept"]).contains("WRONGPASS"));
+    assert_eq!(redis(&plain, "app", &["GET", "kept"]).ok(), "1");
+    let list = redis(&plain, "admin", &["ACL", "LIST"]);
+    assert!(list.ok().contains("user default off"), "{list}");
+    assert!(plain.exec(&["test", "-S", SOCKET]).code == 0);
+}
