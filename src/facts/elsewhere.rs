@@ -28,6 +28,7 @@ impl Facts {
             (policy.redis.name.to_string(), instance)
         };
         Ok(Facts {
+            filtered_users: Default::default(),
             hostname: endpoint.to_string(),
             kernel: String::new(),
             machine: String::new(),
