@@ -220,6 +220,11 @@ impl Network {
         for port in [REDIS, OTHER] {
             network.server.serve(0, port);
         }
+        // A link that has just come up answers no neighbour of IPv6 for a moment, and a first packet that is lost comes again after a second.
+        for (client, n) in [(&network.friend, 1), (&network.stranger, 2)] {
+            let met = (0..10).any(|_| client.reaches(SocketAddr::new(v6(n), OTHER)));
+            assert!(met, "link {n} does not come up");
+        }
         network
     }
 

@@ -252,7 +252,8 @@ fn outbound(user: &str) -> Vec<Line> {
             )
         }));
     }
-    // Not dropped: whoever connects is told at once, and by another error than that of a server which refuses.
+    // Not dropped: whoever connects is told within a second (when the kernel repeats the packet: the first answer comes while connect(2)
+    // holds the socket), and by another error (EHOSTUNREACH, of IPv6 EACCES) than that of a server which refuses.
     rules.push(Line::of(
         &own,
         "counter name \"outgoing\" reject with icmpx admin-prohibited",
