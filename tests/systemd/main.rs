@@ -19,6 +19,7 @@ mod support {
 
 mod confirm;
 mod machine;
+mod managers;
 mod restart;
 mod unprivileged;
 
