@@ -20,10 +20,11 @@ use crate::redis::acl;
 use crate::redis::effective::table::Version;
 use crate::rotation::{self, Rotation};
 use crate::setting::account::Accounts;
+use crate::setting::firewall;
 use crate::setting::package::Dpkg;
 use crate::setting::secret;
 use crate::value::Account;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// `maxmemory = "auto"` is rounded down to this, so that a kernel update that reserves a page more changes nothing.
@@ -67,6 +68,8 @@ pub struct Facts {
     pub orphans: Vec<orphans::Orphan>,
     /// The Sentinels of this host.
     pub sentinels: Vec<SentinelFile>,
+    /// Users of servers whose connections to others the rendered packet filter judges already.
+    pub filtered_users: BTreeSet<String>,
     /// What tuned sets when it starts.
     pub tuned: Vec<tuned::TunedValue>,
     /// The binary that units and the supervisor run.
@@ -144,6 +147,7 @@ impl Facts {
             accounts: Accounts::read(host)?,
             orphans: orphans::of(host, policies)?,
             sentinels: sentinels::of(host),
+            filtered_users: firewall::filtered_users(host)?,
             tuned: tuned::active(host)?,
             exe,
             running_exe,

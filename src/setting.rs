@@ -198,6 +198,8 @@ pub enum Setting {
     PasswordsInArguments,
     /// Which of some ports the kernel gives to anybody. `Value::Words`, or nothing.
     LentPorts(Vec<u16>),
+    /// Which of some ports address translation gives to a container, here or there, without our table between. `Value::Words`, or nothing.
+    PublishedPorts { ports: Vec<u16>, guarded: Vec<u16> },
     /// The file of logrotate that names a log. `Value::Text`.
     LogRotation(PathBuf),
     /// The programs of a service user that are no Redis. `Value::Words`, or nothing.

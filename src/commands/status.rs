@@ -6,9 +6,10 @@ use crate::contain::verdict;
 use crate::facts::{Instance, View};
 use crate::host::Host;
 use crate::pki;
-use crate::policy::Trust;
+use crate::policy::{Policies, Trust};
 use crate::redis::Told;
 use crate::report::printable;
+use crate::setting::firewall::{self, Count, Counts};
 use crate::setting::tls::Tls;
 use crate::supervise::state::Report;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 /// 0 when all run and are ready, 3 when one does not, as `systemctl status`.
 pub fn run(context: &Context, args: &Status) -> Outcome {
     let (host, policies, facts) = context.look(Trust::Reader)?;
+    let filter = Filter::of(&host, &policies);
     let mut running = true;
     let mut list = Vec::new();
     for name in super::service::names(&policies, args.instance.as_deref())? {
@@ -26,15 +28,82 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
         match args.format {
             Format::Text => {
                 let deadly = deadly_call(&host, instance);
-                print(&shown(&text(&host, &name, instance, deadly)))?;
+                print(&harmless(&text(&host, &name, instance, deadly)))?;
             }
             Format::Json => list.push(document(&name, instance, deadly_call(&host, instance))),
         }
     }
     if args.format == Format::Json {
-        print(&(serde_json::to_string_pretty(&json!({"schema": 1, "instances": list}))? + "\n"))?;
+        let (counts, unknown) = filter.document();
+        let document = json!({"schema": 1, "instances": list, "firewall": counts, "firewall-unknown": unknown});
+        print(&(serde_json::to_string_pretty(&document)? + "\n"))?;
+    } else {
+        print(&filter.text())?;
     }
     Ok(if running { 0 } else { 3 })
+}
+
+/// The packet filter: of all instances together.
+enum Filter {
+    /// No policy asks for it.
+    Unwanted,
+    Missing,
+    Loaded(Counts),
+    Unknown(String),
+}
+
+impl Filter {
+    fn of(host: &Host, policies: &Policies) -> Filter {
+        if !policies.firewall_enabled() {
+            return Filter::Unwanted;
+        }
+        if host.find_program("nft").is_none() {
+            return Filter::Missing;
+        }
+        match firewall::counts(host) {
+            Ok(Some(counts)) => Filter::Loaded(counts),
+            Ok(None) => Filter::Missing,
+            Err(e) => Filter::Unknown(e.to_string()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Filter::Unwanted => String::new(),
+            Filter::Missing => "packet filter: not loaded\n".to_owned(),
+            Filter::Unknown(why) => format!("packet filter: unknown: {why}\n"),
+            Filter::Loaded(counts) => {
+                let mut parts = vec![shown(counts.refused, "of strangers")];
+                parts.extend(
+                    counts
+                        .limited
+                        .map(|c| shown(c, "of sources that connect too often")),
+                );
+                parts.extend(
+                    counts
+                        .outgoing
+                        .map(|c| shown(c, "of Redis's own to others than its peers")),
+                );
+                format!(
+                    "packet filter: refused since it was loaded: {}\n",
+                    parts.join(", ")
+                )
+            }
+        }
+    }
+
+    /// The counts, and why they are not known.
+    fn document(&self) -> (Option<&Counts>, Option<&str>) {
+        match self {
+            Filter::Unwanted | Filter::Missing => (None, None),
+            Filter::Loaded(counts) => (Some(counts), None),
+            Filter::Unknown(why) => (None, Some(why)),
+        }
+    }
+}
+
+fn shown(count: Count, whose: &str) -> String {
+    format!("{} packets ({} bytes) {whose}", count.packets, count.bytes)
 }
 
 /// Ours says ready, or somebody answers.
@@ -129,7 +198,7 @@ fn text(
 }
 
 /// What a server says of itself ends on root's terminal.
-fn shown(text: &str) -> String {
+fn harmless(text: &str) -> String {
     text.lines().map(|line| printable(line) + "\n").collect()
 }
 

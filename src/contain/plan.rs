@@ -61,6 +61,10 @@ impl Contain {
         if has_peers {
             connect.extend(&ports);
         }
+        if !policy.firewall.resolvers.is_empty() {
+            // A long answer comes by TCP.
+            connect.insert(53);
+        }
         Contain {
             seccomp: policy.service.seccomp,
             cpu_lists: lines.iter().any(|(name, _)| name.ends_with("cpulist")),

@@ -1,15 +1,17 @@
 //! The network: where Redis listens, and who may reach it.
 
+mod filter;
+
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::{Facts, View};
-use crate::policy::ports::listening;
+use crate::facts::Facts;
 use crate::policy::{Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
-use crate::setting::firewall::{
-    FILE, NFTABLES_DROP_IN, NFTABLES_DROP_IN_NAME, Table, UNIT, UNIT_NAME,
-};
+use crate::setting::firewall::{FILE, NFTABLES_DROP_IN, NFTABLES_DROP_IN_NAME, UNIT, UNIT_NAME};
 use crate::value::Value;
+use filter::SENTINEL;
+pub(super) use filter::table;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The control that asks for the table: nft is started for it.
@@ -153,9 +155,9 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         id: FIREWALL,
-        title: "only loopback and the policy's networks reach Redis's ports",
+        title: "only loopback and the policy's networks reach Redis's ports, and Redis's user connects to the policy's peers only",
         severity: Severity::Critical,
-        why: "A password can leak; an address that cannot connect cannot use it.",
+        why: "A password can leak; an address that cannot connect cannot use it, and a server that cannot connect carries no data off.",
         references: &["nft(8)", "Redis security.md", "Redis Enterprise 6.x STIG RD6X-00-007900"],
         by_hand: "nft -f /etc/redis-harden/firewall.nft",
         wants: Wants::Host(|p, f| match table(p, f) {
@@ -173,6 +175,33 @@ pub const CONTROLS: &[Control] = &[
             )],
         }),
         // The kernel's table is read by nft: tests/firewall.rs judges it in network namespaces.
+        cases: &[],
+    },
+    Control {
+        id: "network.published-ports",
+        title: "no port of Redis's passes the host's filter on its way to a container",
+        severity: Severity::High,
+        why: "What Docker or another publishes is translated before the input chain: ufw, firewalld and this table's first chain never see it.",
+        references: &["https://docs.docker.com/engine/network/packet-filtering-firewalls/", "nft(8), NAT statements"],
+        by_hand: "publish it on loopback (-p 127.0.0.1:6379:6379), or set published-ports = \"close\" under [firewall], and name a port that is not Redis's own here under ports",
+        wants: Wants::Host(|p, f| match p.firewall_enabled() {
+            false => Vec::new(),
+            true => {
+                let guarded = table(p, f).filter(|table| table.forwards);
+                let guarded = guarded.iter().flat_map(|table| table.ports.keys().copied());
+                let own = p.instances.iter().flat_map(Policy::ports);
+                let usual = [6379, 6380, 16_379, SENTINEL].into_iter();
+                vec![Want::by_hand(
+                    Setting::PublishedPorts {
+                        ports: own.chain(usual).collect::<BTreeSet<u16>>().into_iter().collect(),
+                        guarded: guarded.collect(),
+                    },
+                    Rule::Absent,
+                    "publish it on loopback, or close it: published-ports = \"close\" under [firewall]",
+                )]
+            }
+        }),
+        // What is published is read from nft: tests/firewall judges it in network namespaces.
         cases: &[],
     },
     Control {
@@ -285,39 +314,6 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
 ];
-
-/// What the policy makes of the ports of all instances; nothing where no instance wants a firewall or listens on TCP.
-/// A port that a server of ours still listens on is guarded until it has moved, and stays so when the move fails.
-pub(super) fn table(policies: &Policies, facts: &Facts) -> Option<Table> {
-    let wanted: Vec<&Policy> = policies
-        .instances
-        .iter()
-        .filter(|p| p.firewall.enabled && !p.ports().is_empty())
-        .collect();
-    let of = |ports: &dyn Fn(&Policy) -> Vec<u16>| {
-        let all = wanted.iter().flat_map(|p| {
-            let ports = ports(p).into_iter();
-            ports.map(|port| (port, p.firewall.allow.as_slice()))
-        });
-        all.collect::<Vec<_>>()
-    };
-    let configured = of(&Policy::ports).into_iter();
-    let running = of(&|p| ports_of_running(p, facts)).into_iter();
-    // A server that the policy has forgotten may still listen: nobody but loopback reaches it.
-    let forgotten = facts.orphans.iter().flat_map(|o| &o.ports);
-    let forgotten = forgotten.map(|port| (*port, [].as_slice()));
-    let table = || Table::of(configured.chain(running).chain(forgotten));
-    (!wanted.is_empty()).then(table)
-}
-
-/// Where the supervised server of an instance listens now.
-fn ports_of_running(policy: &Policy, facts: &Facts) -> Vec<u16> {
-    let known = facts.instances.get(policy.redis.name.as_str());
-    match known.map(|known| (&known.report, &known.view)) {
-        Some((Some(_), View::Told(told))) => listening(|name| told.directives.get(name).cloned()),
-        _ => Vec::new(),
-    }
-}
 
 fn no_wildcard(policy: &Policy, _: &Facts) -> Vec<Want> {
     if policy.ports().is_empty() {

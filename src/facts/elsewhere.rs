@@ -29,6 +29,7 @@ impl Facts {
             (policy.redis.name.to_string(), instance)
         };
         Ok(Facts {
+            filtered_users: Default::default(),
             hostname: endpoint.to_string(),
             today: jiff::Timestamp::now()
                 .to_zoned(jiff::tz::TimeZone::UTC)

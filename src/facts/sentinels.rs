@@ -1,6 +1,7 @@
 //! The Sentinels of this host, by the files that Debian's packages give them.
 
 use crate::host::Host;
+use crate::redis::sentinel::Sentinel;
 use std::path::{Path, PathBuf};
 
 /// User and program of each package.
@@ -12,6 +13,8 @@ pub struct SentinelFile {
     pub path: PathBuf,
     /// Whom it runs as.
     pub user: &'static str,
+    /// Whom it speaks to, by its own word: the file is its user's to write. Nothing where it cannot be read.
+    pub others: Vec<String>,
 }
 
 /// Those that exist. One whose directory may not be looked into counts where its package is installed: it is unknown, not absent.
@@ -29,8 +32,16 @@ pub fn of(host: &Host) -> Vec<SentinelFile> {
     let sentinel = |(user, _): &(&'static str, &str)| SentinelFile {
         path: file(user),
         user,
+        others: others(host, &file(user)),
     };
     there.map(sentinel).collect()
+}
+
+fn others(host: &Host, file: &Path) -> Vec<String> {
+    // A control of its own (sentinel.*) says why it cannot be read.
+    let text = host.read_untrusted_below(file, 1 << 20).ok().flatten();
+    let text = text.unwrap_or_default();
+    Sentinel::parse(&String::from_utf8_lossy(&text)).others
 }
 
 fn file(user: &str) -> PathBuf {

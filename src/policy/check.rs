@@ -15,7 +15,7 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 36] = [
+const CHECKS: [(&str, Judge); 37] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.unix-socket", Judge::Text(in_own_directory)),
@@ -30,6 +30,7 @@ const CHECKS: [(&str, Judge); 36] = [
     ("redis.directives.*.*", Judge::Text(one_line)),
     ("firewall.allow.*", Judge::Text(network)),
     ("firewall.peers.*", Judge::Text(network)),
+    ("firewall.resolvers.*", Judge::Text(network)),
     ("kernel.sysctl.*", Judge::Key(sysctl_key)),
     ("kernel.sysctl.*", Judge::Text(one_line)),
     ("persistence.save.*", Judge::Text(save)),

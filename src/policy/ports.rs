@@ -1,16 +1,27 @@
 //! The TCP ports that a server listens on, by its directives, whoever has them: a policy, a file or a running server.
 
-use super::{DirectiveValue, Policy};
+use super::{Cidr, DirectiveValue, Policy};
 
 /// How far the cluster bus is from the port. Source: Redis's cluster.h, CLUSTER_PORT_INCR.
 const BUS: u16 = 10_000;
 
 /// In clear text, by TLS, and the cluster's bus. `get` gives a directive's argument.
 pub fn listening(get: impl Fn(&str) -> Option<String>) -> Vec<u16> {
-    let is = |name: &str| get(name).is_some_and(|value| value == "yes");
-    let port = |name: &str| -> u16 { get(name).and_then(|text| text.parse().ok()).unwrap_or(0) };
+    let port = |name: &str| number(&get, name);
     let (plain, tls) = (port("port"), port("tls-port"));
-    let bus = match (is("cluster-enabled"), port("cluster-port")) {
+    let bus = bus(&get);
+    let mut ports: Vec<u16> = [plain, tls, bus].into_iter().filter(|p| *p != 0).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// The cluster's bus; 0 without one.
+pub fn bus(get: impl Fn(&str) -> Option<String>) -> u16 {
+    let is = |name: &str| get(name).is_some_and(|value| value == "yes");
+    let port = |name: &str| number(&get, name);
+    let (plain, tls) = (port("port"), port("tls-port"));
+    match (is("cluster-enabled"), port("cluster-port")) {
         (false, _) => 0,
         (true, 0) => {
             let base = if is("tls-cluster") { tls } else { plain };
@@ -18,11 +29,11 @@ pub fn listening(get: impl Fn(&str) -> Option<String>) -> Vec<u16> {
             base.checked_add(BUS).unwrap_or(0)
         }
         (true, own) => own,
-    };
-    let mut ports: Vec<u16> = [plain, tls, bus].into_iter().filter(|p| *p != 0).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports
+    }
+}
+
+fn number(get: impl Fn(&str) -> Option<String>, name: &str) -> u16 {
+    get(name).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 impl Policy {
@@ -35,15 +46,29 @@ impl Policy {
 
     /// Those of the server that it makes.
     pub fn ports(&self) -> Vec<u16> {
-        let tls = self.tls_directives();
-        listening(|name| match name {
-            "port" => Some(self.plain_port().to_string()),
-            _ => {
-                let ours = tls.iter().find(|(n, _)| *n == name);
-                let ours = ours.map(|(_, value)| value.clone());
-                ours.or_else(|| self.redis.directives.get(name).and_then(argument))
-            }
-        })
+        listening(|name| self.argument(name))
+    }
+
+    /// Who may reach one of these: of the bus, which asks for no password, the other nodes, where the policy names them.
+    pub fn clients_of(&self, port: u16) -> &[Cidr] {
+        let firewall = &self.firewall;
+        let is_bus = bus(|name| self.argument(name)) == port;
+        match is_bus && !firewall.peers.is_empty() {
+            true => &firewall.peers,
+            false => &firewall.allow,
+        }
+    }
+
+    fn argument(&self, name: &str) -> Option<String> {
+        if name == "port" {
+            return Some(self.plain_port().to_string());
+        }
+        let tls = self.tls_directives().into_iter();
+        let ours = tls
+            .filter(|(known, _)| *known == name)
+            .map(|(_, value)| value);
+        ours.last()
+            .or_else(|| self.redis.directives.get(name).and_then(argument))
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) fn check(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
     encrypts(policy, tree)?;
     opens_enough(policy, tree)?;
     backs_off(policy, tree)?;
+    leaves_ssh_alone(policy, tree)?;
     users_may_something(policy, tree)
 }
 
@@ -77,6 +78,17 @@ fn opens_enough(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whoever administers the host comes that way.
+fn leaves_ssh_alone(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    if !policy.firewall.ports.contains(&22) {
+        return Ok(());
+    }
+    let error = PolicyError::new("firewall.ports has port 22, which is SSH's").help(
+        "name ports of exporters and Sentinels only: who may log in is for the host's own firewall",
+    );
+    Err(placed(error, tree, &["firewall", "ports"]))
 }
 
 fn backs_off(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {

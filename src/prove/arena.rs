@@ -7,6 +7,7 @@ use crate::host::{Host, Network};
 use crate::redis::session::{Reply, Session};
 use crate::redis::users::User;
 use crate::redis::{Login, Silence, fields};
+use crate::setting::firewall;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -112,6 +113,17 @@ impl<'a> Arena<'a> {
             .get_or_init(beside)
             .as_ref()
             .map_err(Clone::clone)
+    }
+
+    /// Whether the packet filter has refused a connection of the twin's to others.
+    pub fn is_filtered_outwards(&self) -> Result<bool, String> {
+        let counts = self.twin.network.run(|| firewall::counts(self.host));
+        let counts = counts
+            .and_then(|counted| counted)
+            .map_err(|e| e.to_string())?;
+        Ok(counts
+            .and_then(|c| c.outgoing)
+            .is_some_and(|count| count.packets > 0))
     }
 
     /// Does something on that host.

@@ -4,6 +4,7 @@
 mod files;
 mod stock;
 
+use super::outside::THERE;
 use crate::contain::ground::Scratch;
 use crate::facts::Facts;
 use crate::host::Host;
@@ -33,6 +34,8 @@ pub struct Blueprint {
     pub ours: Vec<String>,
     /// The packet filter that apply has rendered.
     pub filter: Option<PathBuf>,
+    /// Whether that lets the server connect to no other host of ours.
+    pub held_back: bool,
     /// Why a program in the server's place would be somewhere else than the server.
     pub other_sandbox: Option<String>,
 }
@@ -98,6 +101,7 @@ impl Blueprint {
                 true => ours(policy, &[Role::Admin, Role::Agent]),
                 false => Vec::new(),
             },
+            held_back: contained && is_held_back(host, policy)?,
             filter: filter(host)?.filter(|_| contained),
             other_sandbox,
             stage: Stage {
@@ -188,6 +192,12 @@ fn filter(host: &Host) -> Result<Option<PathBuf>, String> {
         }
         stat => Ok(stat.map(|_| file.to_path_buf())),
     }
+}
+
+fn is_held_back(host: &Host, policy: &Policy) -> Result<bool, String> {
+    let users = firewall::filtered_users(host).map_err(|e| e.to_string())?;
+    let mut peers = policy.firewall.peers.iter();
+    Ok(users.contains(policy.user()) && !peers.any(|peer| peer.contains(THERE.into())))
 }
 
 /// A line of an ACL file, and of redis.conf.

@@ -19,7 +19,7 @@ pub enum Who {
     Intruders,
     /// Those, and whoever has the admin's: the layers below the ACL must refuse.
     Everybody,
-    /// The same, but the admin only where the policy names no peers: to those the server may connect.
+    /// The same, but the admin only where no connection leaves, by the sandbox or by the packet filter: else it may connect.
     EverybodyAlone,
 }
 
@@ -96,7 +96,8 @@ fn kinds<'a>(arena: &'a Arena, who: Who) -> Vec<Kind<'a>> {
         let users = arena.applications();
         kinds.extend(users.map(|name| Kind::User(name)));
     }
-    let alone = arena.blueprint.stage.settings.contain.connect.is_empty();
+    let blueprint = arena.blueprint;
+    let alone = blueprint.held_back || blueprint.stage.settings.contain.connect.is_empty();
     if who == Who::Everybody || who == Who::EverybodyAlone && alone {
         kinds.extend(arena.admin().map(|name| Kind::User(name)));
     }

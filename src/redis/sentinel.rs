@@ -11,6 +11,8 @@ const PORT: u16 = 26379;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Sentinel {
     pub masters: Vec<Master>,
+    /// Whom it speaks to: masters, their replicas, other Sentinels.
+    pub others: Vec<String>,
     /// 0 for TLS alone.
     pub port: u16,
     /// Addresses that it listens on; none means every one.
@@ -63,6 +65,13 @@ impl Sentinel {
     }
 
     fn option(&mut self, option: &str, arguments: &[&str]) {
+        const OTHERS: [&str; 4] = ["monitor", "known-sentinel", "known-replica", "known-slave"];
+        if let (true, [_, address, ..]) = (
+            OTHERS.iter().any(|o| option.eq_ignore_ascii_case(o)),
+            arguments,
+        ) {
+            self.others.push((*address).to_owned());
+        }
         match (option.to_ascii_lowercase().as_str(), arguments) {
             ("monitor", [name, address, _, quorum]) => self.masters.push(Master {
                 name: (*name).to_owned(),
@@ -141,6 +150,7 @@ mod tests {
             panic!("one master")
         };
         assert_eq!((master.quorum, master.others), (2, 2));
+        assert_eq!(found.others, ["10.0.0.5", "10.0.0.2", "10.0.0.3"]);
         assert!(master.authenticates && !master.is_on_loopback());
         assert_eq!(master.agreement(), None);
         assert!(!found.asks_password && found.listens_beyond_loopback());

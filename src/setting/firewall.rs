@@ -1,19 +1,26 @@
-//! Our nftables table `inet redis_harden`: who may reach Redis's TCP ports. It only ever restricts, those ports and no other;
+//! Our nftables table `inet redis_harden`: who may reach Redis's TCP ports, and whom Redis's user may connect to.
+//! It only ever restricts, those ports and that user and no other;
 //! a kernel table that is not wholly ours, to the last rule, never equals one that is.
 
+mod counts;
 mod listing;
 mod networks;
+mod published;
 mod reading;
 mod render;
+mod saved;
+mod shown;
 
+pub use counts::{Count, Counts, counts};
+pub use published::{Published, published, read_published};
 pub(super) use reading::reading_in;
-pub use reading::{must_guard, obstacle, put_in_place, reading};
+pub use reading::{filtered_users, must_guard, obstacle, put_in_place, reading};
+pub use render::TABLE;
 
 use crate::host::{Begun, Host, HostError, HostResult, Output, Run};
-use crate::policy::scalar::Cidr;
+use crate::policy::scalar::{Cidr, Rate};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 /// The file that the unit loads at boot: `Table::render` of what the policy wants.
@@ -38,13 +45,30 @@ const READING: &str = "reading the firewall table inet redis_harden";
 /// so that one set of addresses has one form, however it was written or listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// The TCP ports that it guards, and who may reach each; with none it holds no rule.
+    /// The TCP ports that it guards, and who may reach each.
     pub ports: BTreeMap<u16, Networks>,
+    /// How often each source may connect.
+    pub rate: Option<Rate>,
+    /// Whether it guards these ports also where address translation gives them to a container.
+    pub forwards: bool,
+    /// The users of servers, and whom each may connect to.
+    pub outgoing: BTreeMap<String, Outgoing>,
     /// What the kernel's table has and ours has not, or lacks: empty in a table that we made.
     pub foreign: Vec<String>,
 }
 
-/// The networks that may reach a port; loopback always may.
+/// Where a user may connect to; loopback always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number; nothing where there is no such user yet: then the table has no rule for it.
+    pub uid: Option<u32>,
+    /// By every protocol, at every port.
+    pub peers: Networks,
+    /// For names only: port 53.
+    pub resolvers: Networks,
+}
+
+/// The networks that may reach a port, or be reached; loopback always may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
     pub v4: Vec<Cidr>,
@@ -65,15 +89,6 @@ impl Networks {
     }
 }
 
-/// What the table has refused since it was loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Packets dropped.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
 impl Table {
     /// The table that guards these ports (0, Redis's "no port", is none): loopback reaches them, and each port's own networks.
     /// Of a port that stands there twice the first counts.
@@ -84,6 +99,28 @@ impl Table {
             guarded.or_insert_with(|| Networks::of(allow));
         }
         table
+    }
+
+    /// Whether it holds no rule.
+    fn is_empty(&self) -> bool {
+        self.ports.is_empty() && self.users().next().is_none()
+    }
+
+    /// The users that exist, each with its number.
+    fn users(&self) -> impl Iterator<Item = (&str, u32, &Outgoing)> {
+        let users = self.outgoing.iter();
+        users.filter_map(|(user, to)| Some((user.as_str(), to.uid?, to)))
+    }
+
+    /// Whether the two have the same rules, so that they differ in networks at most.
+    fn has_rules_of(&self, other: &Table) -> bool {
+        let ports = self.ports.keys().eq(other.ports.keys());
+        let users = |table: &Table| -> Vec<(String, u32)> {
+            let users = table.users();
+            users.map(|(user, uid, _)| (user.to_owned(), uid)).collect()
+        };
+        let same = (self.rate, self.forwards) == (other.rate, other.forwards);
+        ports && same && users(self) == users(other) && self.foreign == other.foreign
     }
 
     /// The file that makes it: loading it replaces the table in one transaction, whatever was there.
@@ -140,10 +177,8 @@ fn listed(host: &Host, output: Output) -> HostResult<Option<Table>> {
 /// there are filled anew: a packet that is being judged while a whole table is replaced finds its old sets empty and is dropped
 /// (measured: one of some thousand new connections waits a second, in one of sixty reloads).
 pub fn load(host: &Host, table: &Table) -> HostResult<()> {
-    let same_ports =
-        |there: &Table| there.foreign.is_empty() && there.ports.keys().eq(table.ports.keys());
     let file = match read(host) {
-        Ok(Some(there)) if !table.ports.is_empty() && same_ports(&there) => render::refill(table),
+        Ok(Some(there)) if !table.is_empty() && there.has_rules_of(table) => render::refill(table),
         _ => table.render(),
     };
     nft_ok(host, Run::new("nft").args(&["-c", "-f", "-"]), &file)?;
@@ -168,7 +203,7 @@ pub fn save_text(host: &Host) -> HostResult<Option<String>> {
     if host.find_program("nft").is_none() {
         return Ok(None);
     }
-    list(host, &["-s"])
+    Ok(list(host, &["-s"])?.map(|text| saved::without_sources(&text)))
 }
 
 /// Puts back what `save_text` gave, in one transaction.
@@ -180,17 +215,6 @@ pub fn restore(host: &Host, saved: Option<&str>) -> HostResult<()> {
 /// Removes the table, if it is there.
 pub fn delete(host: &Host) -> HostResult<()> {
     restore(host, None)
-}
-
-/// What the table has refused; `None` when there is no such table, or it guards no port.
-pub fn refused(host: &Host) -> HostResult<Option<Refused>> {
-    let run = Run::new("nft").args(&["-j", "list", "counter", "inet", render::TABLE, "refused"]);
-    let Some(listing) = found(nft(host, run.clone())?, &run)? else {
-        return Ok(None);
-    };
-    let counter = listing::counter(&listing)
-        .map_err(|why| HostError::refused("reading the firewall's counter", why))?;
-    Ok(Some(counter))
 }
 
 fn list(host: &Host, options: &[&str]) -> HostResult<Option<String>> {
@@ -271,52 +295,6 @@ fn failure(output: &Output, run: &Run) -> HostError {
             .code
             .map_or("a signal".into(), |c| format!("exit code {c}"));
         HostError::refused(doing, format!("{code}: {}", output.tail()))
-    }
-}
-
-/// How many networks a screen shows before "and N more".
-const SHOWN: usize = 6;
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.ports.is_empty() {
-            f.write_str("no ports")?;
-        }
-        // Ports with the same networks are shown together.
-        let mut shown: Vec<(&Networks, Vec<u16>)> = Vec::new();
-        for (port, networks) in &self.ports {
-            match shown.iter_mut().find(|(known, _)| *known == networks) {
-                Some((_, ports)) => ports.push(*port),
-                None => shown.push((networks, vec![*port])),
-            }
-        }
-        for (n, (networks, ports)) in shown.iter().enumerate() {
-            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-            let between = if n == 0 { "" } else { "; " };
-            write!(
-                f,
-                "{between}ports {} from loopback{networks}",
-                ports.join(", ")
-            )?;
-        }
-        if !self.foreign.is_empty() {
-            write!(f, "; not ours: {}", self.foreign.join("; "))?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Networks {
-    /// As a continuation of "loopback".
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let networks = || self.v4.iter().chain(&self.v6);
-        for network in networks().take(SHOWN) {
-            write!(f, ", {network}")?;
-        }
-        match networks().count().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more networks"),
-        }
     }
 }
 

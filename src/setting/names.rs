@@ -87,6 +87,9 @@ impl fmt::Display for Setting {
             Setting::PasswordsInArguments => {
                 write!(f, "programs with a password in their arguments")
             }
+            Setting::PublishedPorts { .. } => {
+                write!(f, "ports of Redis that pass the host to a container")
+            }
             Setting::LentPorts(_) => write!(f, "ports that the kernel lends to clients"),
             Setting::LogRotation(log) => write!(f, "rotation of {}", log.display()),
             Setting::Processes(user) => write!(f, "programs that run as {user}"),

@@ -96,6 +96,9 @@ impl Setting {
             Setting::LentPorts(_) => {
                 "/proc/sys/net/ipv4/ip_local_port_range and ip_local_reserved_ports".to_owned()
             }
+            Setting::PublishedPorts { .. } => {
+                "nft list ruleset, and iptables-legacy-save -t nat where the kernel has such a table".to_owned()
+            }
             Setting::LogRotation(_) => "/etc/logrotate.conf and /etc/logrotate.d".to_owned(),
             Setting::Processes(user) => format!("/proc/*/comm of the processes of {user}"),
             Setting::Effective { question, .. } => {

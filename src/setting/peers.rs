@@ -17,7 +17,7 @@ pub(super) fn read(sight: Sight, instance: &str) -> Reading {
             View::Told(told) if !told.info.contains_key("role") => {
                 Reading::Unknown("INFO does not tell with whom it replicates".to_owned())
             }
-            View::Told(told) => match unlisted(&known.policy, told) {
+            View::Told(told) => match every(sight, &known.policy, told) {
                 others if others.is_empty() => Reading::Absent,
                 others => Reading::Value(Value::Words(others), None),
             },
@@ -25,17 +25,66 @@ pub(super) fn read(sight: Sight, instance: &str) -> Reading {
     }
 }
 
+fn every(sight: Sight, policy: &Policy, told: &Told) -> Vec<String> {
+    let mut all = unlisted(policy, told);
+    all.extend(beyond_peers(policy, Some(told)));
+    let sentinels = sight
+        .facts
+        .sentinels
+        .iter()
+        .filter(|s| s.user == policy.user());
+    all.extend(sentinels.flat_map(|s| of_sentinel(policy, &s.others)));
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// To whom its server connects, or would, and the policy's peers leave out.
+pub fn beyond_peers(policy: &Policy, told: Option<&Told>) -> Vec<String> {
+    let firewall = &policy.firewall;
+    let named = policy.primary();
+    let of_policy = named.as_deref();
+    let is_named = |host: &String| of_policy == Some(host) && host.parse::<IpAddr>().is_ok();
+    // A name can be anybody's address: only peers say whose.
+    let is_covered = |host: &String| is_among(host, &firewall.peers) || is_named(host);
+    let by_name = |host: &String| host.parse::<IpAddr>().is_err() && !firewall.peers.is_empty();
+    let mut others: Vec<String> = told
+        .and_then(primary)
+        .or(named.clone())
+        .into_iter()
+        .collect();
+    others.retain(|host| !is_covered(host) && !(of_policy == Some(host) && by_name(host)));
+    let nodes = told.and_then(|told| told.cluster.0.as_ref().ok()?.get("cluster_known_nodes"));
+    let nodes = nodes.and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+    if nodes > 1 && firewall.peers.is_empty() {
+        others.push("the-other-nodes-of-its-cluster".to_owned());
+    }
+    others
+}
+
+/// Those of a Sentinel's.
+pub fn of_sentinel(policy: &Policy, others: &[String]) -> Vec<String> {
+    let others = others
+        .iter()
+        .filter(|host| !is_among(host, &policy.firewall.peers));
+    others.cloned().collect()
+}
+
+fn is_among(host: &str, networks: &[Cidr]) -> bool {
+    host == "localhost"
+        || host.parse().is_ok_and(|address: IpAddr| {
+            let address = address.to_canonical();
+            address.is_loopback() || networks.iter().any(|network| network.contains(address))
+        })
+}
+
 /// Those of a server that has told of them. A name is in no network.
 pub fn unlisted(policy: &Policy, told: &Told) -> Vec<String> {
     let (firewall, primary) = (&policy.firewall, policy.primary());
-    let networks: Vec<&Cidr> = firewall.allow.iter().chain(&firewall.peers).collect();
     let is_listed = |host: &str| {
-        host == "localhost"
-            || primary.as_deref() == Some(host)
-            || host.parse().is_ok_and(|address: IpAddr| {
-                let address = address.to_canonical();
-                address.is_loopback() || networks.iter().any(|network| network.contains(address))
-            })
+        primary.as_deref() == Some(host)
+            || is_among(host, &firewall.allow)
+            || is_among(host, &firewall.peers)
     };
     let others = others(told).into_iter();
     others.filter(|host| !is_listed(host)).collect()
@@ -43,8 +92,7 @@ pub fn unlisted(policy: &Policy, told: &Told) -> Vec<String> {
 
 /// `master_host`, and the `ip=` of each `slaveN`.
 fn others(told: &Told) -> Vec<String> {
-    let replica = told.info.get("role").is_some_and(|role| role == "slave");
-    let primary = told.info.get("master_host").filter(|_| replica).cloned();
+    let primary = primary(told);
     let is_replica = |name: &str| {
         let number = name.strip_prefix("slave");
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
@@ -57,6 +105,12 @@ fn others(told: &Told) -> Vec<String> {
             .map(str::to_owned)
     });
     primary.into_iter().chain(replicas).collect()
+}
+
+/// `master_host` of a replica.
+fn primary(told: &Told) -> Option<String> {
+    let replica = told.info.get("role").is_some_and(|role| role == "slave");
+    told.info.get("master_host").filter(|_| replica).cloned()
 }
 
 #[cfg(test)]

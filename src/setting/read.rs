@@ -164,6 +164,9 @@ impl Setting {
             Setting::UnknownServers => strays::read(sight),
             Setting::PasswordsInArguments => arguments::read(sight),
             Setting::LentPorts(ports) => ports::read_lent(host, ports),
+            Setting::PublishedPorts { ports, guarded } => {
+                firewall::read_published(host, ports, guarded)
+            }
             Setting::LogRotation(log) => logrotate::read(host, log),
             Setting::Processes(user) => traces::read_processes(sight, user),
             Setting::ConfigFile { path, name } => config_file::read(sight, path, name),

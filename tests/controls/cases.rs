@@ -62,6 +62,10 @@ pub const NO_PASSING_CASE: &[(&str, &str)] = &[
         "the kernel's table: tests/firewall/, in network namespaces",
     ),
     (
+        "network.published-ports",
+        "address translation: tests/firewall/, in network namespaces",
+    ),
+    (
         "network.server-namespace",
         "another network namespace: tests/running.rs",
     ),
@@ -100,6 +104,10 @@ const NO_FAILING_CASE: &[(&str, &str)] = &[
     (
         "network.firewall",
         "the kernel's table: tests/firewall/, in network namespaces",
+    ),
+    (
+        "network.published-ports",
+        "address translation: tests/firewall/, in network namespaces",
     ),
     (
         "kernel.clock-cost",

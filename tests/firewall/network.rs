@@ -1,8 +1,9 @@
 //! Network namespaces with veth pairs between them, and listeners inside; nothing of the machine's own namespace.
 
+use nix::libc;
 use nix::sched::{CloneFlags, setns};
 use redis_harden::host::Host;
-use redis_harden::setting::firewall::{self, Table};
+use redis_harden::setting::firewall::{self, Counts, Table};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -72,17 +73,87 @@ impl Namespace {
     }
 
     pub fn refused(&self) -> u64 {
-        self.enter(|| {
-            firewall::refused(&Host::live().unwrap())
-                .unwrap()
-                .unwrap()
-                .packets
+        self.counts().refused.packets
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.enter(|| firewall::counts(&Host::live().unwrap()).unwrap().unwrap())
+    }
+
+    /// As `enter`, as a user: only this thread changes.
+    pub fn enter_as<T: Send>(&self, uid: u32, work: impl FnOnce() -> T + Send) -> T {
+        self.enter(move || {
+            let done = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+            assert_eq!(done, 0, "setresuid (run as root)");
+            work()
         })
+    }
+
+    /// An echo server of a user's on both families, until the test ends.
+    pub fn serve(&self, uid: u32, port: u16) {
+        let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+        let listeners = self.enter_as(uid, || {
+            [TcpListener::bind(v4).unwrap(), socket_v6_only(port)]
+        });
+        for listener in listeners {
+            std::thread::spawn(move || {
+                for mut stream in listener.incoming().flatten() {
+                    std::thread::spawn(move || {
+                        let mut word = [0; 4];
+                        while stream.read_exact(&mut word).is_ok()
+                            && stream.write_all(&word).is_ok()
+                        {}
+                    });
+                }
+            });
+        }
+    }
+
+    /// What `ip netns exec` prints, and whether it succeeded.
+    pub fn run(&self, program: &[&str]) -> (bool, String) {
+        let output = Command::new("ip")
+            .args(["netns", "exec", &self.0])
+            .args(program)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
     }
 
     /// Whether a connection to `to` is answered from inside this namespace.
     pub fn reaches(&self, to: SocketAddr) -> bool {
         self.connect(to).is_some()
+    }
+
+    /// The same from one of its addresses.
+    pub fn reaches_from(&self, from: IpAddr, to: SocketAddr) -> bool {
+        use nix::sys::socket::*;
+        use nix::sys::time::TimeVal;
+        use std::os::fd::AsRawFd;
+        self.enter(|| {
+            let family = if to.is_ipv4() {
+                AddressFamily::Inet
+            } else {
+                AddressFamily::Inet6
+            };
+            let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+            bind(
+                fd.as_raw_fd(),
+                &SockaddrStorage::from(SocketAddr::new(from, 0)),
+            )
+            .unwrap();
+            // A connect waits as long as a send.
+            let patience = TimeVal::new(0, PATIENCE.subsec_micros().into());
+            setsockopt(&fd, sockopt::SendTimeout, &patience).unwrap();
+            connect(fd.as_raw_fd(), &SockaddrStorage::from(to)).is_ok()
+        })
     }
 
     /// Whether an ICMP echo is answered.
@@ -147,12 +218,17 @@ impl Network {
         network.link(&network.friend, 1);
         network.link(&network.stranger, 2);
         for port in [REDIS, OTHER] {
-            network.listen(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));
+            network.server.serve(0, port);
+        }
+        // A link that has just come up answers no neighbour of IPv6 for a moment, and a first packet that is lost comes again after a second.
+        for (client, n) in [(&network.friend, 1), (&network.stranger, 2)] {
+            let met = (0..10).any(|_| client.reaches(SocketAddr::new(v6(n), OTHER)));
+            assert!(met, "link {n} does not come up");
         }
         network
     }
 
-    fn link(&self, client: &Namespace, n: u8) {
+    pub fn link(&self, client: &Namespace, n: u8) {
         let (near, far) = (format!("veth{n}"), "eth0");
         self.server.ip(&[
             "link", "add", &near, "type", "veth", "peer", "name", far, "netns", &client.0,
@@ -174,26 +250,6 @@ impl Network {
                 "nodad",
             ]);
             namespace.ip(&["link", "set", device, "up"]);
-        }
-    }
-
-    /// An echo server on the address, and on `::` at the port's IPv6-only half, until the test ends.
-    fn listen(&self, v4: SocketAddr) {
-        let listeners = self.server.enter(|| {
-            let only_v6 = socket_v6_only(v4.port());
-            [TcpListener::bind(v4).unwrap(), only_v6]
-        });
-        for listener in listeners {
-            std::thread::spawn(move || {
-                for mut stream in listener.incoming().flatten() {
-                    std::thread::spawn(move || {
-                        let mut word = [0; 4];
-                        while stream.read_exact(&mut word).is_ok()
-                            && stream.write_all(&word).is_ok()
-                        {}
-                    });
-                }
-            });
         }
     }
 
@@ -250,6 +306,15 @@ fn socket_v6_only(port: u16) -> TcpListener {
     bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &address).unwrap();
     listen(&fd, Backlog::new(64).unwrap()).unwrap();
     TcpListener::from(fd)
+}
+
+/// The client's address on link `n`.
+pub fn far_v4(n: u8) -> IpAddr {
+    Ipv4Addr::new(10, 77, n, 2).into()
+}
+
+pub fn far_v6(n: u8) -> IpAddr {
+    Ipv6Addr::new(0xfd77, n.into(), 0, 0, 0, 0, 0, 2).into()
 }
 
 /// The server's address on link `n`.

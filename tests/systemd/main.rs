@@ -20,6 +20,7 @@ mod support {
 mod certificate;
 mod confirm;
 mod machine;
+mod managers;
 mod restart;
 mod rotation;
 mod unprivileged;

@@ -230,7 +230,11 @@ fn peers(policy: &Policy) -> Option<Vec<String>> {
         Some(name) if name == "localhost" => None,
         Some(address) => Some(address.parse::<IpAddr>().ok()?.to_string()),
     };
-    let named = firewall.allow.iter().chain(&firewall.peers);
+    let named = firewall
+        .allow
+        .iter()
+        .chain(&firewall.peers)
+        .chain(&firewall.resolvers);
     let mut peers = vec!["localhost".to_owned()];
     peers.extend(named.map(ToString::to_string).chain(primary));
     Some(peers)

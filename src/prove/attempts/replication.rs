@@ -107,6 +107,14 @@ fn rogue_payload(caller: &mut Caller) -> Result<String, Stop> {
 
 /// It says in its log only why it could not connect.
 fn why_not_there(arena: &Arena) -> Stop {
+    match is_filtered(arena) {
+        Ok(false) => {}
+        Ok(true) => {
+            let words = "REPLICAOF is accepted, and no connection leaves the host";
+            return Stop::Refused(Layer::Network, words.to_owned());
+        }
+        Err(stop) => return stop,
+    }
     let status = arena.witness().and_then(|mut witness| {
         let info = witness.text(&["INFO", "replication"]);
         info.map_err(|e| e.to_string())
@@ -121,6 +129,13 @@ fn why_not_there(arena: &Arena) -> Stop {
             "REPLICAOF is accepted, and no connection leaves".to_owned(),
         ),
         _ => Stop::Trouble("REPLICAOF is accepted, and nobody came".to_owned()),
+    }
+}
+
+fn is_filtered(arena: &Arena) -> Result<bool, Stop> {
+    match arena.blueprint.filter {
+        None => Ok(false),
+        Some(_) => arena.is_filtered_outwards().map_err(Stop::Trouble),
     }
 }
 
@@ -155,6 +170,11 @@ fn migrate(caller: &mut Caller) -> Result<String, Stop> {
         return Ok("MIGRATE connects to another host's server".to_owned());
     }
     match said {
+        Err(Stop::Trouble(words))
+            if words.starts_with("IOERR") && is_filtered(caller.arena()?)? =>
+        {
+            Err(Stop::Refused(Layer::Network, words))
+        }
         Err(Stop::Trouble(words))
             if caller.arena()?.is_contained() && words.starts_with("IOERR") =>
         {

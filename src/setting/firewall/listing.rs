@@ -1,8 +1,8 @@
 //! Reading nft's JSON listing back, strictly: an object, key, rule or element that we would not have rendered is named as foreign.
 
 use super::networks::{self, Range};
-use super::{Networks, Refused, Table, render};
-use crate::policy::scalar::Cidr;
+use super::{Count, Networks, Outgoing, Table, render};
+use crate::policy::scalar::{Cidr, Per, Rate};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,10 @@ struct Listing {
 #[derive(Default)]
 struct Parts {
     ports: BTreeSet<u16>,
-    /// The networks of each port, as they are listed.
-    v4: BTreeMap<u16, Vec<Range>>,
-    v6: BTreeMap<u16, Vec<Range>>,
+    /// The networks of each set, as they are listed.
+    networks: BTreeMap<String, Vec<Range>>,
+    /// The limits of the sources that connected of late.
+    limits: Vec<Value>,
     /// All but rules, without handles, elements and counts.
     objects: Vec<Value>,
     /// The rules' bodies by chain, in order.
@@ -44,30 +45,34 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
     {
         return Ok(Table::default());
     }
-    parts.compare_objects();
-    parts.compare_rules();
-    if parts.ports.is_empty() {
+    let mut table = parts.table();
+    parts.compare_objects(&table);
+    parts.compare_rules(&table);
+    parts.compare_limits(table.rate);
+    if table.ports.is_empty() {
         parts.foreign.push("set ports is empty".into());
     }
-    let mut of = |port: u16| Networks {
-        v4: networks::cover_v4(parts.v4.remove(&port).unwrap_or_default()),
-        v6: networks::cover_v6(parts.v6.remove(&port).unwrap_or_default()),
-    };
-    Ok(Table {
-        ports: parts.ports.iter().map(|port| (*port, of(*port))).collect(),
-        foreign: parts.foreign,
-    })
+    table.foreign = parts.foreign;
+    Ok(table)
 }
 
-/// The counter in a listing of `nft -j list counter`.
-pub(super) fn counter(text: &str) -> Result<Refused, String> {
-    let counters = objects(text)?;
-    let counter = counters.iter().find_map(|object| object.get("counter"));
-    let number = |key: &str| counter.and_then(|c| c.get(key)).and_then(Value::as_u64);
-    match (number("packets"), number("bytes")) {
-        (Some(packets), Some(bytes)) => Ok(Refused { packets, bytes }),
-        _ => Err("nft listed no counter".into()),
+/// The counters in a listing of `nft -j list counters`.
+pub(super) fn counters(text: &str) -> Result<BTreeMap<String, Count>, String> {
+    let mut counts = BTreeMap::new();
+    for object in objects(text)? {
+        let Some(counter) = object.get("counter") else {
+            continue;
+        };
+        let number = |key: &str| counter.get(key).and_then(Value::as_u64);
+        let name = counter.get("name").and_then(Value::as_str);
+        match (name, number("packets"), number("bytes")) {
+            (Some(name), Some(packets), Some(bytes)) => {
+                counts.insert(name.to_owned(), Count { packets, bytes });
+            }
+            _ => return Err("nft listed a counter without its numbers".into()),
+        }
     }
+    Ok(counts)
 }
 
 fn objects(text: &str) -> Result<Vec<Map<String, Value>>, String> {
@@ -77,6 +82,36 @@ fn objects(text: &str) -> Result<Vec<Map<String, Value>>, String> {
 }
 
 impl Parts {
+    /// What the listed rules say that the table is; whether they say it in our words is compared afterwards.
+    fn table(&mut self) -> Table {
+        let mut of = |name: &dyn Fn(&str) -> String| Networks {
+            v4: networks::cover_v4(self.networks.remove(&name("ip")).unwrap_or_default()),
+            v6: networks::cover_v6(self.networks.remove(&name("ip6")).unwrap_or_default()),
+        };
+        let ports = self.ports.iter();
+        let ports = ports.map(|port| (*port, of(&|family| render::set_of(family, *port))));
+        let ports = ports.collect();
+        let output = self.rules.get("output").into_iter().flatten();
+        let outgoing = output.filter_map(user).map(|(user, uid)| {
+            let to = Outgoing {
+                uid: Some(uid),
+                peers: of(&|family| render::peers_of(family, &user)),
+                resolvers: of(&|family| render::resolvers_of(family, &user)),
+            };
+            (user, to)
+        });
+        Table {
+            ports,
+            outgoing: outgoing.collect(),
+            rate: self
+                .rules
+                .get("admitted")
+                .and_then(|rules| rate(rules.first()?)),
+            forwards: self.rules.contains_key("forward"),
+            foreign: Vec::new(),
+        }
+    }
+
     fn take(&mut self, kind: &str, body: Value) {
         let Value::Object(mut body) = body else {
             self.foreign.push(format!("unexpected {kind}"));
@@ -101,6 +136,9 @@ impl Parts {
     fn take_rule(&mut self, mut body: Map<String, Value>) {
         let chain = body.remove("chain");
         let chain = chain.as_ref().and_then(Value::as_str).unwrap_or_default();
+        if let Some(expressions) = body.get_mut("expr") {
+            in_one_form(expressions);
+        }
         self.rules
             .entry(chain.to_owned())
             .or_default()
@@ -114,6 +152,12 @@ impl Parts {
         }
         let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
         let name = name.to_owned();
+        if is_of_sources(&name)
+            && let Some(Value::Array(flags)) = body.get_mut("flags")
+        {
+            // 1.0.6 does not list this one.
+            flags.retain(|flag| flag != "dynamic");
+        }
         let elements = match body.remove("elem") {
             None => return,
             Some(Value::Array(elements)) => elements,
@@ -134,22 +178,44 @@ impl Parts {
             "ports" => {
                 self.ports.insert(port(element)?);
             }
+            _ if is_of_sources(set) => {
+                let body = element.get("elem")?.as_object()?;
+                let known = |key: &String| ["val", "expires", "limit"].contains(&key.as_str());
+                if !body.keys().all(known) {
+                    return None;
+                }
+                self.limits.push(body.get("limit")?.clone());
+            }
             _ => {
-                let (family, port) = set.split_once('_')?;
-                let port: u16 = port.parse().ok()?;
-                let (is, ranges): (fn(&IpAddr) -> bool, _) = match family {
-                    "ip" => (IpAddr::is_ipv4, &mut self.v4),
-                    "ip6" => (IpAddr::is_ipv6, &mut self.v6),
-                    _ => return None,
+                let mut words = set.split('_');
+                let family = words.find(|word| ["ip", "ip6"].contains(word))?;
+                let is: fn(&IpAddr) -> bool = match family {
+                    "ip" => IpAddr::is_ipv4,
+                    _ => IpAddr::is_ipv6,
                 };
-                ranges.entry(port).or_default().push(range(element, is)?);
+                let range = range(element, is)?;
+                self.networks.entry(set.to_owned()).or_default().push(range);
             }
         }
         Some(())
     }
 
-    fn compare_objects(&mut self) {
-        let mut missing = render::objects(&self.ports);
+    fn compare_limits(&mut self, rate: Option<Rate>) {
+        let wanted = rate.map(render::limit);
+        let other = self
+            .limits
+            .iter()
+            .find(|limit| Some(*limit) != wanted.as_ref());
+        if let Some(other) = other {
+            self.foreign.push(format!(
+                "a source with a limit of its own: {}",
+                clipped(other)
+            ));
+        }
+    }
+
+    fn compare_objects(&mut self, table: &Table) {
+        let mut missing = render::objects(table);
         let mut others = Vec::new();
         for object in std::mem::take(&mut self.objects) {
             match missing.iter().position(|wanted| *wanted == object) {
@@ -169,8 +235,8 @@ impl Parts {
         self.foreign.extend(absent.map(|name| format!("no {name}")));
     }
 
-    fn compare_rules(&mut self) {
-        let lines = render::rules(&self.ports);
+    fn compare_rules(&mut self, table: &Table) {
+        let lines = render::rules(table);
         let mut wanted: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
         for rule in &lines {
             wanted.entry(&rule.chain).or_default().push(rule.body());
@@ -203,6 +269,58 @@ impl render::Line {
     fn body(&self) -> Value {
         serde_json::json!({"family": "inet", "table": render::TABLE, "expr": self.json})
     }
+}
+
+/// The set of a chain's rate limit, whose elements the kernel makes.
+fn is_of_sources(set: &str) -> bool {
+    ["ip", "ip6"]
+        .map(render::recent)
+        .iter()
+        .any(|name| name == set)
+}
+
+/// The versions of nft list the same expression in several forms: flags as a list (1.0.6) or as `{"|": list}` (1.1.3), a protocol by
+/// its name or, without /etc/protocols, by its number.
+fn in_one_form(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(in_one_form),
+        Value::Object(map) => {
+            let is_protocol = |left: &Value| left.pointer("/meta/key") == Some(&"l4proto".into());
+            if map.get("left").is_some_and(is_protocol)
+                && let Some(right) = map.get_mut("right").filter(|right| **right == 6)
+            {
+                *right = "tcp".into();
+            }
+            map.values_mut().for_each(in_one_form);
+            if map.len() == 1
+                && let Some(list @ Value::Array(_)) = map.get_mut("|")
+            {
+                *value = list.take();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Of a rule of the chain output: the user, by the chain that is its own, and the number.
+fn user(rule: &Value) -> Option<(String, u32)> {
+    let expressions = rule.get("expr")?;
+    if expressions.pointer("/0/match/left/meta/key")?.as_str()? != "skuid" {
+        return None;
+    }
+    let uid = expressions.pointer("/0/match/right")?.as_u64()?;
+    let chain = expressions.pointer("/1/jump/target")?.as_str()?;
+    let user = chain.strip_prefix(&render::chain_of_user(""))?;
+    Some((user.to_owned(), u32::try_from(uid).ok()?))
+}
+
+/// Of the first rule of the chain admitted.
+fn rate(rule: &Value) -> Option<Rate> {
+    let limit = rule.pointer("/expr/1/set/stmt/0/limit")?;
+    Some(Rate {
+        count: u32::try_from(limit.get("rate")?.as_u64()?).ok()?,
+        per: Per::of(limit.get("per")?.as_str()?)?,
+    })
 }
 
 fn port(element: &Value) -> Option<u16> {
@@ -282,7 +400,21 @@ mod tests {
             cidrs(&["10.77.1.0/24", "192.0.2.7", "fd77:1::/64"]),
             cidrs(&["0.0.0.0/0", "10.77.2.0/24"]),
         );
-        Table::of([(6379, one.as_slice()), (16379, &two)])
+        let peers = cidrs(&["10.77.3.0/24", "fd77:3::7"]);
+        let to = |uid, peers: &[Cidr], resolvers: &[&str]| Outgoing {
+            uid: Some(uid),
+            peers: Networks::of(peers),
+            resolvers: Networks::of(&cidrs(resolvers)),
+        };
+        Table {
+            rate: "100/second".parse().ok(),
+            forwards: true,
+            outgoing: BTreeMap::from([
+                ("redis".to_owned(), to(107, &peers, &["10.77.3.53"])),
+                ("valkey".to_owned(), to(108, &[], &[])),
+            ]),
+            ..Table::of([(6379, one.as_slice()), (16379, &two)])
+        }
     }
 
     #[test]
@@ -399,7 +531,7 @@ mod tests {
         #[test]
         fn nothing_that_nft_could_print_makes_the_parser_panic(text in ".{0,300}") {
             let _ = parse(&text);
-            let _ = counter(&text);
+            let _ = counters(&text);
         }
 
         #[test]

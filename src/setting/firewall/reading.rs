@@ -5,6 +5,7 @@ use crate::host::{Host, HostError, HostResult, Run};
 use crate::policy::{Install, Policy};
 use crate::setting::{Obstacle, Reading, Sight};
 use crate::value::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a container without rights over its network needs.
@@ -42,16 +43,32 @@ fn read_in(sight: Sight) -> Reading {
     }
 }
 
-/// Loads the rendered table where an instance would listen beyond loopback without it: after a reboot nobody else does,
+/// The users whose connections to others the rendered file judges: what it has closed stays so, whatever a server says of its peers.
+pub fn filtered_users(host: &Host) -> HostResult<BTreeSet<String>> {
+    let text = host.read_text(Path::new(FILE))?.unwrap_or_default();
+    let chain = format!("\tchain {}", super::render::chain_of_user(""));
+    let users = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(&chain)?.strip_suffix(" {"));
+    Ok(users.map(str::to_owned).collect())
+}
+
+/// Loads the rendered table where it is missing, or where an instance would listen beyond loopback without it: after a reboot nobody else does,
 /// on a host without systemd.
 pub fn put_in_place(host: &Host, policy: &Policy) -> HostResult<()> {
     let rendered = host.stat(Path::new(FILE))?.is_some();
-    if must_guard(host, policy).is_err() && rendered && host.find_program("nft").is_some() {
-        host.run_ok(
-            &Run::new("nft")
-                .args(&["-f"])
-                .arg(host.real(Path::new(FILE)).to_string_lossy()),
-        )?;
+    if rendered && host.find_program("nft").is_some() {
+        let load = || {
+            let file = host.real(Path::new(FILE));
+            let run = Run::new("nft").arg("-f").arg(file.to_string_lossy());
+            host.run_ok(&run).map(drop)
+        };
+        if must_guard(host, policy).is_err() {
+            load()?;
+        } else if policy.firewall.enabled && matches!(reading(host), Reading::Absent) {
+            // It listens on loopback alone: the server is not kept from starting, and the audit says that the table is missing.
+            let _ = load();
+        }
     }
     must_guard(host, policy)
 }
@@ -63,11 +80,13 @@ pub fn must_guard(host: &Host, policy: &Policy) -> HostResult<()> {
         return Ok(());
     }
     // A wider table that an earlier policy left is not the one that it wants.
-    let wanted = Networks::of(&policy.firewall.allow);
     match reading(host) {
         Reading::Value(Value::Firewall(table), _)
             if table.foreign.is_empty()
-                && (policy.ports().iter()).all(|port| table.ports.get(port) == Some(&wanted)) =>
+                && policy.ports().iter().all(|port| {
+                    let wanted = Networks::of(policy.clients_of(*port));
+                    table.ports.get(port) == Some(&wanted)
+                }) =>
         {
             Ok(())
         }
