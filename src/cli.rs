@@ -334,6 +334,9 @@ pub struct Supervise {
     /// The instance.
     #[arg(default_value = "default")]
     pub instance: crate::policy::scalar::Name,
+    /// As a container's entrypoint: first write the configuration and the users from the policy and the mounted passwords.
+    #[arg(long)]
+    pub render: bool,
 }
 
 #[derive(Debug, Args)]
@@ -387,6 +390,9 @@ pub enum With {
 pub struct Status {
     /// The instance; by default all of the policy.
     pub instance: Option<String>,
+    /// Exit with 0 only where the server serves: it lets us in by a password of ours and has loaded its data.
+    #[arg(long)]
+    pub ready: bool,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

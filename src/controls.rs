@@ -54,6 +54,7 @@ mod tls;
 mod unit;
 
 pub use network::FIREWALL;
+pub(crate) use service::supervisor_settings;
 
 use crate::control::Control;
 use crate::facts::{Facts, View};

@@ -10,6 +10,7 @@ pub mod contain;
 pub mod control;
 pub mod controls;
 pub mod cve;
+pub mod entrypoint;
 pub mod facts;
 pub mod host;
 pub mod journal;

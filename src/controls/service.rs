@@ -340,6 +340,11 @@ fn running(policy: &Policy, facts: &Facts) -> Vec<Want> {
 
 /// The rendered settings of the supervisor; not where maxmemory, and with it redis.conf, is the host's own to tell.
 fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
+    supervisor_settings(policy, facts).map(|settings| settings.render())
+}
+
+/// The same, as the supervisor reads them.
+pub fn supervisor_settings(policy: &Policy, facts: &Facts) -> Option<Settings> {
     facts.maxmemory.get(policy.redis.name.as_str())?;
     let unit = if facts.init == Init::Systemd {
         hex(&Sha256::digest(units::drop_in(policy, facts).as_bytes()))
@@ -347,7 +352,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         String::new()
     };
     let service = &policy.service;
-    let settings = Settings {
+    Some(Settings {
         instance: policy.redis.name.clone(),
         server: PathBuf::from(format!("/usr/bin/{}", policy.package())),
         config: policy.config_file(),
@@ -358,7 +363,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         unix_socket: Some(policy.unix_socket()),
         port: policy.redis.port,
         address: None,
-        log_file: Some(policy.log_file()),
+        log_file: policy.log_file(),
         state_dir: policy.state_dir(),
         run_dir: policy.run_dir(),
         data_dir: policy.data_dir(),
@@ -378,8 +383,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         pid_namespace: policy.service.pid_namespace,
         unit_sha256: unit,
         contain: Contain::of(policy),
-    };
-    Some(settings.render())
+    })
 }
 
 /// A directive of the unit, with all its drop-ins.
