@@ -147,6 +147,11 @@ pub enum Command {
         after_help = "Exit codes: 0 all refused, 1 something succeeded, 2 trouble, such as an attempt that could not be made.\n\nExample:\n  sudo redis-harden prove\n  sudo redis-harden prove --list\n  sudo redis-harden prove --only 'prove.write-*,prove.rogue-*' --format json\n  sudo redis-harden prove --budget 2m --report sarif=prove.sarif\n  sudo redis-harden check --with prove"
     )]
     Prove(Prove),
+    /// Print what runs the policy's server in containers: compose or kubernetes. The image is built by packaging/container/Dockerfile.
+    #[command(
+        after_help = "Example:\n  redis-harden --policy ./policy.toml render compose > compose.yaml\n  redis-harden --policy ./policy.toml render kubernetes --memory 8gb | kubectl apply -f -"
+    )]
+    Render(Render),
     /// Whether the server runs, and how.
     #[command(after_help = "Example:\n  redis-harden status --format json")]
     Status(Status),
@@ -387,6 +392,34 @@ pub enum With {
 }
 
 #[derive(Debug, Args)]
+pub struct Render {
+    /// For what.
+    #[arg(value_enum)]
+    pub target: RenderTarget,
+    /// The instance; by default the policy's only one.
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<crate::policy::scalar::Name>,
+    /// The image, as the Dockerfile builds it; by default redis-harden-redis with this version.
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// The container's memory, from which `maxmemory = "auto"` is worked out at its start; by default 4gb, or what the policy's sizes need.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<crate::policy::scalar::Size>,
+    /// The size of the volume; by default five times the memory. Kubernetes only.
+    #[arg(long, value_name = "SIZE")]
+    pub storage: Option<crate::policy::scalar::Size>,
+}
+
+/// For what `render` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RenderTarget {
+    /// A Compose file: docker compose, podman compose.
+    Compose,
+    /// Manifests: a StatefulSet and what belongs to it, and a DaemonSet that prepares the nodes.
+    Kubernetes,
+}
+
+#[derive(Debug, Args)]
 pub struct Status {
     /// The instance; by default all of the policy.
     pub instance: Option<String>,
@@ -460,6 +493,7 @@ pub fn main() -> ExitCode {
         Command::Supervise(args) => commands::supervise::run(&context, args),
         Command::Contain(args) => commands::contain::run(&context, args),
         Command::Prove(args) => commands::prove::run(&context, args),
+        Command::Render(args) => commands::render::run(&context, args),
         Command::Status(args) => commands::status::run(&context, args),
         Command::Start(args) => commands::service::start(&context, args),
         Command::Stop(args) => commands::service::stop(&context, args),

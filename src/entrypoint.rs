@@ -2,12 +2,11 @@
 //! that are mounted. It goes into directories that live no longer than the container, so nothing is journalled; it changes nothing else.
 
 use crate::controls;
-use crate::facts::Facts;
+use crate::facts::{Entrypoint, Facts};
 use crate::host::{Host, HostError, HostResult, Kind, Stat};
 use crate::policy::{Name, Policies, Policy};
 use crate::redis::{acl, config};
 use crate::setting::secret;
-use crate::supervise::settings::Settings;
 use crate::value::{Access, Account};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +35,11 @@ pub fn render(host: &Host, policies: &Policies, facts: &mut Facts, name: &Name) 
         return refuse("only the container itself knows its memory and has its passwords");
     }
     let owner = owner(host, policy, facts)?;
+    // This process becomes the supervisor.
+    facts.entrypoint = Some(match owner.uid {
+        0 => Entrypoint::Another,
+        uid => Entrypoint::Own(uid, owner.gid),
+    });
     directories(host, policy, &owner)?;
     passwords(host, policy, facts, &owner)?;
     data(host, policy, &owner)?;
@@ -47,11 +51,10 @@ pub fn render(host: &Host, policies: &Policies, facts: &mut Facts, name: &Name) 
     };
     let conf = config::render(policy, *maxmemory, facts.version(policy));
     let users = acl::render(policy, &facts.digests);
-    let settings = owner.settings(settings).render();
     for (path, text) in [
         (policy.config_file(), conf),
         (policy.acl_file(), users),
-        (policy.settings_file(), settings),
+        (policy.settings_file(), settings.render()),
     ] {
         host.write_file(&path, text.as_bytes(), 0o640, owner.uid, owner.gid)?;
     }
@@ -83,20 +86,6 @@ fn owner(host: &Host, policy: &Policy, facts: &Facts) -> HostResult<Owner> {
         gid,
         server: (uid, gid),
     })
-}
-
-impl Owner {
-    /// A runtime may give any number to whoever starts the container, and no name.
-    fn settings(&self, settings: Settings) -> Settings {
-        match self.uid {
-            0 => settings,
-            uid => Settings {
-                user: uid.to_string(),
-                group: self.gid.to_string(),
-                ..settings
-            },
-        }
-    }
 }
 
 /// Root makes those of a host. Whoever else takes what is mounted as it is: who mounts it says whose it is.

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod policy;
 pub mod prove;
 pub mod redis;
+pub mod render;
 pub mod report;
 pub mod rule;
 pub mod setting;

@@ -1,7 +1,7 @@
 //! Files and directories: whose they are, who may read them, and what holds them.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::Facts;
+use crate::facts::{Entrypoint, Facts};
 use crate::policy::{Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
@@ -347,7 +347,10 @@ pub(super) fn access(facts: &Facts, user: &str, group: &str, mode: u32) -> Acces
 
 /// A rendered file of root's.
 pub(super) fn rendered(facts: &Facts, group: &str, mode: u32, content: String) -> Rule {
-    let access = access(facts, "root", group, mode);
+    let mut access = access(facts, "root", group, mode);
+    if let Some(Entrypoint::Own(..)) = facts.entrypoint {
+        (access.user, access.group) = (facts.root_account(), facts.root_group());
+    }
     Rule::Is(Value::File(FileValue {
         content: content.into_bytes(),
         access,
@@ -369,6 +372,10 @@ fn directory(path: PathBuf, user: &str, group: &str, mode: u32, facts: &Facts) -
 }
 
 fn own_directories(policies: &Policies, facts: &Facts) -> Vec<Want> {
+    // They are mounts there, of whoever runs the container, and hold one user's files only.
+    if matches!(facts.entrypoint, Some(Entrypoint::Own(..))) {
+        return Vec::new();
+    }
     let group = policies.instances.first().map_or("root", |p| p.group());
     let dirs = [
         ("/etc/redis-harden", "root", 0o755),
@@ -420,8 +427,13 @@ fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
         let owner = user.owner.as_deref().unwrap_or("root");
         let group = user.group.as_deref().unwrap_or("root");
         let mode = user.mode.map_or(0o600, |m| m.0);
-        let rule = Rule::Is(Value::Owned(access(facts, owner, group, mode)));
         let path = policy.secret_file(&name);
+        let mut access = access(facts, owner, group, mode);
+        // Made at the container's start, by whoever starts it.
+        if user.owner.is_none() && user.group.is_none() && user.password_file.is_none() {
+            (access.user, access.group) = (facts.root_account(), facts.root_group());
+        }
+        let rule = Rule::Is(Value::Owned(access));
         match path.starts_with(Path::new("/etc/redis-harden/secrets")) {
             true => Want::write(Phase::Ground, "passwords", Setting::Secret(path), rule),
             false => Want::by_hand(

@@ -7,7 +7,7 @@ pub(super) use units::writable;
 use super::files::{group, rendered};
 use crate::contain::plan::Contain;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::{Facts, Init};
+use crate::facts::{Entrypoint, Facts, Init};
 use crate::policy::{Name, Policies, Policy, Scheduling};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
@@ -158,7 +158,8 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "have this host's init run `redis-harden start` at boot, and remove the package's init script from it (update-rc.d redis-server disable)",
         wants: Wants::Instance(|p, f| {
             // Where systemd runs, service.enabled says it.
-            if f.init == Init::Systemd {
+            // Of a container, whoever runs it does.
+            if f.init == Init::Systemd || f.entrypoint.is_some() {
                 return Vec::new();
             }
             let what = "not persistent over a reboot: have this host's init run `redis-harden start` at boot, and `update-rc.d redis-server disable`";
@@ -352,14 +353,19 @@ pub fn supervisor_settings(policy: &Policy, facts: &Facts) -> Option<Settings> {
         String::new()
     };
     let service = &policy.service;
+    // A runtime may give a number without a name to whoever starts the container.
+    let (user, group) = match facts.entrypoint {
+        Some(Entrypoint::Own(uid, gid)) => (Some(uid.to_string()), Some(gid.to_string())),
+        _ => (None, None),
+    };
     Some(Settings {
         instance: policy.redis.name.clone(),
         server: PathBuf::from(format!("/usr/bin/{}", policy.package())),
         config: policy.config_file(),
         acl_file: policy.acl_file(),
         agent_secret: policy.secret_file(&Name::agent()),
-        user: policy.user().to_owned(),
-        group: policy.group().to_owned(),
+        user: user.unwrap_or_else(|| policy.user().to_owned()),
+        group: group.unwrap_or_else(|| policy.group().to_owned()),
         unix_socket: Some(policy.unix_socket()),
         port: policy.redis.port,
         address: None,

@@ -303,7 +303,7 @@ pub enum Fsync {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AclUser {
-    /// A ready-made set of rules, `admin`, `agent`, `application` or `read-only`; `rules` come after it.
+    /// A ready-made set of rules, `admin`, `agent`, `application`, `read-only` or `monitor` (an exporter's); `rules` come after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"application")]
     pub role: Option<Role>,
@@ -337,6 +337,7 @@ pub enum Role {
     Agent,
     Application,
     ReadOnly,
+    Monitor,
 }
 
 /// `[service]`: how the supervisor runs the server.

@@ -16,6 +16,10 @@ pub fn rules(role: Role) -> &'static str {
         }
         // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`.
         Role::Application => "~* &* +@all -@admin -@dangerous -@scripting +info",
+        // What redis_exporter asks where it is told not to ask for the configuration; no key, and nothing is changed.
+        Role::Monitor => {
+            "resetkeys resetchannels -@all +ping +info +client|setname +slowlog|get +slowlog|len +latency|latest +latency|histogram"
+        }
         Role::ReadOnly => "~* resetchannels -@all +@read +@connection -@dangerous +ping",
     }
 }
