@@ -213,7 +213,12 @@ pub(super) fn entrypoint(host: &Host) -> HostResult<Option<Entrypoint>> {
         return Ok(None);
     }
     let first = state::identify(host, 1)?;
-    let first = first.filter(|process| process.name == state::SUPERVISOR);
+    // Another command of ours may be a container's first process too: one that prepares a node is.
+    let words = host.read(Path::new("/proc/1/cmdline"))?.unwrap_or_default();
+    let supervises = words
+        .split(|byte| *byte == 0)
+        .any(|word| word == b"supervise");
+    let first = first.filter(|process| process.name == state::SUPERVISOR && supervises);
     Ok(first.map(
         |process| match process.uid == host.euid() && process.uid != 0 {
             true => Entrypoint::Own(process.uid, nix::unistd::getegid().as_raw()),

@@ -139,7 +139,8 @@ fn exporter(container: &Container) -> Value {
     let port = container.policy.redis.port;
     json!({
         "image": EXPORTER,
-        "user": "59000:59000",
+        // Its own user, in the group that may read the secrets.
+        "user": format!("59000:{UID}"),
         "restart": "unless-stopped",
         "read_only": true,
         "cap_drop": ["ALL"],
