@@ -137,7 +137,7 @@ fn noauth_is_an_answer_and_no_health() {
 
 #[test]
 fn a_server_that_loads_its_data_is_not_healthy_before_it_has_it() {
-    const SLOW: &str = "extends = \"container\"\n[redis]\nbind = [\"*\"]\nlog-file = \"stdout\"\n[redis.directives]\nkey-load-delay = 4000\n\
+    const SLOW: &str = "extends = \"container\"\n[redis]\nbind = [\"*\"]\nlog-file = \"stdout\"\n[redis.directives]\nkey-load-delay = 4000\nloading-process-events-interval-bytes = 1024\n\
         [acl.app]\nrole = \"application\"\npassword-file = \"/run/secrets/redis-app\"\n[persistence]\nappendonly = false\n";
     let mut container = Container::new();
     let spec = composed(&container, Some(SLOW));
