@@ -262,6 +262,9 @@ pub struct Apply {
     /// Show the plan and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// What is printed on standard output: for a program what was changed, what could not be, and what is left.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
     /// Why; history shows it.
     #[arg(long, value_name = "TEXT")]
     pub message: Option<String>,

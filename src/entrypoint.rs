@@ -143,7 +143,8 @@ fn writable(error: HostError, path: &Path) -> HostError {
 fn passwords(host: &Host, policy: &Policy, facts: &mut Facts, owner: &Owner) -> HostResult<()> {
     for (user, _) in policy.acl_users() {
         let path = policy.secret_file(&user);
-        if !path.starts_with(SECRETS) && secret::digest(host, &path)?.is_none() {
+        let digest = || secret::digest(host, &path).map_err(|e| readable(e, host.euid()));
+        if !path.starts_with(SECRETS) && digest()?.is_none() {
             return Err(HostError::refused(
                 format!("reading the password of {user} from {}", path.display()),
                 "there is none: mount it there, as a file with the password in its first line",
@@ -161,11 +162,25 @@ fn passwords(host: &Host, policy: &Policy, facts: &mut Facts, owner: &Owner) -> 
             };
             secret::write(host, &path, &access).map_err(|e| writable(e, Path::new(SECRETS)))?;
         }
-        if let Some(digest) = secret::digest(host, &path)? {
-            facts.digests.insert(path, digest);
+        if let Some(digest) = digest()? {
+            facts.digests.insert(path.clone(), digest);
         }
     }
     Ok(())
+}
+
+/// An engine mounts a secret as it finds it.
+fn readable(error: HostError, uid: u32) -> HostError {
+    match error.is_denied() {
+        true => HostError {
+            cause: format!(
+                "{}; let uid {uid} read it, by its group and mode 0440",
+                error.cause
+            ),
+            ..error
+        },
+        false => error,
+    }
 }
 
 /// The volume: root gives it to the server, anybody else must have it already. What is in it is not gone through.

@@ -19,7 +19,7 @@ fn expected(kind: &str) -> BTreeMap<String, String> {
         let (kinds, place, why) = (words.next(), words.next(), words.next());
         let (kinds, place) = (kinds.expect("kinds"), place.expect("a place"));
         assert!(
-            why.is_some_and(|why| why.len() > 10),
+            why.is_some_and(|why| why.len() > 7),
             "{control} has no reason"
         );
         if kinds == "all" || kinds.split(',').any(|k| k == kind) {

@@ -171,20 +171,30 @@ fn a_server_that_loads_its_data_is_not_healthy_before_it_has_it() {
 #[test]
 fn a_password_that_is_not_mounted_and_a_volume_of_anothers_are_refused_with_the_remedy() {
     let mut container = Container::new();
-    let mut spec = composed(&container, None);
-    let binds = spec.binds.clone();
-    spec.binds.retain(|(_, target, _)| target != APP);
+    const ELSEWHERE: &str =
+        "extends = \"container\"\n[acl.app]\npassword-file = \"/run/secrets/nowhere\"\n";
+    let spec = composed(&container, Some(ELSEWHERE));
     container.start(&spec);
     assert_eq!(container.ended().code(), Some(78));
     assert!(
         container
             .log()
-            .contains("/run/secrets/redis-app: there is none: mount it there"),
+            .contains("/run/secrets/nowhere: there is none: mount it there"),
         "{}",
         container.log()
     );
 
-    spec.binds = binds;
+    let mut spec = composed(&container, None);
+    container.file("redis-app", "secret\n", (0, 0), 0o400);
+    container.start(&spec);
+    assert_eq!(container.ended().code(), Some(78));
+    assert!(
+        container.log().contains("let uid 999 read it"),
+        "{}",
+        container.log()
+    );
+    container.file("redis-app", "secret\n", (0, 999), 0o440);
+
     spec.binds
         .retain(|(_, target, _)| target != "/var/lib/redis");
     spec.binds.push((
