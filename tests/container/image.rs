@@ -27,22 +27,35 @@ pub fn built() -> &'static Image {
 }
 
 fn build() -> Image {
-    let base = ok(&mut Command::new(checkout("tests/container/base")));
-    let base = Path::new(base.trim());
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("container-image");
     ok(Command::new("rm").arg("-rf").arg(&root));
-    ok(Command::new("cp")
-        .arg("-a")
-        .arg(base.join("root"))
-        .arg(&root));
+    let repo = copied(&root);
     let mut image = Image {
         root,
         ..Image::default()
     };
     for (word, rest) in last_stage() {
-        image.step(&word, &rest, &base.join("repo"));
+        image.step(&word, &rest, &repo);
     }
     image
+}
+
+/// A copy of the base, and the packages that it may get.
+fn copied(root: &Path) -> PathBuf {
+    let base = ok(&mut Command::new(checkout("tests/container/base")));
+    let base = Path::new(base.trim());
+    ok(Command::new("cp")
+        .arg("-a")
+        .arg(base.join("root"))
+        .arg(root));
+    base.join("repo")
+}
+
+/// A Debian with these packages, in a place of the caller's.
+pub fn debian(root: &Path, packages: &[&str]) {
+    let repo = copied(root);
+    let install = "apt-get -qq update && apt-get -qq install -y --no-install-recommends";
+    run(root, &format!("{install} {}", packages.join(" ")), &repo);
 }
 
 /// The instructions after the last FROM, with their continuation lines.
@@ -65,7 +78,7 @@ impl Image {
     fn step(&mut self, word: &str, rest: &str, repo: &Path) {
         let words = |text: &str| serde_json::from_str(text).expect("the form of a list");
         match word {
-            "RUN" => self.run(rest, repo),
+            "RUN" => run(&self.root, rest, repo),
             "COPY" => self.copy(rest),
             "ENTRYPOINT" => self.entrypoint = words(rest),
             "CMD" => self.command = words(rest),
@@ -77,28 +90,6 @@ impl Image {
             "EXPOSE" | "STOPSIGNAL" => {}
             other => panic!("no step here for {other} {rest}"),
         }
-    }
-
-    fn run(&self, script: &str, repo: &Path) {
-        const ENTER: &str = "mount --bind \"$2\" \"$1/repo\" && mount -t proc proc \"$1/proc\" && mount -t tmpfs tmpfs \"$1/dev\" && \
-            mknod -m 666 \"$1/dev/null\" c 1 3 && exec chroot \"$1\" sh -euc \"$3\"";
-        let mut unshare = Command::new("unshare");
-        unshare.args([
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "sh",
-            "-c",
-            ENTER,
-            "run",
-        ]);
-        unshare.args([self.root.as_path(), repo]).arg(script);
-        unshare
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        unshare.env("DEBIAN_FRONTEND", "noninteractive");
-        ok(&mut unshare);
     }
 
     fn copy(&self, rest: &str) {
@@ -116,6 +107,29 @@ impl Image {
         fs::copy(&from, &to).expect("what the Dockerfile copies");
         ok(Command::new("chown").arg("0:0").arg(&to));
     }
+}
+
+/// A command in a root, as root.
+fn run(root: &Path, script: &str, repo: &Path) {
+    const ENTER: &str = "mount --bind \"$2\" \"$1/repo\" && mount -t proc proc \"$1/proc\" && mount -t tmpfs tmpfs \"$1/dev\" && \
+        mknod -m 666 \"$1/dev/null\" c 1 3 && exec chroot \"$1\" sh -euc \"$3\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args([
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        ENTER,
+        "run",
+    ]);
+    unshare.args([root, repo]).arg(script);
+    unshare
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    unshare.env("DEBIAN_FRONTEND", "noninteractive");
+    ok(&mut unshare);
 }
 
 /// What a command prints, where it succeeds.

@@ -6,6 +6,7 @@
     reason = "a test drives this machine itself; the boundary is for src/"
 )]
 
+mod ansible;
 mod artefacts;
 mod findings;
 mod image;
