@@ -149,6 +149,11 @@ pub enum Command {
         after_help = "Exit codes: 0 all refused, 1 something succeeded, 2 trouble, such as an attempt that could not be made.\n\nExample:\n  sudo redis-harden prove\n  sudo redis-harden prove --list\n  sudo redis-harden prove --only 'prove.write-*,prove.rogue-*' --format json\n  sudo redis-harden prove --budget 2m --report sarif=prove.sarif\n  sudo redis-harden check --with prove"
     )]
     Prove(Prove),
+    /// Print what runs the policy's server in containers: compose or kubernetes. The image is built by packaging/container/Dockerfile.
+    #[command(
+        after_help = "Example:\n  redis-harden --policy ./policy.toml render compose > compose.yaml\n  redis-harden --policy ./policy.toml render kubernetes --memory 8gb | kubectl apply -f -"
+    )]
+    Render(Render),
     /// Whether the server runs, and how.
     #[command(after_help = "Example:\n  redis-harden status --format json")]
     Status(Status),
@@ -279,6 +284,9 @@ pub struct Apply {
     /// Show the plan and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// What is printed on standard output: for a program what was changed, what could not be, and what is left.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
     /// Why; history shows it.
     #[arg(long, value_name = "TEXT")]
     pub message: Option<String>,
@@ -356,6 +364,9 @@ pub struct Supervise {
     /// The instance.
     #[arg(default_value = "default")]
     pub instance: crate::policy::scalar::Name,
+    /// As a container's entrypoint: first write the configuration and the users from the policy and the mounted passwords.
+    #[arg(long)]
+    pub render: bool,
 }
 
 #[derive(Debug, Args)]
@@ -406,9 +417,40 @@ pub enum With {
 }
 
 #[derive(Debug, Args)]
+pub struct Render {
+    /// For what.
+    #[arg(value_enum)]
+    pub target: RenderTarget,
+    /// The instance; by default the policy's only one.
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<crate::policy::scalar::Name>,
+    /// The image, as the Dockerfile builds it; by default redis-harden-redis with this version.
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// The container's memory, from which `maxmemory = "auto"` is worked out at its start; by default 4gb, or what the policy's sizes need.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<crate::policy::scalar::Size>,
+    /// The size of the volume; by default five times the memory. Kubernetes only.
+    #[arg(long, value_name = "SIZE")]
+    pub storage: Option<crate::policy::scalar::Size>,
+}
+
+/// For what `render` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RenderTarget {
+    /// A Compose file: docker compose, podman compose.
+    Compose,
+    /// Manifests: a StatefulSet and what belongs to it, and a DaemonSet that prepares the nodes.
+    Kubernetes,
+}
+
+#[derive(Debug, Args)]
 pub struct Status {
     /// The instance; by default all of the policy.
     pub instance: Option<String>,
+    /// Exit with 0 only where the server serves: it lets us in by a password of ours and has loaded its data.
+    #[arg(long)]
+    pub ready: bool,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -577,6 +619,7 @@ pub fn main() -> ExitCode {
         Command::Supervise(args) => commands::supervise::run(&context, args),
         Command::Contain(args) => commands::contain::run(&context, args),
         Command::Prove(args) => commands::prove::run(&context, args),
+        Command::Render(args) => commands::render::run(&context, args),
         Command::Status(args) => commands::status::run(&context, args),
         Command::Start(args) => commands::service::start(&context, args),
         Command::Stop(args) => commands::service::stop(&context, args),

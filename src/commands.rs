@@ -12,6 +12,7 @@ mod outputs;
 pub mod plan;
 pub mod policy;
 pub mod prove;
+pub mod render;
 pub mod rollback;
 pub mod secret;
 pub mod service;

@@ -55,6 +55,7 @@ mod unit;
 
 pub use network::FIREWALL;
 pub use service::named_policy;
+pub(crate) use service::supervisor_settings;
 
 use crate::control::Control;
 use crate::facts::{Facts, View};

@@ -9,7 +9,7 @@ mod sentinels;
 mod servers;
 pub mod tuned;
 
-pub use machine::{Distro, Init, Runtime};
+pub use machine::{Distro, Entrypoint, Init, Runtime};
 pub use sentinels::SentinelFile;
 pub use servers::{Instance, View, admin, default};
 
@@ -52,6 +52,8 @@ pub struct Facts {
     pub container_signs: Vec<String>,
     /// What probably started this container.
     pub runtime: Option<Runtime>,
+    /// Whose first process is our own supervisor: a container, which nothing boots. Nothing else is told by `/.dockerenv` and the like.
+    pub entrypoint: Option<Entrypoint>,
     /// RAM in bytes; 0 for a tree that does not run.
     pub memory: u64,
     /// The least of the RAM and the memory limit of the container around us, in bytes.
@@ -138,6 +140,7 @@ impl Facts {
             init: machine::init(host)?,
             container_signs: machine::container_signs(host),
             runtime: machine::runtime(host),
+            entrypoint: machine::entrypoint(host)?,
             memory,
             memory_limit,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -239,6 +242,22 @@ impl Facts {
         Account {
             name: name.to_owned(),
             id: self.accounts.gid(name),
+        }
+    }
+
+    /// Root, or who stands in its place in a container that root did not start.
+    pub fn root_account(&self) -> Account {
+        match self.entrypoint {
+            Some(Entrypoint::Own(uid, _)) => self.user_of(uid),
+            _ => self.user("root"),
+        }
+    }
+
+    /// The same of root's group.
+    pub fn root_group(&self) -> Account {
+        match self.entrypoint {
+            Some(Entrypoint::Own(_, gid)) => self.group_of(gid),
+            _ => self.group("root"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a run says: one writer a format. The format never changes a verdict.
 
+pub mod applied;
 mod attempts;
 mod html;
 pub mod json;

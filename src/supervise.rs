@@ -25,7 +25,7 @@ use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
 use apart::Side;
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, geteuid, getpid, gettid};
+use nix::unistd::{Pid, getpid, gettid};
 use settings::Settings;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
@@ -160,17 +160,20 @@ fn check_process(host: &Host) -> HostResult<()> {
         .map_err(|e| HostError::errno("naming the supervisor", e))
 }
 
-/// The probe's password: root reads it itself, systemd hands it over.
+/// The probe's password: root reads it itself, systemd hands it over; in a container that somebody else starts it is theirs.
 fn password(host: &Host, places: &Places, settings: &Settings) -> HostResult<String> {
     let path = match &places.credentials {
         Some(dir) => dir.join("agent"),
-        None if geteuid().is_root() => settings.agent_secret.clone(),
-        None => {
-            let cause = "CREDENTIALS_DIRECTORY is not set (LoadCredential=agent:… in the unit?)";
-            return Err(HostError::refused("reading the password of agent", cause));
-        }
+        None => settings.agent_secret.clone(),
     };
-    let text = host.read_text(&path)?.ok_or_else(|| {
+    let read = host.read_text(&path).map_err(|e| match places.credentials {
+        None if e.is_denied() => {
+            let cause = "CREDENTIALS_DIRECTORY is not set (LoadCredential=agent:… in the unit?)";
+            HostError::refused("reading the password of agent", cause)
+        }
+        _ => e,
+    });
+    let text = read?.ok_or_else(|| {
         let doing = format!("reading the password {}", path.display());
         HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
     })?;

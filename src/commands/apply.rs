@@ -14,11 +14,12 @@ use crate::policy::{Name, Policies, Policy};
 /// Applies the policy.
 pub fn run(context: &Context, args: &Apply) -> Outcome {
     if args.dry_run {
+        // What is printed is of `plan`'s form, whose exit code is the plan's too.
         return super::plan::run(
             context,
             &Plan {
                 selected: args.selected.clone(),
-                format: Format::Text,
+                format: args.format,
                 allow_unknown: false,
             },
         );
@@ -81,7 +82,13 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
             run.number
         ));
     }
-    print(&summary(&applied, &judged, &policies, &facts, &host))?;
+    match args.format {
+        Format::Text => print(&summary(&applied, &judged, &policies, &facts, &host))?,
+        Format::Json => {
+            let number = run.has_begun().then_some(run.number);
+            print(&crate::report::applied::render(&applied, &judged, number)?)?;
+        }
+    }
     match failures(&applied) {
         Some(text) => Err(Trouble(text)),
         None => Ok(exit_code(&judged, &reachable, args.strict)),

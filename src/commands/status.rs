@@ -13,8 +13,10 @@ use crate::setting::firewall::{self, Count, Counts};
 use crate::setting::tls::Tls;
 use crate::supervise::state::Report;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-/// 0 when all run and are ready, 3 when one does not, as `systemctl status`.
+/// 0 when all run and are ready, 3 when one does not, as `systemctl status`. With `--ready`, which a container is asked by, an answer
+/// is not enough: NOAUTH and LOADING are answers too.
 pub fn run(context: &Context, args: &Status) -> Outcome {
     let (host, policies, facts) = context.look(Trust::Reader)?;
     let filter = Filter::of(&host, &policies);
@@ -24,11 +26,16 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
         let Some(instance) = facts.instances.get(&name) else {
             continue;
         };
-        running &= is_running(instance);
+        let unready = unready(instance);
+        running &= is_running(instance) && (!args.ready || unready.is_none());
         match args.format {
             Format::Text => {
                 let deadly = deadly_call(&host, instance);
-                print(&harmless(&text(&host, &name, instance, deadly)))?;
+                let mut said = text(&host, &name, instance, deadly);
+                if let Some(why) = unready.filter(|_| args.ready) {
+                    said.push_str(&format!("  not ready: {why}\n"));
+                }
+                print(&harmless(&said))?;
             }
             Format::Json => list.push(document(&name, instance, deadly_call(&host, instance))),
         }
@@ -114,6 +121,31 @@ fn is_running(instance: &Instance) -> bool {
     }
 }
 
+/// Why it does not serve; `None` where it let us in and has its data, and a supervisor of ours says nothing else.
+fn unready(instance: &Instance) -> Option<String> {
+    if let Some(report) = instance.report.as_ref().filter(|report| !report.ready) {
+        let note = Some(&report.note).filter(|note| !note.is_empty());
+        return Some(note.map_or_else(
+            || format!("its supervisor says: {}", report.state),
+            |note| format!("its supervisor says: {}, {note}", report.state),
+        ));
+    }
+    match &instance.view {
+        View::NotRunning => Some(format!("nothing listens at {}", instance.endpoint)),
+        View::Silent(why) => Some(why.clone()),
+        View::Told(told) => loading(&told.info),
+    }
+}
+
+/// A server that loads its data answers INFO, and nothing that matters.
+fn loading(info: &BTreeMap<String, String>) -> Option<String> {
+    let field = |name: &str| info.get(name).map(String::as_str);
+    (field("loading")? != "0").then(|| {
+        let done = field("loading_loaded_perc").unwrap_or("?");
+        format!("it loads its data, {done} % so far")
+    })
+}
+
 /// The system call that the last server was ended for; why it is not known where it is not; `None` where it ended otherwise.
 fn deadly_call(host: &Host, instance: &Instance) -> Option<Result<String, String>> {
     let report = instance.report.as_ref()?;
@@ -190,6 +222,7 @@ fn text(
                 if field("aof_enabled") == "1" { field("aof_last_write_status") } else { "off" },
             ));
             text.push_str(&encryption(host, told));
+            text.extend(loading(&told.info).map(|what| format!("  {what}\n")));
         }
         View::Silent(why) => text.push_str(&format!("  it tells nothing more: {why}\n")),
         View::NotRunning => {}
@@ -259,6 +292,8 @@ fn document(name: &str, instance: &Instance, call: Option<Result<String, String>
     json!({
         "instance": name,
         "running": is_running(instance),
+        "ready": unready(instance).is_none(),
+        "not-ready": unready(instance),
         "supervised": supervised(instance),
         "supervisor-unknown": instance.report_error,
         "state": instance.report.as_ref().map(|r| r.state),

@@ -1,7 +1,7 @@
 //! Files and directories: whose they are, who may read them, and what holds them.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::Facts;
+use crate::facts::{Entrypoint, Facts};
 use crate::policy::{Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
@@ -52,12 +52,14 @@ pub const CONTROLS: &[Control] = &[
             "Redis Enterprise 6.x STIG RD6X-00-006400",
         ],
         by_hand: "chown redis:adm /var/log/redis && chmod 2750 /var/log/redis",
-        wants: Wants::Instance(|p, f| match p.log_file().parent() {
-            Some(dir) if dir.starts_with("/var/log/redis") => {
-                vec![directory(dir.into(), p.user(), "adm", 0o2750, f)]
-            }
-            _ => Vec::new(),
-        }),
+        wants: Wants::Instance(
+            |p, f| match p.log_file().as_deref().and_then(Path::parent) {
+                Some(dir) if dir.starts_with("/var/log/redis") => {
+                    vec![directory(dir.into(), p.user(), "adm", 0o2750, f)]
+                }
+                _ => Vec::new(),
+            },
+        ),
         cases: &[
             passes(&[("/var/log/redis/ 2750 redis:adm", "")]),
             fails(&[("/var/log/redis/ 2777 redis:adm", "")]),
@@ -238,9 +240,11 @@ pub const CONTROLS: &[Control] = &[
         ],
         by_hand: "chmod o-rw the log, and UMask=0027 in the unit",
         wants: Wants::Instance(|p, _| {
-            let log = p.log_file();
-            let what = format!("chmod o-rwx {}", log.display());
-            vec![Want::by_hand(Setting::Mode(log), Rule::NoBits(0o007), what)]
+            let want = |log: PathBuf| {
+                let what = format!("chmod o-rwx {}", log.display());
+                Want::by_hand(Setting::Mode(log), Rule::NoBits(0o007), what)
+            };
+            p.log_file().into_iter().map(want).collect()
         }),
         cases: &[
             passes(&[("/var/log/redis/redis-server.log 0640 redis:adm", "x\n")]),
@@ -257,14 +261,11 @@ pub const CONTROLS: &[Control] = &[
         wants: Wants::Instance(|p, f| {
             // What /run has is made when the service starts.
             let run = (!f.offline).then(|| p.run_dir().join("_"));
-            let places = [p.data_dir(), p.log_file(), p.config_file()];
             // The directory of a file is checked by its own control; what stands above it, here.
-            let dirs = places.into_iter().zip([false, true, true]);
-            let mut above: Vec<PathBuf> = dirs
-                .filter_map(|(path, is_file)| match is_file {
-                    true => path.parent().map(Path::to_path_buf),
-                    false => Some(path),
-                })
+            let files = [p.log_file(), Some(p.config_file())].into_iter().flatten();
+            let mut above: Vec<PathBuf> = files
+                .filter_map(|path| path.parent().map(Path::to_path_buf))
+                .chain([p.data_dir()])
                 .chain(
                     run.iter()
                         .filter_map(|path| path.parent().map(Path::to_path_buf)),
@@ -346,7 +347,10 @@ pub(super) fn access(facts: &Facts, user: &str, group: &str, mode: u32) -> Acces
 
 /// A rendered file of root's.
 pub(super) fn rendered(facts: &Facts, group: &str, mode: u32, content: String) -> Rule {
-    let access = access(facts, "root", group, mode);
+    let mut access = access(facts, "root", group, mode);
+    if let Some(Entrypoint::Own(..)) = facts.entrypoint {
+        (access.user, access.group) = (facts.root_account(), facts.root_group());
+    }
     Rule::Is(Value::File(FileValue {
         content: content.into_bytes(),
         access,
@@ -368,6 +372,10 @@ fn directory(path: PathBuf, user: &str, group: &str, mode: u32, facts: &Facts) -
 }
 
 fn own_directories(policies: &Policies, facts: &Facts) -> Vec<Want> {
+    // They are mounts there, of whoever runs the container, and hold one user's files only.
+    if matches!(facts.entrypoint, Some(Entrypoint::Own(..))) {
+        return Vec::new();
+    }
     let group = policies.instances.first().map_or("root", |p| p.group());
     let dirs = [
         ("/etc/redis-harden", "root", 0o755),
@@ -419,8 +427,13 @@ fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
         let owner = user.owner.as_deref().unwrap_or("root");
         let group = user.group.as_deref().unwrap_or("root");
         let mode = user.mode.map_or(0o600, |m| m.0);
-        let rule = Rule::Is(Value::Owned(access(facts, owner, group, mode)));
         let path = policy.secret_file(&name);
+        let mut access = access(facts, owner, group, mode);
+        // Made at the container's start, by whoever starts it.
+        if user.owner.is_none() && user.group.is_none() && user.password_file.is_none() {
+            (access.user, access.group) = (facts.root_account(), facts.root_group());
+        }
+        let rule = Rule::Is(Value::Owned(access));
         match path.starts_with(Path::new("/etc/redis-harden/secrets")) {
             true => Want::write(Phase::Ground, "passwords", Setting::Secret(path), rule),
             false => Want::by_hand(

@@ -395,7 +395,7 @@ fn huge_pages(policies: &Policies, facts: &Facts) -> Vec<Want> {
         .into(),
         wanted: ["inherit", "madvise", "never"].map(str::to_owned).to_vec(),
     };
-    vec![
+    let mut wants = vec![
         Want::by_hand(
             Setting::HugePageSizes,
             Rule::Absent,
@@ -414,7 +414,13 @@ fn huge_pages(policies: &Policies, facts: &Facts) -> Vec<Want> {
             Setting::File(TMPFILES.into()),
             Rule::Is(file),
         ),
-    ]
+    ];
+    // A container has no boot of its own.
+    if facts.entrypoint.is_some() {
+        let now = |want: &Want| matches!(want.setting, Setting::HugePages | Setting::HugePageSizes);
+        wants.retain(now);
+    }
+    wants
 }
 
 /// A tenth more than maxmemory is the least that can work at all; the policy's headroom is what `auto` leaves.

@@ -5,6 +5,7 @@ mod rotation;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::rule::Rule;
 use crate::setting::Setting;
+use std::path::PathBuf;
 
 pub const CONTROLS: &[Control] = &[
     running!(
@@ -86,14 +87,11 @@ pub const CONTROLS: &[Control] = &[
         ],
         by_hand: "a stanza in /etc/logrotate.d; neither copytruncate nor a signal is needed, Redis opens its log for each line",
         wants: Wants::Instance(|p, _| {
-            vec![Want::by_hand(
-                Setting::LogRotation(p.log_file()),
-                Rule::Present,
-                format!(
-                    "a stanza for {} in /etc/logrotate.d",
-                    p.log_file().display()
-                ),
-            )]
+            let want = |log: PathBuf| {
+                let what = format!("a stanza for {} in /etc/logrotate.d", log.display());
+                Want::by_hand(Setting::LogRotation(log), Rule::Present, what)
+            };
+            p.log_file().into_iter().map(want).collect()
         }),
         cases: &[
             passes(&[(

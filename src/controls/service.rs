@@ -8,7 +8,7 @@ pub(super) use units::writable;
 use super::files::{group, rendered};
 use crate::contain::plan::Contain;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::{Facts, Init};
+use crate::facts::{Entrypoint, Facts, Init};
 use crate::policy::{Name, Policies, Policy, Scheduling};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
@@ -159,7 +159,8 @@ pub const CONTROLS: &[Control] = &[
         by_hand: "have this host's init run `redis-harden start` at boot, and remove the package's init script from it (update-rc.d redis-server disable)",
         wants: Wants::Instance(|p, f| {
             // Where systemd runs, service.enabled says it.
-            if f.init == Init::Systemd {
+            // Of a container, whoever runs it does.
+            if f.init == Init::Systemd || f.entrypoint.is_some() {
                 return Vec::new();
             }
             let what = "not persistent over a reboot: have this host's init run `redis-harden start` at boot, and `update-rc.d redis-server disable`";
@@ -341,6 +342,11 @@ fn running(policy: &Policy, facts: &Facts) -> Vec<Want> {
 
 /// The rendered settings of the supervisor; not where maxmemory, and with it redis.conf, is the host's own to tell.
 fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
+    supervisor_settings(policy, facts).map(|settings| settings.render())
+}
+
+/// The same, as the supervisor reads them.
+pub fn supervisor_settings(policy: &Policy, facts: &Facts) -> Option<Settings> {
     facts.maxmemory.get(policy.redis.name.as_str())?;
     let unit = if facts.init == Init::Systemd {
         hex(&Sha256::digest(units::drop_in(policy, facts).as_bytes()))
@@ -348,18 +354,23 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         String::new()
     };
     let service = &policy.service;
-    let settings = Settings {
+    // A runtime may give a number without a name to whoever starts the container.
+    let (user, group) = match facts.entrypoint {
+        Some(Entrypoint::Own(uid, gid)) => (Some(uid.to_string()), Some(gid.to_string())),
+        _ => (None, None),
+    };
+    Some(Settings {
         instance: policy.redis.name.clone(),
         server: PathBuf::from(format!("/usr/bin/{}", policy.package())),
         config: policy.config_file(),
         acl_file: policy.acl_file(),
         agent_secret: policy.secret_file(&Name::agent()),
-        user: policy.user().to_owned(),
-        group: policy.group().to_owned(),
+        user: user.unwrap_or_else(|| policy.user().to_owned()),
+        group: group.unwrap_or_else(|| policy.group().to_owned()),
         unix_socket: Some(policy.unix_socket()),
         port: policy.plain_port(),
         address: None,
-        log_file: Some(policy.log_file()),
+        log_file: policy.log_file(),
         state_dir: policy.state_dir(),
         run_dir: policy.run_dir(),
         data_dir: policy.data_dir(),
@@ -379,8 +390,7 @@ fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
         pid_namespace: policy.service.pid_namespace,
         unit_sha256: unit,
         contain: Contain::of(policy),
-    };
-    Some(settings.render())
+    })
 }
 
 /// A directive of the unit, with all its drop-ins.

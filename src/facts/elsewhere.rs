@@ -40,6 +40,7 @@ impl Facts {
             init: Init::Other,
             container_signs: Vec::new(),
             runtime: None,
+            entrypoint: None,
             memory: 0,
             memory_limit: 0,
             cpus: 0,

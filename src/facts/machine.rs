@@ -1,6 +1,7 @@
 //! The machine: kernel, memory, distribution, init system, and signs of a container around us.
 
 use crate::host::{Host, HostResult};
+use crate::supervise::state;
 use nix::sys::resource::{Resource, getrlimit};
 use std::path::Path;
 
@@ -196,6 +197,34 @@ pub(super) fn capabilities(host: &Host) -> u64 {
 pub(super) fn user_namespaces(host: &Host) -> HostResult<bool> {
     let limit = host.read_text(Path::new("/proc/sys/user/max_user_namespaces"))?;
     Ok(limit.is_none_or(|limit| limit.trim() != "0"))
+}
+
+/// Our supervisor as process 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrypoint {
+    /// Root rendered the files, or somebody else than who asks.
+    Another,
+    /// Who asks, and is not root: no root has been there, and what is rendered is this user's and group's.
+    Own(u32, u32),
+}
+
+pub(super) fn entrypoint(host: &Host) -> HostResult<Option<Entrypoint>> {
+    if !host.is_running() || !host.is_live_root() {
+        return Ok(None);
+    }
+    let first = state::identify(host, 1)?;
+    // Another command of ours may be a container's first process too: one that prepares a node is.
+    let words = host.read(Path::new("/proc/1/cmdline"))?.unwrap_or_default();
+    let supervises = words
+        .split(|byte| *byte == 0)
+        .any(|word| word == b"supervise");
+    let first = first.filter(|process| process.name == state::SUPERVISOR && supervises);
+    Ok(first.map(
+        |process| match process.uid == host.euid() && process.uid != 0 {
+            true => Entrypoint::Own(process.uid, nix::unistd::getegid().as_raw()),
+            false => Entrypoint::Another,
+        },
+    ))
 }
 
 pub(super) fn nofile() -> (u64, u64) {

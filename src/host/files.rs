@@ -4,6 +4,7 @@ use super::{Host, HostError, HostResult, relative};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::sys::statvfs::FsFlags;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
@@ -254,6 +255,12 @@ impl Host {
             )
         })?;
         Ok(stat.blocks_available() as u64 * stat.fragment_size() as u64)
+    }
+
+    /// Whether it lies on a mount that nobody writes to; one that does not tell is none.
+    pub fn is_read_only(&self, path: &Path) -> bool {
+        let stat = nix::sys::statvfs::statvfs(&self.real(path));
+        stat.is_ok_and(|stat| stat.flags().contains(FsFlags::ST_RDONLY))
     }
 
     /// Whether this process could write the file, as far as permissions and the mount say.

@@ -19,7 +19,7 @@ const CHECKS: [(&str, Judge); 37] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.unix-socket", Judge::Text(in_own_directory)),
-    ("redis.log-file", Judge::Text(path_or_auto)),
+    ("redis.log-file", Judge::Text(log_file)),
     ("redis.log-file", Judge::Text(in_own_directory)),
     ("redis.data-dir", Judge::Text(path_or_auto)),
     ("redis.data-dir", Judge::Text(own_directory)),
@@ -147,6 +147,14 @@ fn socket(text: &str) -> Verdict {
         );
     }
     path_or_auto(text)
+}
+
+/// A container's log is its standard output.
+fn log_file(text: &str) -> Verdict {
+    match text == super::places::STDOUT {
+        true => Ok(()),
+        false => path_or_auto(text),
+    }
 }
 
 fn path_or_auto(text: &str) -> Verdict {

@@ -83,7 +83,7 @@ pub struct Redis {
     pub databases: u32,
     /// `debug`, `verbose`, `notice` or `warning`.
     pub log_level: LogLevel,
-    /// `auto` is `/var/log/redis/redis-server.log` (`redis-server-NAME.log`).
+    /// `auto` is `/var/log/redis/redis-server.log` (`redis-server-NAME.log`); `stdout` is for a container.
     pub log_file: Auto<PathBuf>,
     /// `auto` is `/var/lib/redis` (`/var/lib/redis-NAME`).
     pub data_dir: Auto<PathBuf>,

@@ -3,12 +3,14 @@
 use super::{AclUser, Auto, Flavour, Name, Policy, Role};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Descriptors that Redis keeps for itself. Source: `CONFIG_MIN_RESERVED_FDS` in server.h.
 const RESERVED_FDS: u32 = 32;
 /// What `nofile = "auto"` gives at least: Debian's unit has it, and a lower one would be a step back.
 const USUAL_NOFILE: u32 = 65_535;
+/// What `log-file` says where the log is standard output.
+pub(super) const STDOUT: &str = "stdout";
 
 impl Policy {
     /// Whether it is Debian's own instance.
@@ -86,14 +88,16 @@ impl Policy {
     }
 
     /// The log, with a name that the package's logrotate glob (`/var/log/redis/redis-server*.log`) matches.
-    pub fn log_file(&self) -> PathBuf {
-        self.or(&self.redis.log_file, || {
+    /// None where it logs to standard output.
+    pub fn log_file(&self) -> Option<PathBuf> {
+        let file = self.or(&self.redis.log_file, || {
             format!(
                 "/var/log/{}/{}.log",
                 self.user(),
                 self.suffixed(self.package())
             )
-        })
+        });
+        (file != Path::new(STDOUT)).then_some(file)
     }
 
     /// The rendered server configuration.
@@ -236,7 +240,7 @@ mod tests {
             policy.state_dir(),
             policy.unix_socket(),
             policy.pid_file(),
-            policy.log_file(),
+            policy.log_file().unwrap(),
             policy.config_file(),
             policy.acl_file(),
             policy.settings_file(),
@@ -265,7 +269,7 @@ mod tests {
         let places = [
             policy.data_dir(),
             policy.unix_socket(),
-            policy.log_file(),
+            policy.log_file().unwrap(),
             policy.drop_in_dir(),
             policy.secret_file(&Name::agent()),
         ];

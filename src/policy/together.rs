@@ -133,11 +133,12 @@ fn contradiction(key: &str, instances: &[Merged], second: &Merged) -> PolicyErro
 
 /// A thing that two instances cannot share, by its key.
 fn own(policy: &Policy) -> Vec<(&'static str, PathBuf)> {
-    vec![
+    let log = policy.log_file().map(|file| ("log-file", file));
+    let others = [
         ("unix-socket", policy.unix_socket()),
         ("data-dir", policy.data_dir()),
-        ("log-file", policy.log_file()),
-    ]
+    ];
+    others.into_iter().chain(log).collect()
 }
 
 /// Whether each instance has a name, a port, a socket and directories of its own.

@@ -76,7 +76,7 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
         ("supervised", "no".into()),
         ("pidfile", quoted(&policy.pid_file().to_string_lossy())),
         ("loglevel", log_level(redis.log_level).into()),
-        ("logfile", quoted(&policy.log_file().to_string_lossy())),
+        ("logfile", log_file(policy)),
         ("always-show-logo", "no".into()),
         ("dir", quoted(&policy.data_dir().to_string_lossy())),
         ("dbfilename", "dump.rdb".into()),
@@ -113,6 +113,11 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
     let tls = policy.tls_directives().into_iter();
     lines.extend(tls.map(|(name, value)| (name.to_owned(), quoted(&value))));
     lines
+}
+
+/// Redis's own word for standard output is an empty name.
+fn log_file(policy: &Policy) -> String {
+    quoted(&policy.log_file().unwrap_or_default().to_string_lossy())
 }
 
 fn persistence(policy: &Policy) -> Vec<(String, String)> {

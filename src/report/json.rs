@@ -156,7 +156,7 @@ fn control(judged: &Judged) -> ControlReport {
     }
 }
 
-fn finding(finding: &Finding) -> FindingReport {
+pub(super) fn finding(finding: &Finding) -> FindingReport {
     FindingReport {
         instance: finding.instance.clone(),
         setting: finding.setting.to_string(),

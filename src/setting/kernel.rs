@@ -144,10 +144,10 @@ pub fn obstacle(sight: Sight, path: &Path) -> Option<Obstacle> {
             "this kernel has no {}: take it out of the policy",
             path.display()
         ))),
-        Err(Errno::EROFS) => Some(Obstacle::Machine(format!(
-            "{} is mounted read-only here",
-            path.display()
-        ))),
+        // Without root's permission the kernel does not come to the question of the mount.
+        Err(e) if e == Errno::EROFS || sight.host.is_read_only(path) => Some(Obstacle::Machine(
+            format!("{} is mounted read-only here", path.display()),
+        )),
         Err(_) if !sight.facts.is_root() => Some(Obstacle::Root),
         Err(e) => Some(Obstacle::Machine(format!(
             "{} cannot be written here ({e:?}), even by root",

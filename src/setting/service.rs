@@ -121,6 +121,10 @@ pub fn serve(
 /// Starts or restarts the instance on its rendered files, and waits for an authenticated PING from a server that has all its data.
 pub fn restart(sight: Sight, name: &str, say: &mut dyn FnMut(&str)) -> HostResult<()> {
     let known = known(sight.facts, name)?;
+    if sight.facts.entrypoint.is_some() {
+        let cause = "its supervisor is this container's first process: restart the container";
+        return Err(HostError::refused(format!("restarting {name}"), cause));
+    }
     super::firewall::put_in_place(sight.host, &known.policy)?;
     takeover::prepare(sight, known, say)?;
     let held = health::hold(sight, known)?;

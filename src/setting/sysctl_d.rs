@@ -25,6 +25,9 @@ const DIRS: [&str; 5] = [
 /// procps reads this after all of sysctl.d; systemd only through the link that Debian 12 ships.
 const SYSCTL_CONF: &str = "/etc/sysctl.conf";
 
+/// Process 1 is the supervisor.
+const NO_BOOT: &str = "nothing boots in this container: whoever runs it sets the kernel's values";
+
 /// What one line says of a sysctl, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
@@ -59,11 +62,17 @@ enum Applier {
 
 /// The value that the host's applier will leave, and the line that says so.
 pub fn read(sight: Sight, key: &str) -> Reading {
+    if sight.facts.entrypoint.is_some() {
+        return Reading::NotApplicable(NO_BOOT.into());
+    }
     reading(assignment(sight, key, at_boot(sight)))
 }
 
 /// The value that the other applier would leave, where that is another line: `sysctl --system` by hand on a host with systemd.
 pub fn read_by_other(sight: Sight, key: &str) -> Reading {
+    if sight.facts.entrypoint.is_some() {
+        return Reading::NotApplicable(NO_BOOT.into());
+    }
     let other = match at_boot(sight) {
         Applier::Systemd => Applier::Procps,
         Applier::Procps => Applier::Systemd,

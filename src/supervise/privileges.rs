@@ -32,14 +32,15 @@ impl Identity {
             )
         };
         let fail = |e| HostError::errno(format!("looking up {user}:{group}"), e);
-        let uid = User::from_name(user)
-            .map_err(fail)?
-            .ok_or_else(missing)?
-            .uid;
-        let gid = Group::from_name(group)
-            .map_err(fail)?
-            .ok_or_else(missing)?
-            .gid;
+        // A container may be run as a number that has no name.
+        let uid = match user.parse() {
+            Ok(number) => Uid::from_raw(number),
+            Err(_) => (User::from_name(user).map_err(fail)?.ok_or_else(missing)?).uid,
+        };
+        let gid = match group.parse() {
+            Ok(number) => Gid::from_raw(number),
+            Err(_) => (Group::from_name(group).map_err(fail)?.ok_or_else(missing)?).gid,
+        };
         if uid.is_root() {
             return Err(HostError::refused(
                 "starting the server",

@@ -32,6 +32,28 @@ fn the_shipped_schema_of_check_is_the_generated_one() {
 }
 
 #[test]
+fn the_shipped_schema_of_apply_is_the_generated_one_and_fits_what_apply_prints() {
+    let schema = redis_harden::report::applied::schema();
+    let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+    is_shipped("packaging/schema/apply.schema.json", &text);
+    let validator = validator("packaging/schema/apply.schema.json");
+    let tree = Fake::debian();
+    for (number, changes) in [(Some(1), true), (None, false)] {
+        let ran = tree.run(&["apply", "--format", "json", "--only", "kernel.*"]);
+        let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+        assert!(validator.is_valid(&report), "{ran}");
+        assert_eq!(report["run"].as_u64(), number, "{ran}");
+        let list = report["changes"].as_array().expect("a list");
+        assert_eq!(!list.is_empty(), changes, "{ran}");
+        assert!(
+            report["failed"].as_array().is_some_and(Vec::is_empty),
+            "{ran}"
+        );
+    }
+    assert!(!validator.is_valid(&serde_json::json!({"schema": 1})));
+}
+
+#[test]
 fn the_shipped_schema_of_a_policy_is_the_generated_one() {
     is_shipped(
         "packaging/schema/policy.schema.json",

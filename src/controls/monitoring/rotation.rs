@@ -11,8 +11,7 @@ pub(super) const FILE: &str = "/etc/logrotate.d/redis-harden";
 
 /// What the file must be: absent where the package's stanza does for all.
 pub(super) fn rule(policies: &Policies, facts: &Facts) -> Rule {
-    let logs = policies.instances.iter().filter(|p| !is_the_packages(p));
-    let mut stanzas: Vec<String> = logs.map(servers).collect();
+    let mut stanzas: Vec<String> = policies.instances.iter().filter_map(servers).collect();
     if facts.init != Init::Systemd {
         stanzas.push(SUPERVISORS.to_owned());
     }
@@ -38,18 +37,21 @@ const SUPERVISORS: &str = "/var/log/redis-harden/*.log {
 
 /// As the server's user: in a directory of another's root would rename what that user has put there.
 /// Redis opens its log for each line (src/server.c, serverLogRaw), and makes a new one by itself.
-fn servers(policy: &Policy) -> String {
-    format!(
+fn servers(policy: &Policy) -> Option<String> {
+    let log = policy.log_file()?;
+    if is_the_packages(policy, &log) {
+        return None;
+    }
+    Some(format!(
         "\"{log}\" {{\n\tsu {user} {group}\n\tweekly\n\tmissingok\n\trotate 12\n\tcompress\n\tdelaycompress\n\tnotifempty\n}}\n",
-        log = policy.log_file().display(),
+        log = log.display(),
         user = policy.user(),
         group = policy.group(),
-    )
+    ))
 }
 
 /// Whether Debian's stanza names it: `/var/log/redis/redis-server*.log`.
-fn is_the_packages(policy: &Policy) -> bool {
-    let log = policy.log_file();
+fn is_the_packages(policy: &Policy, log: &Path) -> bool {
     let directory = Path::new("/var/log").join(policy.user());
     let name = log.file_name().and_then(|name| name.to_str());
     let named = |name: &str| name.starts_with(policy.package()) && name.ends_with(".log");

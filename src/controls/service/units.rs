@@ -112,7 +112,7 @@ fn quoted(word: &str) -> String {
 /// What the server may write; `-` for what need not exist.
 pub(in crate::controls) fn writable(policy: &Policy) -> Vec<String> {
     let mut paths = vec![policy.data_dir()];
-    paths.extend(policy.log_file().parent().map(PathBuf::from));
+    paths.extend(policy.log_file().and_then(|f| Some(f.parent()?.into())));
     paths.iter().map(|p| format!("-{}", p.display())).collect()
 }
 
