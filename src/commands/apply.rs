@@ -1,6 +1,7 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
 mod maintainer;
+pub mod result;
 
 use super::{Context, Outcome, Trouble, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, Where, ids};
@@ -10,6 +11,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostResult};
 use crate::journal::{self, Applied, Look, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
+use result::Result as Left;
 
 /// Applies the policy.
 pub fn run(context: &Context, args: &Apply) -> Outcome {
@@ -23,6 +25,19 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
             },
         );
     }
+    let host = context.host()?;
+    super::must_be_root(&host, "apply")?;
+    result::begin(&host)?;
+    let mut left = Left {
+        boot: args.boot,
+        message: args.message.clone(),
+        ..Left::default()
+    };
+    let outcome = converge(context, args, &mut left);
+    result::end(&host, left, outcome)
+}
+
+fn converge(context: &Context, args: &Apply, left: &mut Left) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     if args.boot {
@@ -71,6 +86,9 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         &mut say,
     )?;
 
+    left.run = run.has_begun().then_some(run.number);
+    left.changed = applied.changed.len();
+    left.failed = applied.failed.len();
     let Look { facts, judged, .. } = match applied.look.take() {
         Some(look) => look,
         None => Look::at(&host, &policies, &controls, &selection)?,
@@ -81,6 +99,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
             run.number
         ));
     }
+    left.left = residues(&judged).len();
     print(&summary(&applied, &judged, &policies, &facts, &host))?;
     match failures(&applied) {
         Some(text) => Err(Trouble(text)),
@@ -183,11 +202,7 @@ fn summary(
             change.lines().next().unwrap_or_default()
         ));
     }
-    let left: Vec<(&Judged, &Finding)> = judged
-        .iter()
-        .flat_map(|j| j.findings.iter().map(move |f| (j, f)))
-        .filter(|(_, f)| matches!(f.status, Status::Fail | Status::Unknown))
-        .collect();
+    let left = residues(judged);
     if !left.is_empty() {
         text.push_str(&format!("{} left:\n", left.len()));
     }
@@ -214,6 +229,15 @@ fn summary(
         )),
     }
     text
+}
+
+/// The findings that are left, each with its control.
+fn residues(judged: &[Judged]) -> Vec<(&Judged, &Finding)> {
+    judged
+        .iter()
+        .flat_map(|j| j.findings.iter().map(move |f| (j, f)))
+        .filter(|(_, f)| matches!(f.status, Status::Fail | Status::Unknown))
+        .collect()
 }
 
 /// What is left and who can fix it, in a line.
