@@ -23,5 +23,6 @@ mod install;
 mod machine;
 mod processes;
 mod replication;
+mod result;
 mod rollback;
 mod trouble;

@@ -19,6 +19,13 @@ pub struct Image {
 
 impl Image {
     pub fn of(suite: &str) -> Image {
+        for tool in ["qemu-system-x86_64", "genisoimage"] {
+            let found = Command::new("which").arg(tool).output().expect("which");
+            assert!(
+                found.status.success(),
+                "no {tool}: apt-get install qemu-system-x86 genisoimage (a qemu-utils of backports is in their way: remove that first)"
+            );
+        }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/root");
         let dir = PathBuf::from(said(Command::new(script).arg(suite)));
         let disk = dir.join("disk");
@@ -46,7 +53,12 @@ impl Image {
 
     /// A package repository with this package in it.
     pub fn repository(&self, deb: &Path, to: &Path) {
-        said(Command::new("cp").arg("-R").arg(self.dir.join("repo")).arg(to));
+        said(
+            Command::new("cp")
+                .arg("-R")
+                .arg(self.dir.join("repo"))
+                .arg(to),
+        );
         said(Command::new("cp").arg(deb).arg(to));
         let packages = said(
             Command::new("dpkg-scanpackages")
@@ -143,7 +155,9 @@ pub fn boot(image: &Image, seed: &Seed, scratch: &Path) -> Told {
         let console = fs::read(&console).unwrap_or_default(); // then there is nothing to show
         let console = String::from_utf8_lossy(&console).into_owned();
         let from = console.len().saturating_sub(20_000);
-        let from = (from..).find(|at| console.is_char_boundary(*at)).expect("the end is one");
+        let from = (from..)
+            .find(|at| console.is_char_boundary(*at))
+            .expect("the end is one");
         panic!("the machine did not end by itself:\n{}", &console[from..]);
     }
     Told::of(&told)
@@ -151,14 +165,23 @@ pub fn boot(image: &Image, seed: &Seed, scratch: &Path) -> Told {
 
 fn seed_disk(seed: &Seed, dir: &Path, disk: &Path) {
     fs::create_dir(dir).expect("our own directory");
-    said(Command::new("cp").arg("-R").arg(seed.repository).arg(dir.join("repo")));
+    said(
+        Command::new("cp")
+            .arg("-R")
+            .arg(seed.repository)
+            .arg(dir.join("repo")),
+    );
     let boots = seed.boots.join("\n") + "\n";
     let guest = include_str!("guest");
-    for (name, content) in [("boots", boots.as_str()), ("guest", guest)].iter().chain(seed.files) {
+    for (name, content) in [("boots", boots.as_str()), ("guest", guest)]
+        .iter()
+        .chain(seed.files)
+    {
         fs::write(dir.join(name), content).expect("our own directory");
     }
     let mut make = Command::new("genisoimage");
-    make.args(["-quiet", "-R", "-V", "cidata", "-o"]).args([disk, dir]);
+    make.args(["-quiet", "-R", "-V", "cidata", "-o"])
+        .args([disk, dir]);
     said(&mut make);
 }
 
@@ -176,15 +199,30 @@ fn start(image: &Image, seed: &Path, console: &Path, report: &Path, scratch: &Pa
     let mut machine = Command::new("setpriv");
     machine.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
     // KVM is not what most machines that run tests have.
-    machine.args(["-accel", "tcg", "-m", "2048", "-smp", "2", "-nodefaults", "-nographic"]);
+    machine.args([
+        "-accel",
+        "tcg",
+        "-m",
+        "2048",
+        "-smp",
+        "2",
+        "-nodefaults",
+        "-nographic",
+    ]);
     machine.arg("-kernel").arg(image.dir.join("vmlinuz"));
     machine.arg("-initrd").arg(image.dir.join("initrd"));
     machine.args(["-append", "root=/dev/vda rw console=ttyS0 quiet"]);
-    let drive = |path: &Path, how: &str| format!("file={},if=virtio,format=raw,{how}", path.display());
+    let drive =
+        |path: &Path, how: &str| format!("file={},if=virtio,format=raw,{how}", path.display());
     // What is written goes to a file without a name, and outlives the machine's reboots only.
     machine.args(["-drive", &drive(&image.disk, "snapshot=on,cache=unsafe")]);
     machine.args(["-drive", &drive(seed, "readonly=on")]);
-    machine.args(["-nic", "user,restrict=on,model=virtio-net-pci", "-device", "virtio-rng-pci"]);
+    machine.args([
+        "-nic",
+        "user,restrict=on,model=virtio-net-pci",
+        "-device",
+        "virtio-rng-pci",
+    ]);
     machine.args(["-serial", &format!("file:{}", console.display())]);
     machine.args(["-serial", &format!("file:{}", report.display())]);
     machine.env("TMPDIR", scratch).stdin(Stdio::null());
@@ -194,12 +232,16 @@ fn start(image: &Image, seed: &Path, console: &Path, report: &Path, scratch: &Pa
 /// What a command prints; panics unless it succeeds.
 #[track_caller]
 pub fn said(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|why| panic!("{command:?}: {why} (tests/install-deps)"));
+    let output = command
+        .output()
+        .unwrap_or_else(|why| panic!("{command:?}: {why} (tests/install-deps)"));
     assert!(
         output.status.success(),
         "{command:?}\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
