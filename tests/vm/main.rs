@@ -93,7 +93,7 @@ fn user_data_hardens_a_fresh_host_and_a_rollback_leaves_debians_kernel() {
 
 #[test]
 #[ignore = "a machine and two boots: tests/full vm"]
-fn vendor_data_applies_at_each_boot() {
+fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data() {
     let (suite, scratch) = (suite(), scratch());
     let image = Image::of(&suite);
     let repository = scratch.path().join("repo");
@@ -104,7 +104,7 @@ fn vendor_data_applies_at_each_boot() {
             ("vendor-data", &text("vendor-data.yaml")),
             ("meta-data", &meta_data("fleet")),
         ],
-        boots: &["look write", "look read"],
+        boots: &["look write crash", "look read prove"],
         repository: &repository,
     };
     let told = boot(&image, &seed, scratch.path());
@@ -117,6 +117,7 @@ fn vendor_data_applies_at_each_boot() {
         assert_eq!(result["message"], "fleet, at boot");
     }
     assert_eq!(told.ok(1, "read"), "through 0", "Redis's data is there");
+    told.ok(1, "prove");
 }
 
 #[test]
