@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostResult};
 use crate::journal::{self, Applied, Look, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
-use result::Result as Left;
+use result::LastApply;
 
 /// Applies the policy.
 pub fn run(context: &Context, args: &Apply) -> Outcome {
@@ -28,16 +28,16 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     let host = context.host()?;
     super::must_be_root(&host, "apply")?;
     result::begin(&host)?;
-    let mut left = Left {
+    let mut told = LastApply {
         boot: args.boot,
         message: args.message.clone(),
-        ..Left::default()
+        ..LastApply::default()
     };
-    let outcome = converge(context, args, &mut left);
-    result::end(&host, left, outcome)
+    let outcome = converge(context, args, &mut told);
+    result::end(&host, told, outcome)
 }
 
-fn converge(context: &Context, args: &Apply, left: &mut Left) -> Outcome {
+fn converge(context: &Context, args: &Apply, told: &mut LastApply) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     if args.boot {
@@ -86,9 +86,9 @@ fn converge(context: &Context, args: &Apply, left: &mut Left) -> Outcome {
         &mut say,
     )?;
 
-    left.run = run.has_begun().then_some(run.number);
-    left.changed = applied.changed.len();
-    left.failed = applied.failed.len();
+    told.run = run.has_begun().then_some(run.number);
+    told.changed = applied.changed.len();
+    told.failed = applied.failed.len();
     let Look { facts, judged, .. } = match applied.look.take() {
         Some(look) => look,
         None => Look::at(&host, &policies, &controls, &selection)?,
@@ -99,7 +99,7 @@ fn converge(context: &Context, args: &Apply, left: &mut Left) -> Outcome {
             run.number
         ));
     }
-    left.left = residues(&judged).len();
+    told.left = residues(&judged).len();
     print(&summary(&applied, &judged, &policies, &facts, &host))?;
     match failures(&applied) {
         Some(text) => Err(Trouble(text)),

@@ -17,7 +17,7 @@ const SCHEMA: u32 = 1;
 /// What an apply leaves behind for programs. Root's to read.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct Result {
+pub struct LastApply {
     /// The version of this format.
     pub schema: u32,
     /// Of the program.
@@ -44,7 +44,7 @@ pub struct Result {
 
 /// The JSON Schema of the file.
 pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(Result)
+    schemars::schema_for!(LastApply)
 }
 
 /// Takes the last one away: nobody shall take it for ours.
@@ -56,7 +56,7 @@ pub fn begin(host: &Host) -> HostResult<()> {
 }
 
 /// Leaves the result. The outcome becomes trouble where it could not be left, since somebody waits for it.
-pub fn end(host: &Host, mut result: Result, outcome: Outcome) -> Outcome {
+pub fn end(host: &Host, mut result: LastApply, outcome: Outcome) -> Outcome {
     result.schema = SCHEMA;
     result.version = env!("CARGO_PKG_VERSION");
     result.time = seconds(host.now());
@@ -82,7 +82,7 @@ fn tells(host: &Host) -> bool {
     host.is_running()
 }
 
-fn write(host: &Host, result: &Result) -> std::result::Result<(), Trouble> {
+fn write(host: &Host, result: &LastApply) -> Result<(), Trouble> {
     let text = serde_json::to_string_pretty(result)? + "\n";
     let (uid, gid) = host
         .stat(Path::new("/"))?
