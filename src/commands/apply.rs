@@ -1,6 +1,7 @@
 //! `apply`: converge, then audit again and say what was changed, what is left, and how to connect.
 
 mod maintainer;
+pub mod result;
 
 use super::{Context, Outcome, Trouble, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, Where, ids};
@@ -10,6 +11,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostResult};
 use crate::journal::{self, Applied, Look, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
+use result::LastApply;
 
 /// Applies the policy.
 pub fn run(context: &Context, args: &Apply) -> Outcome {
@@ -24,6 +26,19 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
             },
         );
     }
+    let host = context.host()?;
+    super::must_be_root(&host, "apply")?;
+    result::begin(&host)?;
+    let mut told = LastApply {
+        boot: args.boot,
+        message: args.message.clone(),
+        ..LastApply::default()
+    };
+    let outcome = converge(context, args, &mut told);
+    result::end(&host, told, outcome)
+}
+
+fn converge(context: &Context, args: &Apply, told: &mut LastApply) -> Outcome {
     let controls = crate::controls::all();
     let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
     if args.boot {
@@ -72,6 +87,9 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
         &mut say,
     )?;
 
+    told.run = run.has_begun().then_some(run.number);
+    told.changed = applied.changed.len();
+    told.failed = applied.failed.len();
     let Look { facts, judged, .. } = match applied.look.take() {
         Some(look) => look,
         None => Look::at(&host, &policies, &controls, &selection)?,
@@ -82,6 +100,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
             run.number
         ));
     }
+    told.left = residues(&judged).len();
     match args.format {
         Format::Text => print(&summary(&applied, &judged, &policies, &facts, &host))?,
         Format::Json => {
@@ -190,11 +209,7 @@ fn summary(
             change.lines().next().unwrap_or_default()
         ));
     }
-    let left: Vec<(&Judged, &Finding)> = judged
-        .iter()
-        .flat_map(|j| j.findings.iter().map(move |f| (j, f)))
-        .filter(|(_, f)| matches!(f.status, Status::Fail | Status::Unknown))
-        .collect();
+    let left = residues(judged);
     if !left.is_empty() {
         text.push_str(&format!("{} left:\n", left.len()));
     }
@@ -221,6 +236,15 @@ fn summary(
         )),
     }
     text
+}
+
+/// The findings that are left, each with its control.
+fn residues(judged: &[Judged]) -> Vec<(&Judged, &Finding)> {
+    judged
+        .iter()
+        .flat_map(|j| j.findings.iter().map(move |f| (j, f)))
+        .filter(|(_, f)| matches!(f.status, Status::Fail | Status::Unknown))
+        .collect()
 }
 
 /// What is left and who can fix it, in a line.

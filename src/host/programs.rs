@@ -340,7 +340,9 @@ impl Watch {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         let (done, ended) = mpsc::channel::<()>();
         let late = std::thread::spawn(move || {
-            let late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            let is_over = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            // One that was begun early may have ended long before somebody comes for what it printed.
+            let late = is_over && !has_exited(pid);
             if late {
                 // Its own process group, so that what it started ends with it.
                 let _ = nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL);
@@ -354,6 +356,14 @@ impl Watch {
         drop(self.done);
         self.late.join().unwrap_or(false)
     }
+}
+
+/// Whether our child has ended, waited for or not. It stays to be waited for.
+fn has_exited(pid: nix::unistd::Pid) -> bool {
+    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    // An error means that it has been waited for already.
+    !matches!(waitid(Id::Pid(pid), flags), Ok(WaitStatus::StillAlive))
 }
 
 /// Reads both outputs until they are closed, or until the program has ended and nothing more comes:
@@ -463,6 +473,15 @@ mod tests {
         std::thread::sleep(Duration::from_millis(100));
         assert!(!begun.has_ended());
         assert_eq!(begun.output().expect("it ends").stdout, "one\nend\n");
+    }
+
+    #[test]
+    fn one_that_ended_in_time_is_not_late_because_its_output_was_asked_for_late() {
+        let host = Host::live().expect("a host");
+        let limit = Duration::from_millis(300);
+        let begun = host.begin(&sh("echo said").limit(limit)).expect("it runs");
+        std::thread::sleep(limit * 3);
+        assert_eq!(begun.output().expect("it ended").stdout, "said\n");
     }
 
     #[test]

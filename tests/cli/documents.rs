@@ -54,6 +54,13 @@ fn the_shipped_schema_of_apply_is_the_generated_one_and_fits_what_apply_prints()
 }
 
 #[test]
+fn the_shipped_schema_of_an_applys_result_is_the_generated_one() {
+    let schema = redis_harden::commands::apply::result::schema();
+    let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+    is_shipped("packaging/schema/result.schema.json", &text);
+}
+
+#[test]
 fn the_shipped_schema_of_a_policy_is_the_generated_one() {
     is_shipped(
         "packaging/schema/policy.schema.json",

@@ -27,6 +27,7 @@ mod logs;
 mod machine;
 mod processes;
 mod replication;
+mod result;
 mod rollback;
 mod rotation;
 mod trouble;

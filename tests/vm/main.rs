@@ -1,0 +1,182 @@
+//! cloud-init on virtual machines with Debian's cloud kernel: the shipped user-data and vendor-data, a baked image, reboots, rollback.
+//!
+//! Needs root and `tests/install-deps`; without them every test here fails and says so. The machines take minutes: `tests/full vm`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test drives this machine itself; the boundary is for src/"
+)]
+
+mod hardened;
+mod machine;
+#[allow(dead_code, reason = "tests/debian uses the rest")]
+#[path = "../debian/package.rs"]
+mod package;
+mod schema;
+
+use hardened::{is_debians, is_hardened};
+use machine::{Image, Seed, Told, boot, said};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Debian 12 unless `REDIS_HARDEN_TEST_SUITE` says otherwise.
+fn suite() -> String {
+    std::env::var("REDIS_HARDEN_TEST_SUITE").unwrap_or_else(|_| "bookworm".to_owned())
+}
+
+fn shipped(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/cloud-init");
+    dir.join(name)
+}
+
+fn text(name: &str) -> String {
+    let path = shipped(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+fn scratch() -> TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
+}
+
+fn meta_data(name: &str) -> String {
+    format!("instance-id: {name}\nlocal-hostname: {name}\n")
+}
+
+#[test]
+#[ignore = "a machine and four boots: tests/full vm"]
+fn user_data_hardens_a_fresh_host_and_a_rollback_leaves_debians_kernel() {
+    let (suite, scratch) = (suite(), scratch());
+    let image = Image::of(&suite);
+    let repository = scratch.path().join("repo");
+    image.repository(&package::built(None), &repository);
+    let boots = [
+        "look write new-instance",
+        "look read rollback kernel stock",
+        "kernel stock purge",
+        "kernel stock",
+    ];
+    let seed = Seed {
+        files: &[
+            ("user-data", &text("user-data.yaml")),
+            ("meta-data", &meta_data("fresh")),
+        ],
+        boots: &boots,
+        repository: &repository,
+    };
+    let told = boot(&image, &seed, scratch.path());
+
+    for boot in [0, 1] {
+        is_hardened(&told, boot, &suite);
+        assert_eq!(told.ok(boot, "maxclients"), "maxclients\n5000");
+    }
+    // The second time all of cloud-init ran again, as on a new instance.
+    assert_eq!(told.ok(1, "at-boot"), "active\nactive");
+    assert_eq!(told.ok(0, "write"), "OK");
+    assert_eq!(told.ok(1, "read"), "through 0", "Redis's data is there");
+    assert_eq!(told.ok(0, "secrets"), told.ok(1, "secrets"));
+
+    let first = told.ok(1, "rollback-1");
+    assert!(first.ends_with("is rolled back"), "{first}");
+    is_debians(&told, 1, false);
+    // What the package itself asks for at boot, until it is purged.
+    is_debians(&told, 2, true);
+    told.ok(2, "purge");
+    is_debians(&told, 3, false);
+    for boot in 1..=3 {
+        assert_eq!(
+            told.ok(boot, "stock"),
+            "through 0",
+            "without a password, as Debian has it"
+        );
+    }
+}
+
+#[test]
+#[ignore = "a machine and two boots: tests/full vm"]
+fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data() {
+    let (suite, scratch) = (suite(), scratch());
+    let image = Image::of(&suite);
+    let repository = scratch.path().join("repo");
+    image.repository(&package::built(None), &repository);
+    let seed = Seed {
+        files: &[
+            ("user-data", "#cloud-config\n{}\n"),
+            ("vendor-data", &text("vendor-data.yaml")),
+            ("meta-data", &meta_data("fleet")),
+        ],
+        boots: &["look write crash", "look read prove"],
+        repository: &repository,
+    };
+    let told = boot(&image, &seed, scratch.path());
+
+    for boot in [0, 1] {
+        is_hardened(&told, boot, &suite);
+        assert_eq!(told.ok(boot, "maxclients"), "maxclients\n8000");
+        let result: serde_json::Value =
+            serde_json::from_str(told.ok(boot, "result")).expect("JSON");
+        assert_eq!(result["message"], "fleet, at boot");
+    }
+    assert_eq!(told.ok(1, "read"), "through 0", "Redis's data is there");
+    told.ok(1, "prove");
+}
+
+#[test]
+#[ignore = "two machines: tests/full vm"]
+fn clones_of_a_baked_image_start_hardened_with_secrets_of_their_own() {
+    let (suite, scratch) = (suite(), scratch());
+    let fresh = Image::of(&suite);
+    let repository = scratch.path().join("repo");
+    fresh.repository(&package::built(None), &repository);
+    let image = baked(&fresh, &repository, scratch.path());
+
+    let clones = ["one", "two"].map(|name| {
+        let seed = Seed {
+            files: &[
+                ("user-data", &text("baked.yaml")),
+                ("meta-data", &meta_data(name)),
+            ],
+            boots: &["look starts"],
+            repository: &repository,
+        };
+        let dir = scratch.path().join(name);
+        std::fs::create_dir(&dir).expect("our own directory");
+        boot(&image, &seed, &dir)
+    });
+    for told in &clones {
+        is_hardened(told, 0, &suite);
+        assert_eq!(told.ok(0, "maxclients"), "maxclients\n3000");
+        started_hardened(told);
+    }
+    let [one, two] = clones.each_ref().map(|told| told.ok(0, "secrets"));
+    for (one, two) in one.lines().zip(two.lines()) {
+        assert_ne!(one, two, "a password that two machines share");
+    }
+}
+
+/// The image's tree with the package and its hardening in it, as `bake` makes it.
+fn baked(fresh: &Image, repository: &Path, scratch: &Path) -> Image {
+    let tree = scratch.join("tree");
+    said(
+        Command::new("cp")
+            .args(["-a", "--reflink=auto"])
+            .args([fresh.tree(), tree.clone()]),
+    );
+    let seed = tree.join("opt/seed");
+    said(Command::new("cp").arg("-R").arg(repository).arg(&seed));
+    // The program under test is that which the image's builder has in its path.
+    let path = Path::new(env!("CARGO_BIN_EXE_redis-harden"));
+    let path = path.parent().expect("a file's directory").display();
+    let path = format!("{path}:{}", std::env::var("PATH").expect("a path"));
+    said(Command::new(shipped("bake")).arg(&tree).env("PATH", path));
+    std::fs::remove_dir_all(seed.join("repo")).expect("our own directory");
+    fresh.with_tree(&tree, &scratch.join("disk"))
+}
+
+/// Redis was started once in this boot, and by the supervisor.
+fn started_hardened(told: &Told) {
+    let starts = told.ok(0, "starts");
+    let (times, runs) = starts.split_once('\n').expect("two lines");
+    assert_eq!(times, "1", "{starts}");
+    assert!(runs.contains("redis-harden supervise"), "{starts}");
+    assert_eq!(told.ok(0, "at-boot"), "active\nactive");
+}
