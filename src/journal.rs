@@ -15,7 +15,7 @@ pub use apply::{Applied, Failure, Look, apply};
 pub use confirm::{POLICIES, confirm, is_watched, stand_by, waiting, watch};
 pub use conflict::{Conflict, Force};
 pub use log::{Header, Outcome, Record, Run, Terms};
-pub use revert::{recover, rollback};
+pub use revert::{recover, rollback, sweep_in};
 pub use story::{Entry, Story, open, runs};
 
 use crate::host::{Host, HostResult, Lock};

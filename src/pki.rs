@@ -12,6 +12,12 @@ pub use names::{is_name, of_server};
 /// Where a host keeps an authority, its key included, that is its own.
 pub const AUTHORITY: &str = "/etc/redis-harden/ca";
 
+/// Where private keys are written: one that was cut off is not left lying there.
+pub const DIRECTORIES: [&str; 3] = [AUTHORITY, crate::policy::tls::DIRECTORY, CLIENTS];
+
+/// Where clients' certificates are put, unless it is said otherwise.
+pub const CLIENTS: &str = "/etc/redis-harden/clients";
+
 /// How long an authority lives, unless it is said otherwise.
 pub const AUTHORITY_DAYS: u16 = 3650;
 

@@ -76,7 +76,7 @@ pub struct Issue {
     #[command(flatten)]
     pub term: Term,
     /// Where to put NAME.crt and NAME.key.
-    #[arg(long, value_name = "DIR", default_value = "/etc/redis-harden/clients")]
+    #[arg(long, value_name = "DIR", default_value = pki::CLIENTS)]
     pub out: PathBuf,
     /// Replace those of a former certificate.
     #[arg(long)]

@@ -12,6 +12,7 @@ use super::{Context, Outcome, Trouble};
 use crate::cli::tls::TlsCommand;
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult, Image};
+use crate::journal;
 use crate::pki::{self, Authority, Place};
 use crate::policy::tls::DIRECTORY;
 use crate::policy::{Auto, Name, Policies, Policy};
@@ -121,14 +122,14 @@ fn names_are_names(names: &[String]) -> Result<(), Trouble> {
     }
 }
 
-/// Makes the directories that are ours and missing.
+/// Makes the directories that are ours and missing, and removes what a killed run has left in them.
 fn make_ground(host: &Host) -> HostResult<()> {
     for dir in ["/etc/redis-harden", DIRECTORY] {
         if host.stat(Path::new(dir))?.is_none() {
             host.make_dir(Path::new(dir), 0o755, 0, 0)?;
         }
     }
-    Ok(())
+    journal::sweep_in(host, &pki::DIRECTORIES.map(PathBuf::from))
 }
 
 /// A pair that is to be a server's, and the authorities that it is to trust, where they change.

@@ -103,6 +103,7 @@ pub fn apply(
         entries: Vec::new(),
         look: None,
         preflight: Preflight::default(),
+        phases,
     };
     work.rehearse(phases)?;
     for _ in 0..ROUNDS {
@@ -144,6 +145,7 @@ struct Work<'a, 'b> {
     /// `None` when something has changed since.
     look: Option<Look>,
     preflight: Preflight,
+    phases: &'a [Phase],
 }
 
 impl Work<'_, '_> {
@@ -154,7 +156,7 @@ impl Work<'_, '_> {
         ours.retain(|change| phases.contains(&change.group.phase));
         let rehearsed = self
             .preflight
-            .check(Sight::new(self.host, &look.facts), &ours);
+            .check(Sight::new(self.host, &look.facts), &ours, phases);
         self.look = Some(look);
         rehearsed
     }
@@ -184,7 +186,7 @@ impl Work<'_, '_> {
                 // What waited for an account or a password at the start is tried now.
                 None => self
                     .preflight
-                    .check(sight, &ready)
+                    .check(sight, &ready, self.phases)
                     .and_then(|()| self.group(sight, &group.name, &ready, say)),
             };
             if let Err(error) = written {

@@ -2,6 +2,7 @@
 //! What fails here has changed nothing.
 
 use super::units;
+use crate::control::Phase;
 use crate::facts::View;
 use crate::host::{HostError, HostResult};
 use crate::plan::{Change, is_ready};
@@ -9,6 +10,7 @@ use crate::policy::{Install, Policy};
 use crate::redis::{acl, rehearsal};
 use crate::setting::effective::faults_of_policy;
 use crate::setting::secret::hex;
+use crate::setting::tls::pair;
 use crate::setting::{Reading, Setting, Sight, firewall};
 use crate::value::Value;
 use sha2::{Digest, Sha256};
@@ -23,11 +25,18 @@ pub struct Preflight {
 
 impl Preflight {
     /// Tries what these changes would put in place, unless it has been.
-    pub fn check(&mut self, sight: Sight, changes: &[Change]) -> HostResult<()> {
+    /// What is to come in these phases. Where no server is started, as at boot, a certificate may come later than the configuration.
+    pub fn check(&mut self, sight: Sight, changes: &[Change], phases: &[Phase]) -> HostResult<()> {
         let ready: Vec<&Change> = changes.iter().filter(|c| is_ready(c)).collect();
         for known in sight.facts.instances.values() {
             // A server that tells nothing is refused for that, with its own words.
             if !matches!(known.view, View::Silent(_)) {
+                if let Some(why) = no_certificate(sight, &known.policy) {
+                    match phases.contains(&Phase::Service) && writes(changes, &known.policy) {
+                        true => return Err(why),
+                        false => continue,
+                    }
+                }
                 self.configuration(sight, &known.policy, &ready)?;
             }
         }
@@ -88,6 +97,24 @@ impl Preflight {
         self.tried.insert(digest);
         Ok(())
     }
+}
+
+/// Why no server could start on the files of `[tls]`, in better words than OpenSSL has for a file that is missing.
+/// What cannot be judged here, such as a key under a password, the server's own start tells.
+fn no_certificate(sight: Sight, policy: &Policy) -> Option<HostError> {
+    if !policy.tls.enabled {
+        return None;
+    }
+    let why = pair::wrong(sight, policy).ok()??;
+    let doing = format!("checking the new configuration of {}", policy.redis.name);
+    let step = pair::step(policy);
+    Some(HostError::refused(doing, format!("{why} ({step})")))
+}
+
+/// Whether these changes write the server's configuration, now or later in this run.
+fn writes(changes: &[Change], policy: &Policy) -> bool {
+    let conf = Setting::File(policy.config_file());
+    changes.iter().any(|change| change.setting == conf)
 }
 
 /// Whether the server is there as it will run: its package may come later in this run.

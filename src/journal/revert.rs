@@ -8,6 +8,7 @@ use super::log::{Outcome, Run};
 use super::story::{Entry, Story, runs};
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult};
+use crate::pki;
 use crate::policy::Policies;
 use crate::setting::package::{self, Guard, Patience};
 use crate::setting::{Saved, Setting, Sight, secret, service};
@@ -153,8 +154,14 @@ fn sweep(host: &Host, stories: &[Story]) -> HostResult<()> {
     let entries = stories.iter().flat_map(|s| &s.entries);
     let written = entries.filter_map(|e| e.setting.written());
     dirs.extend(written.filter_map(|path| path.parent().map(Path::to_owned)));
+    dirs.extend(pki::DIRECTORIES.map(PathBuf::from));
+    sweep_in(host, &dirs)
+}
+
+/// The same in these directories.
+pub fn sweep_in<'a>(host: &Host, dirs: impl IntoIterator<Item = &'a PathBuf>) -> HostResult<()> {
     for dir in dirs {
-        for name in host.list(&dir)? {
+        for name in host.list(dir)? {
             let Some(writer) = temporary(&name) else {
                 continue;
             };

@@ -177,6 +177,9 @@ fn collision(first: &Merged, second: &Merged, key: &str, value: &str) -> PolicyE
     let error = PolicyError::new(what);
     let step = match key {
         "name" => "rename one of the files, or change its redis.name".to_owned(),
+        "port" if second.policy.tls.enabled => {
+            "give one of them another redis.port or tls.port".to_owned()
+        }
         _ => format!("give one of them another redis.{key}"),
     };
     let error = error.help(step);

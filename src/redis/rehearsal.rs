@@ -5,8 +5,6 @@ use super::{Endpoint, Login, Silence, connect, live, ping};
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult, Run};
 use crate::policy::Policy;
-use crate::setting::Sight;
-use crate::setting::tls::pair;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -36,27 +34,11 @@ pub fn rehearse(
     if !host.is_running() || host.find_program(policy.package()).is_none() {
         return Ok(());
     }
-    can_encrypt(Sight::new(host, facts), policy)?;
     let stage = Stage::set(host, policy, (uid, gid))?;
     stage.write("redis.conf", &within(conf), gid)?;
     stage.write("users.acl", users, gid)?;
     let login = crate::facts::admin(host, policy);
     stage.play(facts, login.as_ref())
-}
-
-/// OpenSSL's words on a file that is missing help nobody.
-fn can_encrypt(sight: Sight, policy: &Policy) -> HostResult<()> {
-    if !policy.tls.enabled {
-        return Ok(());
-    }
-    // What cannot be judged here, such as a key under a password, the server's own start tells.
-    match pair::wrong(sight, policy) {
-        Ok(Some(why)) => Err(HostError::refused(
-            format!("trying the new configuration of {}", policy.redis.name),
-            format!("{why} ({})", pair::step(policy)),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// The configuration without what would reach out.

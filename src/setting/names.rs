@@ -1,5 +1,6 @@
 //! How a setting is called in findings, plans and the journal's texts.
 
+use super::tls::TlsFact;
 use super::{Setting, kernel};
 use std::fmt;
 
@@ -58,6 +59,10 @@ impl fmt::Display for Setting {
             }
             Setting::Sentinel { path, what } => write!(f, "{}: {what}", path.display()),
             Setting::AclFile { path, what } => write!(f, "{}: {what}", path.display()),
+            Setting::Tls {
+                instance,
+                what: what @ TlsFact::Pair,
+            } => write!(f, "{what} of {instance}"),
             Setting::Tls { instance, what } => write!(f, "running {instance}: {what}"),
             Setting::Certificate {
                 instance,

@@ -1,7 +1,7 @@
 //! TLS from nothing: an authority and a certificate, an apply that closes the port in clear text, clients with a certificate of their
 //! own, and renewals that nobody notices. openssl and redis-cli are the judges.
 
-use super::machine::{BINARY, apply, bare, guarded, policy, redis, secret, wait_until};
+use super::machine::{BINARY, apply, bare, guarded, history, policy, redis, secret, wait_until};
 use super::processes::server_starts;
 use crate::support::disk::Ran;
 use crate::support::issued::certificates;
@@ -70,6 +70,11 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
         "{early}"
     );
 
+    let refused = apply(&plain);
+    assert!(refused.exits(2).is_empty(), "{refused}");
+    assert!(refused.stderr.contains("tls init makes them"), "{refused}");
+    assert_eq!(history(&plain), "no run has changed anything yet\n");
+
     let made = tls(
         &plain,
         &["init", "--name", "cache.example", "--name", "192.0.2.7"],
@@ -82,11 +87,11 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
         access(&plain, "/etc/redis-harden/ca/ca.key"),
         "root:root 600"
     );
-    let verified = plain.sh_from_here(&format!(
+    let verified = plain.sh_from_here(
         "cd $ROOT/etc/redis-harden/tls && for purpose in sslserver sslclient; do openssl verify -x509_strict -purpose $purpose -CAfile ca.crt \
          default.pem || exit; done; openssl x509 -noout -checkhost cache.example -checkip 192.0.2.7 -in default.pem && \
          openssl x509 -noout -ext subjectAltName,extendedKeyUsage -in default.pem"
-    ));
+    );
     for part in [
         "does match certificate",
         "DNS:localhost",
@@ -140,6 +145,10 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
         let clients = redis(&plain, "admin", &["client", "list"]);
         clients.ok().contains("cmd=blpop")
     });
+    // What a killed renewal leaves holds a key: it is gone with the next one.
+    plain
+        .sh("cp /etc/redis-harden/tls/default.pem /etc/redis-harden/tls/.default.pem.redis-harden.4000000")
+        .ok();
     let before = fingerprint(&plain, "served");
     let kept = tls(&plain, &["renew", "--within", "30"]);
     assert!(kept.ok().contains("it stays"), "{kept}");
@@ -159,6 +168,10 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
     wait_until("the answer on the old connection", || {
         plain.sh("cat /tmp/popped").stdout.contains("kept")
     });
+    assert_eq!(
+        plain.sh("ls -A /etc/redis-harden/tls").ok(),
+        "ca.crt\ndefault.pem"
+    );
     let log = plain.sh("cat /var/log/redis/redis-server.log");
     assert!(apply(&plain).ok().starts_with("nothing to change\n"));
     let later = plain.sh("cat /var/log/redis/redis-server.log");

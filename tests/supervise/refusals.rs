@@ -127,6 +127,12 @@ fn an_expired_certificate_is_told_before_the_clients_find_out() {
     issue(&instance, "expired");
     let said = refused(&mut instance);
     assert!(said.contains("has expired"), "{said}");
+    fs::remove_file(instance.path("data").join("tls.key")).unwrap();
+    let said = refused(&mut instance);
+    assert!(
+        said.contains("tls.key") && said.contains("tls init"),
+        "{said}"
+    );
     issue(&instance, "direct");
     instance.start();
 }

@@ -18,7 +18,8 @@ pub(super) fn judge(sight: Sight, instance: &str) -> Result<Option<Value>, Blank
         return Err(Blank::NotApplicable("tls.enabled is false".to_owned()));
     }
     let wrong = wrong(sight, &known.policy)?;
-    Ok(Some(Value::Text(wrong.unwrap_or_else(|| READY.to_owned()))))
+    let text = wrong.map_or_else(|| READY.to_owned(), |why| format!("not {READY}: {why}"));
+    Ok(Some(Value::Text(text)))
 }
 
 /// What keeps a server from starting on the files of `[tls]`, or its clients from taking it.

@@ -125,6 +125,19 @@ fn certificate(host: &Host, layout: &Layout, directives: &Directives) -> Option<
     }
     let certificate = directives.path("tls-cert-file", &layout.dir)?;
     let key = directives.path("tls-key-file", &layout.dir)?;
+    let ca = directives.path("tls-ca-cert-file", &layout.dir);
+    // One that may not be looked for is Redis's own to miss.
+    let missing = |path: &&PathBuf| matches!(host.stat_target(path), Ok(None));
+    if let Some(path) = [Some(&certificate), Some(&key), ca.as_ref()]
+        .into_iter()
+        .flatten()
+        .find(missing)
+    {
+        let path = path.display();
+        return Some(format!(
+            "there is no {path}, which TLS needs: redis-harden tls init makes a pair, tls install puts one there"
+        ));
+    }
     unfit(host, &certificate, &key).map(|why| {
         format!(
             "{} {why}: no client would take it. Put a valid pair there",
