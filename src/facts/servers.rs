@@ -191,9 +191,7 @@ fn hear(host: &Host, instance: &mut Instance) {
     if let View::Told(told) = &mut instance.view
         && instance.policy.legacy.default_until.is_some()
     {
-        let old = instance
-            .as_default
-            .then(|| default(host, &instance.policy));
+        let old = instance.as_default.then(|| default(host, &instance.policy));
         let login = old.flatten().or(login);
         let clients = clients_of_default(&instance.endpoint, login.as_ref());
         told.of_default = Answer(clients.map_err(|why| why.to_string()));
