@@ -17,6 +17,7 @@ mod support {
 mod busy;
 mod certificate;
 mod change;
+mod clients;
 mod confirm;
 mod data;
 mod install;
