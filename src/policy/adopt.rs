@@ -299,10 +299,10 @@ fn note(notes: &mut String, name: &str, why: &str) {
 /// What is wrong, without the place, which is none of a file's.
 fn reason(error: &PolicyError) -> String {
     let text = error.to_string();
-    let lines = text
+    let mut lines = text
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("= "));
-    let help = lines.last().unwrap_or("a policy does not take it");
+    let help = lines.next_back().unwrap_or("a policy does not take it");
     help.strip_prefix("help: ").unwrap_or(help).to_owned()
 }
 

@@ -80,24 +80,41 @@ pub fn password(host: &Host, path: &Path) -> HostResult<Option<String>> {
     Ok((!line.is_empty()).then(|| line.to_owned()))
 }
 
-/// Its owner and mode: no password goes into a journal.
+/// What stands in a journal for a password.
+const KEPT: &[u8] = b"(a password)\n";
+
+/// Its owner and mode, and whether there is a password: which, goes into no journal.
 pub fn save(host: &Host, path: &Path) -> HostResult<Image> {
     let mut image = host.image(path)?;
-    if let Image::File { content, .. } = &mut image {
-        content.clear();
+    if let Image::File { content, .. } = &mut image
+        && !content.is_empty()
+    {
+        *content = KEPT.to_vec();
     }
     Ok(image)
 }
 
 /// Puts its owner and mode back. A password that has been replaced since stays replaced: an old one is never valid again.
 pub fn restore(host: &Host, path: &Path, image: &Image) -> HostResult<()> {
-    match (host.stat(path)?, image) {
-        (Some(stat), Image::File { mode, uid, gid, .. }) if stat.kind == Kind::File => {
-            host.set_access(path, *mode, *uid, *gid)
+    let is_file = |stat: crate::host::Stat| stat.kind == Kind::File;
+    match image {
+        Image::File {
+            content,
+            mode,
+            uid,
+            gid,
+            ..
+        } if content == KEPT => match host.stat(path)?.is_some_and(is_file) {
+            true => host.set_access(path, *mode, *uid, *gid),
+            // What somebody has removed since cannot be made again.
+            false => Ok(()),
+        },
+        _ => {
+            if host.stat(path)?.is_some_and(is_file) && password(host, path)?.is_some() {
+                move_aside(host, path)?;
+            }
+            super::file::restore(host, path, image)
         }
-        // What somebody has removed since cannot be made again.
-        (None, Image::File { .. }) => Ok(()),
-        _ => super::file::restore(host, path, image),
     }
 }
 

@@ -126,7 +126,12 @@ fn is_admin(policy: &Policy, name: &str) -> bool {
 fn dangers(policy: &Policy, user: &User) -> Vec<&'static str> {
     let users = policy.acl_users();
     let known = users.iter().find(|(name, _)| name.as_str() == user.name);
-    let role = known.and_then(|(_, user)| user.role).map(acl::rules);
+    let role = match user.name.as_str() {
+        // Until its day it has the role of an application.
+        "default" if policy.legacy.default_until.is_some() => Some(Role::Application),
+        _ => known.and_then(|(_, user)| user.role),
+    };
+    let role = role.map(acl::rules);
     let role = User::parse(&format!("user role {}", role.unwrap_or_default()));
     let is = |c: &Command| {
         let meant = role.as_ref().is_some_and(|role| role.may(*c));

@@ -61,16 +61,12 @@ END
         ])
     };
     in_use().ok();
-    plain.background(
-        "env REDISCLI_AUTH='of old' redis-cli -p 6379 BLPOP nothing 60",
-        "BLPOP",
-    );
-    plain.sh("sleep 0.3").ok();
+    plain
+        .sh("REDISCLI_AUTH='of old' setsid redis-cli -p 6379 BLPOP nothing 60 >/dev/null 2>&1 </dev/null & sleep 0.3")
+        .ok();
     let said = in_use();
     assert!(said.exits(1).contains("127.0.0.1×1"), "{said}");
-    plain
-        .sh("pkill -f '^redis-cli -p 6379 BLPOP'; sleep 0.2")
-        .ok();
+    plain.sh("kill $(pidof redis-cli); sleep 0.2").ok();
 
     // Its day has come.
     let days = text.find("default-until = \"").expect("it is there") + "default-until = \"".len();

@@ -18,6 +18,7 @@ mod support {
 mod busy;
 mod certificate;
 mod change;
+mod clients;
 mod confirm;
 mod data;
 mod encrypted;

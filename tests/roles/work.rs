@@ -223,7 +223,8 @@ fn an_application_is_refused_what_is_dangerous_and_the_append_only_file_is_repla
 
 #[track_caller]
 fn refused(connection: &mut Connection, words: &[&str]) {
-    let answer: RedisResult<redis::Value> = cmd(words[0]).arg(&words[1..]).query(connection);
+    let (name, arguments) = words.split_first().expect("a command");
+    let answer: RedisResult<redis::Value> = cmd(name).arg(arguments).query(connection);
     let error = answer.expect_err("it may not");
     assert_eq!(error.code(), Some("NOPERM"), "{words:?}: {error}");
 }

@@ -4,7 +4,7 @@
 //! the test ends.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::disk::{Disk, Ran, entered, ran};
@@ -149,6 +149,18 @@ impl Plain {
     /// The text of a file, with its white space at the ends gone.
     pub fn read(&self, path: &str) -> String {
         self.exec(&["cat", path]).ok().to_owned()
+    }
+
+    /// Its root as this machine sees it.
+    #[allow(dead_code, reason = "only tests/plain asks")]
+    pub fn root(&self) -> PathBuf {
+        format!("/proc/{}/root", self.leader).into()
+    }
+
+    /// Its network namespace.
+    #[allow(dead_code, reason = "only tests/plain asks")]
+    pub fn network(&self) -> PathBuf {
+        format!("/proc/{}/ns/net", self.leader).into()
     }
 
     /// What is on the disk now: not /run, /tmp, /proc and the like, which are mounted over it.
