@@ -55,7 +55,7 @@ pub enum Stop {
 }
 
 /// How servers refuse. Sources: Redis's networking.c, acl.c, config.c, debug.c and module.c.
-const REFUSALS: [(&str, Layer); 11] = [
+const REFUSALS: [(&str, Layer); 12] = [
     ("NOAUTH", Layer::Acl),
     ("WRONGPASS", Layer::Acl),
     ("NOPERM", Layer::Acl),
@@ -67,6 +67,7 @@ const REFUSALS: [(&str, Layer); 11] = [
     ("unknown subcommand", Layer::Config),
     ("Unknown subcommand", Layer::Config),
     ("not configured to use an ACL file", Layer::Config),
+    ("REPLICAOF not allowed in cluster mode", Layer::Config),
 ];
 
 impl Stop {

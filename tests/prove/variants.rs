@@ -35,8 +35,18 @@ fn on_a_network_the_packet_filter_refuses_and_without_it_another_host_gets_throu
     for id in ["prove.other-host", "prove.clear-text", "prove.slow-loris"] {
         assert!(because(&all, id).contains("(network)"), "{all:?}");
     }
-    // It may connect to its peers' ports; who tells it to must be the admin.
-    assert!(!because(&all, "prove.rogue-primary").contains("user admin"));
+    // Its sandbox lets it connect to its peers' ports; that this is none of its peers the packet filter knows.
+    for id in [
+        "prove.rogue-primary",
+        "prove.rogue-payload",
+        "prove.migrate",
+    ] {
+        let why = because(&all, id);
+        assert!(
+            why.contains("user admin") && why.contains("(network)"),
+            "{why}"
+        );
+    }
 
     apply(&plain, &format!("{bound}enabled = false\n")).ok();
     let all = proven(&plain, 1);
