@@ -15,6 +15,7 @@ mod process;
 mod scheduling;
 pub mod settings;
 pub mod state;
+mod strays;
 pub mod twin;
 mod vitals;
 mod watch;
@@ -97,6 +98,7 @@ pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
     let nofile = privileges::step_down(host, &settings)?;
     tie.iter().try_for_each(|tie| tie.hold(Signal::SIGTERM))?;
     let lock = lock::take(host, &settings)?;
+    strays::take_in();
     let inputs = watch::Inputs {
         host,
         settings_file: &places.settings,

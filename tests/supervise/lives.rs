@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [super::runner::Test; 21] = [
+pub const ALL: [super::runner::Test; 22] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -31,6 +31,10 @@ pub const ALL: [super::runner::Test; 21] = [
     (
         "a_state_that_is_removed_or_garbage_is_written_again",
         a_state_that_is_removed_or_garbage_is_written_again,
+    ),
+    (
+        "what_a_killed_server_leaves_running_ends_before_the_next_one",
+        what_a_killed_server_leaves_running_ends_before_the_next_one,
     ),
     (
         "a_second_supervisor_is_refused",
@@ -171,6 +175,23 @@ fn a_state_that_is_removed_or_garbage_is_written_again() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(instance.report(), Some(report));
+}
+
+/// Its child is stopped, so that it does not end by itself: as one of an attacker's would not.
+fn what_a_killed_server_leaves_running_ends_before_the_next_one() {
+    let mut instance = Instance::new(&[], "rdb-key-save-delay 10000000");
+    let server = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    assert_eq!(instance.ask("BGSAVE"), "+Background saving started");
+    let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+    let child: i32 = children.trim().parse().unwrap();
+    signal(child, SIGSTOP);
+    signal(server, SIGKILL);
+    instance.wait_for("the next server", |r| r.restarts == 1 && r.ready);
+    assert!(!runs(child), "{}", instance.output());
+    let left = fs::read_dir(instance.path("data")).unwrap();
+    let mut names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.any(|name| name.starts_with("temp-")));
 }
 
 fn a_second_supervisor_is_refused() {
