@@ -18,6 +18,7 @@ pub mod state;
 mod strays;
 pub mod twin;
 mod vitals;
+pub mod voice;
 mod watch;
 
 pub(crate) use process::raise_nofile;
