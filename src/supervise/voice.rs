@@ -1,6 +1,5 @@
 //! Standard error that is never waited for: whoever reads it may have stopped (a journal, `docker logs`), and a supervisor that waits
 //! for it brings no server back. What finds no room is dropped.
-#![expect(clippy::disallowed_methods, reason = "the supervisor's own log")]
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Write};

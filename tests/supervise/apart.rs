@@ -80,7 +80,7 @@ fn in_a_process_namespace_the_server_sees_its_supervisor_only() {
                 .unwrap()
         })
         .to_vec();
-    assert_eq!(inside[0], 1);
+    assert_eq!(inside.first(), Some(&1));
     assert_eq!(seen_by(server), inside);
     let layer = report.layers.iter().find(|l| l.name == Name::Processes);
     assert!(layer.unwrap().holds, "{layer:?}");
