@@ -215,8 +215,14 @@ fn log(cli: &Cli) {
         level
     };
     let colour = wants_colour(cli.color, std::io::stderr().is_terminal());
+    let writer = move || -> Box<dyn Write> {
+        match supervises {
+            true => Box::new(crate::supervise::voice::Voice),
+            false => Box::new(std::io::stderr()),
+        }
+    };
     let log = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(colour)
         .with_target(false)
         .with_max_level(level);

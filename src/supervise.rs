@@ -15,8 +15,10 @@ mod process;
 mod scheduling;
 pub mod settings;
 pub mod state;
+mod strays;
 pub mod twin;
 mod vitals;
+pub mod voice;
 mod watch;
 
 pub(crate) use process::raise_nofile;
@@ -97,6 +99,7 @@ pub fn run_at(host: &Host, places: &Places) -> HostResult<i32> {
     let nofile = privileges::step_down(host, &settings)?;
     tie.iter().try_for_each(|tie| tie.hold(Signal::SIGTERM))?;
     let lock = lock::take(host, &settings)?;
+    strays::take_in();
     let inputs = watch::Inputs {
         host,
         settings_file: &places.settings,

@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Look {
     stopped: bool,
-    /// A thread waits for a disk (D), or a debugger holds one (t).
+    /// A thread waits: see `is_waiting`.
     waits: bool,
     /// Ticks of the processor and bytes moved, which only grow.
     work: u64,
@@ -27,11 +27,7 @@ impl Vitals {
         // What cannot be looked at has ended, or keeps it from us: no proof that it hangs.
         let now = look(host, pid.as_raw()).unwrap_or(None);
         let before = std::mem::replace(&mut self.before, now);
-        match (before, now) {
-            (_, Some(now)) if now.stopped => Pulse::Stopped,
-            (Some(before), Some(now)) if !now.waits && before.work == now.work => Pulse::Still,
-            _ => Pulse::Works,
-        }
+        judge(before, now)
     }
 
     /// It has answered: the next look is a first one.
@@ -40,16 +36,24 @@ impl Vitals {
     }
 }
 
+fn judge(before: Option<Look>, now: Option<Look>) -> Pulse {
+    match (before, now) {
+        (_, Some(now)) if now.stopped => Pulse::Stopped,
+        (Some(before), Some(now)) if !now.waits && before.work == now.work => Pulse::Still,
+        _ => Pulse::Works,
+    }
+}
+
 fn look(host: &Host, pid: i32) -> HostResult<Option<Look>> {
     let of = |name: &str| host.read_text(Path::new(&format!("/proc/{pid}/{name}")));
     let Some((state, ticks)) = of("stat")?.as_deref().and_then(parse_stat) else {
         return Ok(None);
     };
-    let mut waits = matches!(state, 'D' | 't');
+    let mut waits = is_waiting(state);
     for thread in host.list(Path::new(&format!("/proc/{pid}/task")))? {
         let stat = of(&format!("task/{thread}/stat")).unwrap_or(None);
         let state = stat.as_deref().and_then(parse_stat).map(|(state, _)| state);
-        waits |= matches!(state, Some('D' | 't'));
+        waits |= state.is_some_and(is_waiting);
     }
     let moved = of("io")?.as_deref().map_or(0, parse_io);
     Ok(Some(Look {
@@ -57,6 +61,12 @@ fn look(host: &Host, pid: i32) -> HostResult<Option<Look>> {
         waits,
         work: ticks.wrapping_add(moved),
     }))
+}
+
+/// For a disk (D), for a debugger that holds it (t), or for a processor (R): one that is throttled, or starved by others, gets none for
+/// seconds, and would go on if it did.
+fn is_waiting(state: char) -> bool {
+    matches!(state, 'D' | 't' | 'R')
 }
 
 /// The state, and the ticks of user and kernel time. The name before them may hold anything.
@@ -108,6 +118,23 @@ mod tests {
         assert_eq!(pulses("while :; do :; done"), (works, works));
         assert_eq!(pulses("exec sleep 5"), (works, still));
         assert_eq!(pulses("kill -STOP $$; sleep 5"), (stopped, stopped));
+    }
+
+    #[test]
+    fn one_that_waits_for_a_processor_does_not_hang() {
+        let now = |waits| Look {
+            stopped: false,
+            waits,
+            work: 7,
+        };
+        for (state, pulse) in [
+            ('R', Pulse::Works),
+            ('D', Pulse::Works),
+            ('S', Pulse::Still),
+        ] {
+            let look = now(is_waiting(state));
+            assert_eq!(judge(Some(now(false)), Some(look)), pulse, "{state}");
+        }
     }
 
     #[test]

@@ -205,6 +205,7 @@ impl<'a> Watch<'a> {
 
     fn ended(&mut self, server: &Server, exit: Exit) {
         self.probe.forget();
+        self.end_strays();
         if exit == Exit::Code(0) {
             self.note_what_it_left();
         }

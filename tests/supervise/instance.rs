@@ -27,7 +27,7 @@ pub fn supervise(dir: &Path) -> ExitCode {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, 1024, hard).unwrap();
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| redis_harden::supervise::voice::Voice)
         .with_ansi(false)
         .init();
     let places = Places {

@@ -1,21 +1,23 @@
 //! What a supervised server lives through, one behaviour each.
 
 use super::instance::{Instance, redis, runs, signal, status};
-use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
+use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM};
 use redis_harden::supervise::machine::Phase;
 use redis_harden::supervise::{
     detach,
     settings::{Settings, generation},
 };
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [super::runner::Test; 21] = [
+pub const ALL: [super::runner::Test; 23] = [
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -31,6 +33,14 @@ pub const ALL: [super::runner::Test; 21] = [
     (
         "a_state_that_is_removed_or_garbage_is_written_again",
         a_state_that_is_removed_or_garbage_is_written_again,
+    ),
+    (
+        "what_a_killed_server_leaves_running_ends_before_the_next_one",
+        what_a_killed_server_leaves_running_ends_before_the_next_one,
+    ),
+    (
+        "nobody_who_reads_its_log_is_waited_for",
+        nobody_who_reads_its_log_is_waited_for,
     ),
     (
         "a_second_supervisor_is_refused",
@@ -162,7 +172,7 @@ fn a_state_that_is_removed_or_garbage_is_written_again() {
     let state = instance.path("run/state/state.json");
     fs::remove_file(&state).unwrap();
     assert!(instance.report().is_none());
-    signal(instance.supervisor_pid(), nix::sys::signal::Signal::SIGHUP);
+    signal(instance.supervisor_pid(), SIGHUP);
     assert_eq!(instance.wait_for("the same state", |_| true), report);
     fs::write(&state, "garbage").unwrap();
     let until = Instant::now() + Duration::from_secs(15);
@@ -171,6 +181,46 @@ fn a_state_that_is_removed_or_garbage_is_written_again() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(instance.report(), Some(report));
+}
+
+/// Its child is stopped, so that it does not end by itself: as one of an attacker's would not.
+fn what_a_killed_server_leaves_running_ends_before_the_next_one() {
+    let mut instance = Instance::new(&[], "rdb-key-save-delay 10000000");
+    let server = instance.start().server_pid.unwrap();
+    instance.ask("SET key value");
+    assert_eq!(instance.ask("BGSAVE"), "+Background saving started");
+    let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+    let child: i32 = children.trim().parse().unwrap();
+    signal(child, SIGSTOP);
+    signal(server, SIGKILL);
+    instance.wait_for("the next server", |r| r.restarts == 1 && r.ready);
+    assert!(!runs(child), "{}", instance.output());
+    let left = fs::read_dir(instance.path("data")).unwrap();
+    let mut names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.any(|name| name.starts_with("temp-")));
+}
+
+/// The server has a log of its own: only the supervisor's reader has stopped.
+fn nobody_who_reads_its_log_is_waited_for() {
+    let mut instance = Instance::new(&[], "logfile redis.log");
+    let (_reader, writer) = std::io::pipe().unwrap();
+    // Another description of the same pipe, which alone does not wait.
+    let mut filler = fs::File::options()
+        .write(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(format!("/proc/self/fd/{}", writer.as_raw_fd()))
+        .unwrap();
+    let mut command = instance.command("output");
+    command.stdout(Stdio::null()).stderr(writer);
+    instance.supervisor = Some(command.spawn().unwrap());
+    let before = instance.wait_for("a ready server", |report| report.ready);
+    for size in [4096, 1] {
+        while filler.write(&vec![b'x'; size]).is_ok() {}
+    }
+    signal(before.server_pid.unwrap(), SIGKILL);
+    instance.wait_for("the next server", |r| r.restarts == 1 && r.ready);
+    signal(instance.supervisor_pid(), SIGTERM);
+    assert_eq!(instance.ended(), 0);
 }
 
 fn a_second_supervisor_is_refused() {

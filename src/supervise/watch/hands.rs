@@ -6,7 +6,7 @@ use crate::host::{HostError, HostResult};
 use crate::supervise::machine::Event;
 use crate::supervise::process::{self, Server};
 use crate::supervise::settings::generation;
-use crate::supervise::{gate, keepsake, lock};
+use crate::supervise::{gate, keepsake, lock, strays};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,15 @@ impl Watch<'_> {
             tracing::info!(name, "removed what a save that was cut off left");
         }
         lock::note(host, self.inputs.lock, gate::before(host, settings)?)
+    }
+
+    /// The next server is alone with the data, and a stop ends all.
+    pub(super) fn end_strays(&self) {
+        match strays::end(self.inputs.host) {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "ended what the server left running"),
+            Err(e) => tracing::warn!(error = %e, "what the server left running goes on"),
+        }
     }
 
     pub(super) fn note_what_it_left(&self) {
