@@ -6,7 +6,7 @@ use crate::host::{Host, LogEntry};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// `journalctl MESSAGE_ID=…`; packaging/debian/catalog explains them.
+/// `journalctl MESSAGE_ID=…`; packaging/debian/catalog/ explains them.
 const APPLY: &str = "4dc912a23d00473886482ba549db8332";
 const ROLLBACK: &str = "8dcf777e81b54093b44e828b775fc7e2";
 

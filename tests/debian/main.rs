@@ -17,6 +17,7 @@ mod support {
 
 mod chroot;
 mod decision;
+mod drift;
 mod files;
 mod host;
 mod life;
