@@ -23,3 +23,4 @@ mod host;
 mod life;
 mod package;
 mod scripts;
+mod upgrades;
