@@ -11,11 +11,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+/// `VERSION (COMMIT, DATE)` where whoever built it said so: of the source, never of the machine or the hour.
+const BUILD: &str = match option_env!("REDIS_HARDEN_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Audits and applies what Redis needs of a host, and runs a hardened redis-server.
 #[derive(Debug, Parser)]
 #[command(
     name = "redis-harden",
     version,
+    long_version = BUILD,
     max_term_width = 100,
     propagate_version = true
 )]

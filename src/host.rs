@@ -17,6 +17,7 @@ mod nftables;
 mod path;
 mod programs;
 mod sockets;
+mod system_log;
 mod trust;
 mod write;
 
@@ -27,6 +28,7 @@ pub use locks::Holder;
 pub use namespaces::Network;
 pub use programs::{Begun, Output, Run};
 pub use sockets::Door;
+pub use system_log::LogEntry;
 pub use trust::Trust;
 pub use write::Image;
 

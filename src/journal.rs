@@ -9,6 +9,7 @@ mod log;
 mod preflight;
 mod revert;
 mod story;
+mod trail;
 mod units;
 
 pub use apply::{Applied, Failure, Look, apply};
@@ -17,6 +18,7 @@ pub use conflict::{Conflict, Force};
 pub use log::{Header, Outcome, Record, Run, Terms};
 pub use revert::{recover, rollback, sweep_in};
 pub use story::{Entry, Story, open, runs};
+pub use trail::Who;
 
 use crate::host::{Host, HostResult, Lock};
 use crate::redis::acl;

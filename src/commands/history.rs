@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome, count, print};
 use crate::host::Host;
-use crate::journal::{Outcome as Ended, Story, is_watched, open, runs, waiting};
+use crate::journal::{Outcome as Ended, Story, Who, is_watched, open, runs, waiting};
 
 /// Lists the runs; with -v what each changed.
 pub fn run(context: &Context) -> Outcome {
@@ -57,10 +57,11 @@ fn line(story: &Story) -> String {
         Some(Ended::Unconfirmed) => "not confirmed in time, rolled back",
         None => "interrupted",
     };
-    let who = match header.login_uid {
-        Some(login) if login != header.uid => format!("uid {} (login {login})", header.uid),
-        _ => format!("uid {}", header.uid),
-    };
+    let how = format!("{how}{}", put_back_by(story));
+    let who = shown(Who {
+        uid: header.uid,
+        login_uid: header.login_uid,
+    });
     let policy = header.policy_sha256.get(..12).unwrap_or_default();
     let message = header
         .message
@@ -71,4 +72,19 @@ fn line(story: &Story) -> String {
         "{:>4}  {}  {who}  policy {} {policy}  {changes}, {how}{message}\n",
         header.run, header.at, header.policy
     )
+}
+
+/// Another may have rolled it back, and later.
+fn put_back_by(story: &Story) -> String {
+    match (story.outcome, &story.end) {
+        (Some(Ended::RolledBack), Some((at, Some(by)))) => format!(" {at} by {}", shown(*by)),
+        _ => String::new(),
+    }
+}
+
+fn shown(who: Who) -> String {
+    match who.login_uid {
+        Some(login) if login != who.uid => format!("uid {} (login {login})", who.uid),
+        _ => format!("uid {}", who.uid),
+    }
 }

@@ -348,12 +348,18 @@ impl From<FileStat> for Stat {
             mode: stat.st_mode & 0o7777,
             uid: stat.st_uid,
             gid: stat.st_gid,
-            links: stat.st_nlink,
+            links: links(&stat),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             device: stat.st_dev,
             modified: (stat.st_mtime, stat.st_mtime_nsec),
         }
     }
+}
+
+/// 32 bits wide on arm64.
+#[allow(clippy::useless_conversion, reason = "not where it is 64 bits wide")]
+fn links(stat: &FileStat) -> u64 {
+    stat.st_nlink.into()
 }
 
 fn too_large(path: &Path, most: u64) -> HostError {

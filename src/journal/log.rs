@@ -2,6 +2,7 @@
 
 use super::line::{line, parse};
 use super::story::{Story, numbers};
+use super::trail::{self, Event, Who};
 use super::{RUNS, seconds};
 use crate::host::{Host, HostError, HostResult, Image};
 use crate::setting::{Saved, Setting};
@@ -85,6 +86,9 @@ pub enum Record {
     End {
         outcome: Outcome,
         at: String,
+        /// Who put it back, which may be another than who did it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Who>,
     },
 }
 
@@ -98,8 +102,9 @@ pub struct Run<'a> {
     pub number: u32,
     /// Whether its groups stand and fall together.
     pub atomic: bool,
-    /// Its header; written with the first intent, so that a run that changes nothing leaves nothing.
-    header: Option<Header>,
+    /// Written with the first intent, so that a run that changes nothing leaves nothing.
+    header: Header,
+    begun: bool,
     /// The last line may be cut short: by a crash before this run was resumed, or by a record that could not be written.
     torn: bool,
 }
@@ -108,11 +113,12 @@ impl<'a> Run<'a> {
     /// Prepares the next run; nothing is written before its first intent.
     pub fn prepare(host: &'a Host, policy: (&str, &str), terms: Terms) -> HostResult<Run<'a>> {
         let number = 1 + numbers(host)?.last().copied().unwrap_or(0);
+        let who = Who::now(host);
         let header = Header {
             run: number,
             at: seconds(host.now()),
-            uid: nix::unistd::getuid().as_raw(),
-            login_uid: login_uid(host),
+            uid: who.uid,
+            login_uid: who.login_uid,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy: policy.0.to_owned(),
             policy_sha256: policy.1.to_owned(),
@@ -126,7 +132,8 @@ impl<'a> Run<'a> {
             next: 1,
             number,
             atomic: terms.atomic,
-            header: Some(header),
+            header,
+            begun: false,
             torn: false,
         })
     }
@@ -139,14 +146,15 @@ impl<'a> Run<'a> {
             number: story.header.run,
             atomic: story.header.atomic,
             next: 1 + story.entries.iter().map(|e| e.n).max().unwrap_or(0),
-            header: None,
+            header: story.header.clone(),
+            begun: true,
             torn: true,
         }
     }
 
     /// Whether anything has been written.
     pub fn has_begun(&self) -> bool {
-        self.header.is_none()
+        self.begun
     }
 
     /// Records what is about to be changed and what is there now, before it happens.
@@ -207,20 +215,30 @@ impl<'a> Run<'a> {
     /// Records the end.
     pub fn end(&mut self, outcome: Outcome) -> HostResult<()> {
         if !self.has_begun() {
+            self.tell(Event::Unchanged);
             return Ok(());
         }
         self.write(&Record::End {
             outcome,
             at: seconds(self.host.now()),
-        })
+            by: Some(Who::now(self.host)),
+        })?;
+        self.tell(Event::End(outcome));
+        Ok(())
+    }
+
+    /// Into the machine's own log.
+    pub(super) fn tell(&self, event: Event) {
+        trail::tell(self.host, &self.header, event);
     }
 
     fn begin(&mut self) -> HostResult<()> {
-        if let Some(header) = self.header.clone() {
+        if !self.begun {
             let (uid, gid) = self.owner()?;
             self.host.make_dir(&self.dir, 0o700, uid, gid)?;
-            self.write(&Record::Begin(header))?;
-            self.header = None;
+            self.write(&Record::Begin(self.header.clone()))?;
+            self.begun = true;
+            self.tell(Event::Apply);
         }
         Ok(())
     }
@@ -269,10 +287,4 @@ pub(super) fn directory(number: u32) -> PathBuf {
 
 pub(super) fn image_path(dir: &Path, n: u32) -> PathBuf {
     dir.join(format!("{n}.before"))
-}
-
-fn login_uid(host: &Host) -> Option<u32> {
-    // A courtesy for the reader of the history; a kernel without audit has none.
-    let text = host.read_text(Path::new("/proc/self/loginuid")).ok()??;
-    text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
 }

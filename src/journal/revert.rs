@@ -6,6 +6,7 @@ use super::conflict::{Conflict, Force, conflicts, place};
 use super::handover;
 use super::log::{Outcome, Run};
 use super::story::{Entry, Story, runs};
+use super::trail::Event;
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult};
 use crate::pki;
@@ -200,14 +201,19 @@ pub fn rollback(
     }
     let unread = handover::save_data(sight, &entries, everything, say)?;
     let mut run = Run::resume(sight.host, story);
-    if let Some(error) = undo(sight, &mut run, &entries, say).into_iter().next() {
-        return Err(error);
+    run.tell(Event::RollbackBegins);
+    let mut left = undo(sight, &mut run, &entries, say).into_iter();
+    let undone = match left.next() {
+        Some(error) => Err(error),
+        None => unread
+            .iter()
+            .try_for_each(|layout| layout.set_aside(sight.host, say))
+            .and_then(|()| run.end(ended)),
+    };
+    if undone.is_err() {
+        run.tell(Event::RollbackFailed);
     }
-    for layout in unread {
-        layout.set_aside(sight.host, say)?;
-    }
-    run.end(ended)?;
-    Ok(Ok(()))
+    undone.map(Ok)
 }
 
 /// Refuses, before anything is touched, what could only be undone in part.

@@ -3,6 +3,7 @@
 use super::RUNS;
 use super::line::parse;
 use super::log::{Header, Outcome, Record, damaged, directory, image_path};
+use super::trail::Who;
 use crate::host::{Host, HostError, HostResult, Image};
 use crate::setting::{Saved, Setting};
 use std::collections::BTreeSet;
@@ -27,6 +28,8 @@ pub struct Story {
     pub header: Header,
     pub entries: Vec<Entry>,
     pub outcome: Option<Outcome>,
+    /// When it ended, or was rolled back, and who did that.
+    pub end: Option<(String, Option<Who>)>,
     /// Whether its author has said that he still has his host.
     confirmed: bool,
     /// The groups of which nothing was left to be done.
@@ -83,6 +86,7 @@ fn tell(host: &Host, dir: PathBuf) -> HostResult<Option<Story>> {
                     header,
                     entries: Vec::new(),
                     outcome: None,
+                    end: None,
                     confirmed: false,
                     whole: BTreeSet::new(),
                     dir: dir.clone(),
@@ -134,7 +138,10 @@ impl Story {
             Record::Whole { group } => {
                 self.whole.insert(group);
             }
-            Record::End { outcome, .. } => self.outcome = Some(outcome),
+            Record::End { outcome, at, by } => {
+                self.outcome = Some(outcome);
+                self.end = Some((at, by));
+            }
         }
         Ok(())
     }
@@ -226,6 +233,7 @@ mod tests {
             },
             entries: vec![entry(1, "kernel"), entry(2, "default"), entry(3, "default")],
             outcome: None,
+            end: None,
             confirmed: false,
             whole,
             dir: PathBuf::new(),

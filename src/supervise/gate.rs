@@ -3,6 +3,7 @@
 //! Refusing changes nothing; what it refuses is for `apply`, or for a person, to put right.
 
 mod beyond;
+mod newer;
 mod sweep;
 
 use super::settings::Settings;
@@ -237,7 +238,10 @@ pub(super) fn pass(host: &Host, settings: &Settings, left: Left, replicas: u32) 
     let of_data = danger(&layout, &layout.look(host)?, left);
     let why = match of_data {
         Some(why) => Some(why),
-        None => beyond::danger(host, &layout, &directives, replicas)?,
+        None => match beyond::danger(host, &layout, &directives, replicas)? {
+            Some(why) => Some(why),
+            None => newer::danger(host, settings, &layout, &directives)?,
+        },
     };
     match why {
         Some(why) => Err(HostError::refused(

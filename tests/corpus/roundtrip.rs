@@ -6,7 +6,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use redis_harden::host::Image;
-use redis_harden::journal::{Outcome, Record};
+use redis_harden::journal::{Outcome, Record, Who};
 use redis_harden::policy::Policies;
 use redis_harden::redis::config;
 use redis_harden::redis::effective::words;
@@ -147,7 +147,13 @@ fn record() -> impl Strategy<Value = Record> {
         any::<u32>().prop_map(|n| Record::Undone { n }),
         any::<String>().prop_map(|at| Record::Confirmed { at }),
         any::<String>().prop_map(|group| Record::Whole { group }),
-        (select(outcomes), any::<String>()).prop_map(|(outcome, at)| Record::End { outcome, at }),
+        (select(outcomes), any::<String>(), any::<Option<u32>>()).prop_map(
+            |(outcome, at, login_uid)| Record::End {
+                outcome,
+                at,
+                by: Some(Who { uid: 0, login_uid }),
+            }
+        ),
     ]
 }
 

@@ -19,3 +19,22 @@ fn lintian_objects_to_nothing_that_is_not_explained() {
     ]);
     assert_eq!(said(lintian.arg(built(None))), "");
 }
+
+#[test]
+fn the_apparmor_profile_is_one_that_its_compiler_takes() {
+    let profile = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/packaging/debian/apparmor/redis-harden"
+    );
+    let mut parser = Command::new("apparmor_parser");
+    // Compiled, cached nowhere, and loaded into no kernel.
+    parser.args(["--skip-kernel-load", "--skip-cache", "--warn=all"]);
+    let done = parser
+        .arg("--debug")
+        .arg(profile)
+        .output()
+        .expect("tests/install-deps");
+    assert!(done.status.success(), "{done:?}");
+    let names = said(Command::new("apparmor_parser").args(["--names", profile]));
+    assert_eq!(names, "redis-harden");
+}

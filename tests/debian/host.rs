@@ -31,7 +31,11 @@ pub fn install(machine: &Machine, deb: &Path) -> Ran {
 
 /// Our own package, just built.
 pub fn with_package() -> Machine {
-    let machine = booted();
+    with_package_on(Machine::boot())
+}
+
+pub fn with_package_on(machine: Machine) -> Machine {
+    machine.exec(&["apt-get", "-qq", "update"]).ok();
     let done = install(&machine, &package::built(None));
     println!("{}", said(&done));
     done.ok();
@@ -91,4 +95,53 @@ pub fn with_stock_data() -> Machine {
         .sh("for i in $(seq 1000); do echo SET key:$i $i; done | redis-cli --pipe")
         .ok();
     machine
+}
+
+/// One more source of apt's: what `tests/debian/fetch` downloads for it.
+pub fn repository(machine: &Machine, suite: &str, words: &[&str]) {
+    let fetch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/debian/fetch");
+    let debs = package::said(std::process::Command::new(fetch).arg(suite).args(words));
+    add_repository(machine, Path::new(&debs), suite);
+}
+
+/// One more source of apt's: a directory of packages.
+pub fn add_repository(machine: &Machine, debs: &Path, name: &str) {
+    let inside = format!("/srv/{name}");
+    // The index is made here: dpkg-scanpackages finds nothing on the machine's disk, which no path from our root leads to.
+    let copy = "cp \"$1\"/*.deb \"$2\" && cd \"$2\" && dpkg-scanpackages --multiversion . >Packages && mkdir -p \"$3\" && cp * \"$3\"";
+    let index = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let to = machine.disk().join(inside.trim_start_matches('/'));
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", copy, "sh"]).arg(debs).arg(index.path());
+    package::said(shell.arg(to));
+    let line = format!("deb [trusted=yes] file:{inside} ./\n");
+    let list = format!("/etc/apt/sources.list.d/{name}.list");
+    machine.write(&list, line.as_bytes(), 0o644);
+    let updated = machine.exec(&["apt-get", "-q", "update"]);
+    assert!(
+        updated.ok().contains(&format!("file:{inside}")),
+        "apt has not read it: {updated}"
+    );
+}
+
+/// A command that takes longer than `exec` waits.
+#[track_caller]
+pub fn run_long(machine: &Machine, command: &str) {
+    let start = format!(
+        "systemd-run --quiet --unit=long --property=Type=oneshot --property=RemainAfterExit=yes --no-block \
+         --setenv=DEBIAN_FRONTEND=noninteractive -- {command}"
+    );
+    machine.sh(&start).ok();
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        match machine.systemctl(&["is-active", "long"]).stdout.trim() {
+            "activating" | "inactive" => {}
+            "active" => return,
+            other => {
+                let log =
+                    machine.exec(&["journalctl", "-q", "-o", "cat", "-n", "80", "-u", "long"]);
+                panic!("{command} is {other}\n{log}");
+            }
+        }
+    }
 }

@@ -32,8 +32,12 @@ fn a_fresh_install_serves_hardened_and_a_removal_leaves_it_serving_without_us() 
     let again = install(&machine, &package::built(None));
     println!("{}", said(&again));
     again.ok();
-    // It holds data: it is not restarted, and the next start is under the supervisor.
-    machine.systemctl(&["restart", "redis-server"]).ok();
+    // It holds data: it is not restarted, which is said and is a finding, and the next start is under the supervisor.
+    assert!(said(&again).contains("restart pending"), "{again}");
+    is_static(&machine);
+    let check = machine.exec(&[BINARY, "check", "--only", "service.running"]);
+    assert_eq!(check.code, 1, "{check}");
+    machine.exec(&[BINARY, "apply"]).ok();
     is_supervised(&machine);
     assert_eq!(as_admin(&machine, &["get", "written"]), "before");
 }
@@ -65,6 +69,16 @@ fn a_purge_gives_the_stock_server_back_with_its_data_and_leaves_nothing_of_ours(
     );
     let table = machine.exec(&["nft", "list", "table", "inet", "redis_harden"]);
     assert_ne!(table.code, 0, "{table}");
+}
+
+#[test]
+fn a_server_that_a_removal_left_empty_is_taken_back_by_the_next_install() {
+    let machine = with_package();
+    apt(&machine, &["remove", "redis-harden"]).ok();
+    machine.systemctl(&["restart", "redis-server"]).ok();
+    is_static(&machine);
+    install(&machine, &package::built(None)).ok();
+    is_supervised(&machine);
 }
 
 #[test]

@@ -17,8 +17,10 @@ mod support {
 
 mod chroot;
 mod decision;
+mod drift;
 mod files;
 mod host;
 mod life;
 mod package;
 mod scripts;
+mod upgrades;

@@ -8,10 +8,14 @@ use redis_harden::supervise::EX_CONFIG;
 use std::fs;
 use std::process::Command;
 
-pub const ALL: [super::runner::Test; 5] = [
+pub const ALL: [super::runner::Test; 6] = [
     (
         "an_append_only_file_that_ends_in_zeros_is_not_started_in_a_loop",
         an_append_only_file_that_ends_in_zeros_is_not_started_in_a_loop,
+    ),
+    (
+        "data_of_a_newer_server_is_refused_with_its_writer_and_stays",
+        data_of_a_newer_server_is_refused_with_its_writer_and_stays,
     ),
     (
         "a_member_of_a_cluster_does_not_come_back_as_another_node",
@@ -68,6 +72,34 @@ fn an_append_only_file_that_ends_in_zeros_is_not_started_in_a_loop() {
     assert!(fixed.status.success(), "{fixed:?}");
     instance.start();
     assert_eq!(instance.ask("EXISTS key"), ":1");
+}
+
+/// What Redis 8.0.2 saved of one key.
+const OF_REDIS_8: &[u8] = b"REDIS0012\xfa\x09redis-ver\x058.0.2\xfa\x0aredis-bits\xc0\x40\xfa\x05ctime\xc2\xc8\x14\x0d\x6b\xfa\x08used-mem\xc2\xf0\x3c\x0b\x00\xfa\x08aof-base\xc0\x00\xfe\x00\xfb\x01\x00\x00\x01k\x01v\xff\x1d\x48\x1e\xc1\xa0\xe8\xc1\xdf";
+
+fn data_of_a_newer_server_is_refused_with_its_writer_and_stays() {
+    for (conf, file) in [
+        ("appendonly no\nsave 60 1000", "data/dump.rdb"),
+        (
+            "appendonly yes\nsave \"\"",
+            "data/appendonlydir/appendonly.aof.1.base.rdb",
+        ),
+    ] {
+        let mut instance = Instance::new(&[], conf);
+        instance.start();
+        instance.ask("SET k v");
+        stop(&mut instance);
+        let path = instance.path(file);
+        let own = fs::read(&path).unwrap();
+        fs::write(&path, OF_REDIS_8).unwrap();
+        let said = refused(&mut instance);
+        let told = ["by redis 8.0.2", "REDIS0012", "Install the server that"];
+        assert!(told.iter().all(|words| said.contains(words)), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), OF_REDIS_8);
+        fs::write(&path, own).unwrap();
+        instance.start();
+        assert_eq!(instance.ask("EXISTS k"), ":1");
+    }
 }
 
 fn a_member_of_a_cluster_does_not_come_back_as_another_node() {

@@ -18,7 +18,7 @@ impl Directives {
         Directives(config::parse(conf))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut lines = self.0.iter().rev().filter(|(n, _)| n == name);
         let value = lines.next()?.1.first()?;
         (!value.is_empty()).then_some(value.as_str())
