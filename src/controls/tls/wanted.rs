@@ -119,7 +119,11 @@ pub const CONTROLS: &[Control] = &[
         references: &["systemd.path(5)", "Redis src/config.c applyTlsCfg"],
         by_hand: "a systemd path unit on the files that runs redis-harden apply --only tls.served-is-file; else that command in the hook of whatever renews them",
         wants: Wants::Host(watch),
-        cases: &[fails(&[]).under(ENABLED)],
+        cases: &[fails(&[(
+            "/etc/systemd/system/redis-harden-tls.path 0644 root:root",
+            "[Path]\n",
+        )])
+        .under(ENABLED)],
     },
 ];
 
