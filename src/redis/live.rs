@@ -146,14 +146,18 @@ pub fn user_lines(connection: &mut Line) -> HostResult<Vec<String>> {
     reply.map_err(|e| HostError::refused("ACL LIST", silence(e).to_string()))
 }
 
-/// A line with the rules of each run of `+x` or of `-x` in order: those commute, and each process lists them in an order of its own.
+/// A line with its rules for single commands in order: each process lists them in an order of its own. They commute, but for a
+/// command and its own subcommands, of which the command comes first.
 pub fn in_order(line: &str) -> String {
     let mut words: Vec<&str> = line.split_whitespace().collect();
-    let sign = |word: &str| word.chars().next().filter(|c| matches!(c, '+' | '-'));
-    for run in words.chunk_by_mut(|a, b| sign(a).is_some() && sign(a) == sign(b)) {
-        if run.iter().all(|word| sign(word).is_some()) {
-            run.sort_unstable();
-        }
+    // A closing parenthesis stays where it is, and a category is about commands beside it.
+    let is_rule = |word: &str| word.starts_with(['+', '-']) && !word.contains(['@', ')']);
+    for run in words.chunk_by_mut(|a, b| is_rule(a) && is_rule(b)) {
+        run.sort_by_key(|word| {
+            let name = word.trim_start_matches(['+', '-']);
+            let (command, subcommand) = name.split_once('|').unwrap_or((name, ""));
+            (command, subcommand)
+        });
     }
     words.join(" ")
 }
@@ -185,10 +189,10 @@ mod tests {
 
     #[test]
     fn only_rules_that_commute_change_places() {
-        let line = "user a on ~z ~a +@all -set -get +b +a (~x +z -y)";
+        let line = "user a on ~z ~a +@all -set -memory +memory|usage -get +b +a (~x +z -y)";
         assert_eq!(
             in_order(line),
-            "user a on ~z ~a +@all -get -set +a +b (~x +z -y)"
+            "user a on ~z ~a +@all +a +b -get -memory +memory|usage -set (~x +z -y)"
         );
     }
 

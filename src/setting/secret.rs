@@ -104,7 +104,7 @@ pub fn restore(host: &Host, path: &Path, image: &Image) -> HostResult<()> {
             uid,
             gid,
             ..
-        } if content == KEPT => match host.stat(path)?.is_some_and(is_file) {
+        } if !content.is_empty() => match host.stat(path)?.is_some_and(is_file) {
             true => host.set_access(path, *mode, *uid, *gid),
             // What somebody has removed since cannot be made again.
             false => Ok(()),
