@@ -61,7 +61,8 @@ enum Filter {
 
 impl Filter {
     fn of(host: &Host, policies: &Policies) -> Filter {
-        if !policies.firewall_enabled() {
+        // A tree that does not run has no kernel to ask.
+        if !policies.firewall_enabled() || !host.is_live_root() || !host.is_running() {
             return Filter::Unwanted;
         }
         if host.find_program("nft").is_none() {

@@ -123,4 +123,42 @@ mod tests {
             assert_eq!(policies.instances[0].ports(), ports, "{text}");
         }
     }
+
+    #[test]
+    fn the_bus_is_for_the_peers_where_there_are_any() {
+        let of = |peers: &str| {
+            let text = format!(
+                "[firewall]\nallow = [\"10.1.0.0/16\"]\npeers = [{peers}]\n[redis.directives]\ncluster-enabled = \"yes\"\n"
+            );
+            let policies = Policies::parse("test.toml", &text).unwrap();
+            let policy = &policies.instances[0];
+            [6379, 16379].map(|port| policy.clients_of(port)[0].to_string())
+        };
+        assert_eq!(of("\"10.2.0.0/16\""), ["10.1.0.0/16", "10.2.0.0/16"]);
+        assert_eq!(of(""), ["10.1.0.0/16", "10.1.0.0/16"]);
+    }
+
+    #[test]
+    fn a_rate_is_a_number_in_a_second_or_a_minute() {
+        let refused = |rate: &str| {
+            let text = format!("[firewall]\nconnection-rate = \"{rate}\"\n");
+            Policies::parse("test.toml", &text).is_err()
+        };
+        for good in ["off", "1/second", "100/minute", "1000000/second"] {
+            assert!(!refused(good), "{good}");
+        }
+        for wrong in [
+            "",
+            "0/second",
+            "+5/second",
+            "5",
+            "5/hour",
+            "5/second ",
+            "1000001/minute",
+            "on",
+        ] {
+            assert!(refused(wrong), "{wrong}");
+        }
+        assert!(Policies::parse("test.toml", "[firewall]\nports = [9121, 22]\n").is_err());
+    }
 }

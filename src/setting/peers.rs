@@ -44,16 +44,13 @@ pub fn beyond_peers(policy: &Policy, told: Option<&Told>) -> Vec<String> {
     let firewall = &policy.firewall;
     let named = policy.primary();
     let of_policy = named.as_deref();
-    let is_named = |host: &String| of_policy == Some(host) && host.parse::<IpAddr>().is_ok();
     // A name can be anybody's address: only peers say whose.
-    let is_covered = |host: &String| is_among(host, &firewall.peers) || is_named(host);
-    let by_name = |host: &String| host.parse::<IpAddr>().is_err() && !firewall.peers.is_empty();
-    let mut others: Vec<String> = told
-        .and_then(primary)
-        .or(named.clone())
-        .into_iter()
-        .collect();
-    others.retain(|host| !is_covered(host) && !(of_policy == Some(host) && by_name(host)));
+    let is_known = |host: &str| host.parse::<IpAddr>().is_ok() || !firewall.peers.is_empty();
+    let is_expected = |host: &String| {
+        is_among(host, &firewall.peers) || of_policy == Some(host) && is_known(host)
+    };
+    let follows = told.and_then(primary).or(named.clone()).into_iter();
+    let mut others: Vec<String> = follows.filter(|host| !is_expected(host)).collect();
     let nodes = told.and_then(|told| told.cluster.0.as_ref().ok()?.get("cluster_known_nodes"));
     let nodes = nodes.and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
     if nodes > 1 && firewall.peers.is_empty() {
@@ -157,5 +154,38 @@ mod tests {
             ("slave_expires_tracked_keys", "0"),
         ];
         assert_eq!(unlisted(&replicas), ["192.0.2.1"]);
+    }
+
+    #[test]
+    fn to_whom_it_connects_is_covered_by_peers_or_by_the_policys_own_address() {
+        let follows = |host: &str, firewall: &str, primary: &str| {
+            let text = format!("[firewall]\n{firewall}\n[redis.directives]\n{primary}\n");
+            let policies = Policies::parse("test.toml", &text).unwrap();
+            let info = [("role", "slave"), ("master_host", host)];
+            let told = Told {
+                info: info.map(|(n, v)| (n.to_owned(), v.to_owned())).into(),
+                ..Told::default()
+            };
+            beyond_peers(&policies.instances[0], Some(&told))
+        };
+        let (of_ip, of_name) = (
+            "replicaof = \"10.2.0.7 6379\"",
+            "replicaof = \"redis-1.example 6379\"",
+        );
+        let none = Vec::<String>::new();
+        assert_eq!(
+            follows("10.2.0.7", "allow = [\"10.2.0.0/16\"]", ""),
+            ["10.2.0.7"],
+            "who may come in is not whom it goes to"
+        );
+        assert_eq!(follows("10.2.0.7", "peers = [\"10.2.0.0/16\"]", ""), none);
+        assert_eq!(follows("10.2.0.7", "", of_ip), none);
+        assert_eq!(follows("192.0.2.1", "", of_ip), ["192.0.2.1"]);
+        assert_eq!(follows("redis-1.example", "", of_name), ["redis-1.example"]);
+        assert_eq!(
+            follows("redis-1.example", "peers = [\"10.2.0.7\"]", of_name),
+            none
+        );
+        assert_eq!(follows("127.0.0.1", "", ""), none);
     }
 }

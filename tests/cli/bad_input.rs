@@ -31,7 +31,7 @@ fn an_unknown_key_gets_a_did_you_mean() {
  2 | enabeld = false
    | ^^^^^^^
    = did you mean \"enabled\"?
-   = [firewall] knows enabled, allow, peers
+   = [firewall] knows enabled, allow, peers, ports, resolvers, connection-rate, published-ports
 "
     );
 }
