@@ -115,7 +115,9 @@ fn the_role_and_its_example_are_ansibles() {
     playbook.args(["-i", "redis,", "--syntax-check"]);
     playbook.arg(checkout("packaging/ansible/site.yml"));
     playbook.env("ANSIBLE_ROLES_PATH", checkout("packaging/ansible/roles"));
-    playbook.env("ANSIBLE_HOME", dir.path()).env("ANSIBLE_LOCAL_TEMP", dir.path());
+    playbook
+        .env("ANSIBLE_HOME", dir.path())
+        .env("ANSIBLE_LOCAL_TEMP", dir.path());
     let said = ok(playbook.env("LC_ALL", "C.UTF-8"));
     assert!(said.contains("site.yml"), "{said}");
 }
