@@ -135,7 +135,8 @@ pub fn run_long(machine: &Machine, command: &str) {
     loop {
         std::thread::sleep(std::time::Duration::from_secs(2));
         match machine.systemctl(&["is-active", "long"]).stdout.trim() {
-            "activating" | "inactive" => {}
+            // systemctl itself is of no use for a moment, while its libraries are replaced.
+            "activating" | "inactive" | "" => {}
             "active" => return,
             other => {
                 let log =
