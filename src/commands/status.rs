@@ -324,12 +324,12 @@ fn document(name: &str, instance: &Instance, call: Option<Result<String, String>
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::harmless;
 
     #[test]
     fn a_server_that_answers_in_escapes_does_not_reach_a_terminal() {
         let told = "  redis \u{1b}[2J7.0 at x\r, role m\u{202e}\n  last save ok\n";
-        let text = shown(told);
+        let text = harmless(told);
         assert_eq!(text.lines().count(), 2);
         assert!(
             text.chars()

@@ -64,11 +64,9 @@ impl Policy {
             return Some(self.plain_port().to_string());
         }
         let tls = self.tls_directives().into_iter();
-        let ours = tls
-            .filter(|(known, _)| *known == name)
-            .map(|(_, value)| value);
-        ours.last()
-            .or_else(|| self.redis.directives.get(name).and_then(argument))
+        let mut ours = tls.filter(|(known, _)| *known == name);
+        let ours = ours.next().map(|(_, value)| value);
+        ours.or_else(|| self.redis.directives.get(name).and_then(argument))
     }
 }
 
