@@ -82,7 +82,7 @@ pub fn of(host: &Host, pid: i32, found: &Found) -> HostResult<Vec<Layer>> {
         Name::WritableCode,
         held(Trial::WritableCode),
         match held(Trial::WritableCode) {
-            true => "PR_SET_MDWE",
+            true => "PR_SET_MDWE (its own code a program can still write by /proc/self/mem)",
             false => "this kernel has no PR_SET_MDWE (Linux 6.3): only the filter of system calls denies it",
         },
     ));
