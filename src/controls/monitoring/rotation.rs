@@ -12,7 +12,9 @@ pub(super) const FILE: &str = "/etc/logrotate.d/redis-harden";
 /// What the file must be: absent where the package's stanza does for all.
 pub(super) fn rule(policies: &Policies, facts: &Facts) -> Rule {
     let mut stanzas: Vec<String> = policies.instances.iter().filter_map(servers).collect();
-    if facts.init != Init::Systemd {
+    // One that has no log file is in the foreground of a container, whose engine keeps what it says.
+    let is_detached = |p: &Policy| p.log_file().is_some();
+    if facts.init != Init::Systemd && policies.instances.iter().any(is_detached) {
         stanzas.push(SUPERVISORS.to_owned());
     }
     match stanzas.is_empty() {
