@@ -29,7 +29,12 @@ fn ours(table: &Table) {
         .iter()
         .map(|(port, networks)| (*port, [networks.v4.as_slice(), &networks.v6].concat()))
         .collect();
-    let made = Table::of(allow.iter().map(|(port, allow)| (*port, allow.as_slice())));
+    let made = Table {
+        rate: table.rate,
+        forwards: table.forwards,
+        outgoing: table.outgoing.clone(),
+        ..Table::of(allow.iter().map(|(port, allow)| (*port, allow.as_slice())))
+    };
     assert_eq!(&made, table);
 }
 
