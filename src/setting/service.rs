@@ -270,10 +270,16 @@ fn start_or_join(sight: Sight, known: &Instance, say: &mut dyn FnMut(&str)) -> H
     let Err(why) = detach::wait_ready(host, &places, Some(&mut started), limit, say) else {
         return Ok(());
     };
-    // Another one may have come first.
-    match state::read(host, name) {
-        Ok(Some(other)) if !started.is(host, other.supervisor_pid)? => join(host, known, say),
-        _ => Err(why),
+    // Another one may have come first; it tells of itself only once it holds the lock.
+    let until = Instant::now() + Duration::from_secs(1);
+    loop {
+        match state::read(host, name) {
+            Ok(Some(other)) if !started.is(host, other.supervisor_pid)? => {
+                return join(host, known, say);
+            }
+            _ if Instant::now() >= until => return Err(why),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 
