@@ -142,12 +142,16 @@ fn what_a_client_sees_of_tls_is_judged_and_what_only_the_host_knows_is_not() {
     assert_eq!(
         ids(&statuses, "not-applicable"),
         [
+            "tls.authority-elsewhere",
             "tls.ca-present",
             "tls.certificate",
             "tls.client-usage",
+            "tls.files",
             "tls.key-matches",
             "tls.key-permissions",
+            "tls.own-key",
             "tls.served-is-file",
+            "tls.watch",
         ]
     );
     assert_eq!(
