@@ -171,7 +171,7 @@ fn benchmark(socket: &PathBuf, pipeline: &str) -> Vec<f64> {
     let output = Command::new("redis-benchmark")
         .args([
             "-n",
-            "60000",
+            "300000",
             "-c",
             "20",
             "-d",
