@@ -302,7 +302,8 @@ fn nodes(name: &str, container: &Container) -> Value {
                     }],
                     "containers": [{
                         "name": "pause",
-                        "image": "registry.k8s.io/pause:3.10",
+                        "image": container.image,
+                        "command": ["/usr/bin/sleep", "infinity"],
                         "securityContext": {
                             "allowPrivilegeEscalation": false,
                             "readOnlyRootFilesystem": true,
