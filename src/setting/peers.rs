@@ -51,12 +51,21 @@ pub fn beyond_peers(policy: &Policy, told: Option<&Told>) -> Vec<String> {
     };
     let follows = told.and_then(primary).or(named.clone()).into_iter();
     let mut others: Vec<String> = follows.filter(|host| !is_expected(host)).collect();
-    let nodes = told.and_then(|told| told.cluster.0.as_ref().ok()?.get("cluster_known_nodes"));
-    let nodes = nodes.and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
-    if nodes > 1 && firewall.peers.is_empty() {
+    let has_nodes = told.map_or_else(|| policy.is_clustered(), may_have_nodes);
+    if has_nodes && firewall.peers.is_empty() {
         others.push("the-other-nodes-of-its-cluster".to_owned());
     }
     others
+}
+
+/// Whether others are in its cluster, or it does not tell.
+fn may_have_nodes(told: &Told) -> bool {
+    let Ok(cluster) = &told.cluster.0 else {
+        return true;
+    };
+    let known = cluster.get("cluster_known_nodes").map(|n| n.parse::<u32>());
+    // Outside of a cluster there is no such field.
+    known.is_some_and(|nodes| nodes != Ok(1) && nodes != Ok(0))
 }
 
 /// Those of a Sentinel's.
@@ -187,5 +196,31 @@ mod tests {
             none
         );
         assert_eq!(follows("127.0.0.1", "", ""), none);
+    }
+
+    #[test]
+    fn a_node_that_does_not_tell_of_its_cluster_may_be_one_of_several() {
+        let beyond = |policy: &str, told: Option<Told>| {
+            let policies = Policies::parse("test.toml", policy).unwrap();
+            beyond_peers(&policies.instances[0], told.as_ref()).len()
+        };
+        let told = |cluster: Result<&str, &str>| {
+            let fields = |n: &str| [("cluster_known_nodes".to_owned(), n.to_owned())].into();
+            let cluster = cluster.map(fields).map_err(str::to_owned);
+            Some(Told {
+                cluster: crate::redis::Answer(cluster),
+                ..Told::default()
+            })
+        };
+        let clustered = "[redis.directives]\ncluster-enabled = \"yes\"\n";
+        assert_eq!(beyond(clustered, told(Ok("6"))), 1);
+        assert_eq!(beyond(clustered, told(Ok("1"))), 0);
+        assert_eq!(beyond(clustered, told(Ok("many"))), 1);
+        assert_eq!(beyond(clustered, told(Err("NOPERM"))), 1);
+        assert_eq!(beyond(clustered, None), 1, "one that does not run");
+        assert_eq!(beyond("", None), 0);
+        assert_eq!(beyond("", Some(Told::default())), 0);
+        let named = format!("[firewall]\npeers = [\"10.2.0.0/16\"]\n{clustered}");
+        assert_eq!(beyond(&named, told(Err("NOPERM"))), 0);
     }
 }

@@ -122,9 +122,9 @@ fn outgoing(policies: &Policies, facts: &Facts) -> BTreeMap<String, Outgoing> {
 fn is_alone(policy: &Policy, facts: &Facts) -> bool {
     let known = facts.instances.get(policy.redis.name.as_str());
     let told = match known.map(|known| &known.view) {
-        Some(View::Told(told)) => Some(told.as_ref()),
+        Some(View::Told(told)) if told.info.contains_key("role") => Some(told.as_ref()),
         // It may replicate with anybody.
-        Some(View::Silent(_)) => return false,
+        Some(View::Told(_) | View::Silent(_)) => return false,
         Some(View::NotRunning) | None => None,
     };
     let mut sentinels = facts.sentinels.iter().filter(|s| s.user == policy.user());

@@ -83,12 +83,10 @@ pub fn published(host: &Host) -> HostResult<Vec<Published>> {
     if !forwards.contains(&true) {
         return Ok(Vec::new());
     }
-    let mut all = Vec::new();
-    if host.find_program("nft").is_some() {
-        let run = Run::new("nft").args(&["-s", "list", "ruleset"]);
-        let listing = found(nft(host, run.clone())?, &run)?.unwrap_or_default();
-        all.extend(listing.lines().flat_map(of_rule));
-    }
+    // Without nft it is not known what stands in the kernel: iptables puts its rules there too.
+    let run = Run::new("nft").args(&["-s", "list", "ruleset"]);
+    let listing = found(nft(host, run.clone())?, &run)?.unwrap_or_default();
+    let mut all: Vec<Published> = listing.lines().flat_map(of_rule).collect();
     for (names, program) in LEGACY {
         let names = host.read_text(Path::new(names))?.unwrap_or_default();
         if names.lines().any(|name| name == "nat") {

@@ -70,7 +70,8 @@ pub(crate) fn take_up(sight: Sight, instance: &str, certificate: &Path) -> HostR
     }
     reload(sight, instance)?;
     if tls.port().is_none() {
-        return Ok(Taken::Served);
+        // It has read them, and shows them to nobody: no handshake can bear it out.
+        return Ok(Taken::NotTold);
     }
     match serves_its_file(sight, &tls) {
         Ok(true) => Ok(Taken::Served),

@@ -1,3 +1,5 @@
+//! What the gate lets through, and what it refuses: marks and directives, without a file.
+
 use super::*;
 
 const MARK: Mark = Mark {
