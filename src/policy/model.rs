@@ -1,8 +1,9 @@
 //! The sections of a policy, as typed data with their defaults. Nothing here reads a file.
 
 use crate::contain::seccomp::Seccomp;
+use crate::policy::rate::ConnectionRate;
 use crate::policy::scalar::{
-    Auto, Cidr, ConnectionRate, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
+    Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
 };
 use crate::policy::scheduling::CpuList;
 use crate::policy::tls::Tls;

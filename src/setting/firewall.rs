@@ -18,7 +18,7 @@ pub use reading::{filtered_users, must_guard, obstacle, put_in_place, reading};
 pub use render::TABLE;
 
 use crate::host::{Begun, Host, HostError, HostResult, Output, Run};
-use crate::policy::scalar::{Cidr, Rate};
+use crate::policy::{Cidr, Rate};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,9 +1,12 @@
 //! The table's one shape: as the file that nft loads, and as the objects that nft's JSON lists (libnftables-json(5)).
 //! Rules and objects depend on the table's ports, users, rate and whether it guards what is published; networks are elements of sets.
 
+mod words;
+
 use super::{Networks, Rate, Table};
 use serde_json::{Value, json};
 use std::fmt::{Display, Write};
+use words::{field, first_packet, is, jump, meta, refuse};
 
 /// The table's name, of family inet.
 pub const TABLE: &str = "redis_harden";
@@ -449,36 +452,4 @@ fn chain(file: &mut String, rules: &[Line], name: &str) {
         let _ = writeln!(file, "\t\t{}", rule.text);
     }
     file.push_str("\t}\n");
-}
-
-/// Whether a packet is the first of a TCP connection, or is not.
-fn first_packet(op: &str) -> (String, Value) {
-    let flags = json!({"&": [field("tcp", "flags"), ["syn", "ack"]]});
-    (
-        format!("tcp flags & (syn | ack) {op} syn"),
-        json!({"match": {"op": op, "left": flags, "right": "syn"}}),
-    )
-}
-
-fn jump(chain: &str) -> Value {
-    json!({"jump": {"target": chain}})
-}
-
-fn meta(key: &str) -> Value {
-    json!({"meta": {"key": key}})
-}
-
-fn is(left: Value, right: Value) -> Value {
-    json!({"match": {"op": "==", "left": left, "right": right}})
-}
-
-fn field(protocol: &str, field: &str) -> Value {
-    json!({"payload": {"protocol": protocol, "field": field}})
-}
-
-fn refuse(matching: Option<Value>) -> Value {
-    matching
-        .into_iter()
-        .chain([json!({"counter": "refused"}), json!({"drop": null})])
-        .collect()
 }
