@@ -120,25 +120,47 @@ fn door(host: &Host, policy: &Policy) -> Result<Vec<String>, Trouble> {
         "::" | "::*" => "::1",
         other => other,
     };
-    let directive = |name: &str| policy.redis.directives.get(name);
-    let text = |name: &str| directive(name).and_then(|v| v.text());
-    match (
-        policy.redis.port,
-        text("tls-port"),
-        text("tls-ca-cert-file"),
-    ) {
-        (0, Some(port), Some(ca)) => words(&["-h", address, "-p", port, "--tls", "--cacert", ca]),
-        (0, _, _) => Err(Trouble(format!(
+    let port = |name: &str| policy.argument(name).filter(|port| port != "0");
+    match (port("port"), port("tls-port")) {
+        (Some(port), _) => words(&["-h", address, "-p", &port]),
+        (None, Some(port)) => {
+            let ca = policy.argument("tls-ca-cert-file").unwrap_or_default();
+            words(&["-h", address, "-p", &port, "--tls", "--cacert", &ca])
+        }
+        (None, None) => Err(Trouble(format!(
             "{} cannot be connected to, and the server has no port: is it running, and are you in its group?",
             socket.display()
         ))),
-        (port, _, _) => words(&["-h", address, "-p", &port.to_string()]),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Reach;
+    use crate::policy::Policies;
+
+    #[test]
+    fn who_may_not_use_the_socket_comes_by_a_port_that_is_open() {
+        let root = tempfile::tempdir().expect("a directory");
+        let host = Host::at(root.path(), Reach::Running).expect("a host");
+        let door = |text: &str| {
+            let policies = Policies::parse("test.toml", text).expect("a policy");
+            let door = door(&host, policies.only_one().expect("one instance"));
+            door.map(|words| words.join(" ")).map_err(|_| ())
+        };
+        let plain = Ok("-h 127.0.0.1 -p 6379".to_owned());
+        let ca = "/etc/redis-harden/tls/ca.crt";
+        let tls = Ok(format!("-h 127.0.0.1 -p 6380 --tls --cacert {ca}"));
+        assert_eq!(door(""), plain);
+        assert_eq!(door("[tls]\nenabled = true\n"), tls);
+        assert_eq!(door("[tls]\nenabled = true\nplain-port = true\n"), plain);
+        let by_hand = format!(
+            "[redis]\nport = 0\n[redis.directives]\ntls-port = 6380\ntls-ca-cert-file = \"{ca}\"\n"
+        );
+        assert_eq!(door(&by_hand), tls);
+        assert_eq!(door("[redis]\nport = 0\n"), Err(()));
+    }
 
     #[test]
     fn only_what_stands_before_the_command_is_redis_clis() {

@@ -59,7 +59,8 @@ impl Policy {
         }
     }
 
-    fn argument(&self, name: &str) -> Option<String> {
+    /// The argument of a directive that says something of a port, as the server will have it.
+    pub fn argument(&self, name: &str) -> Option<String> {
         if name == "port" {
             return Some(self.plain_port().to_string());
         }

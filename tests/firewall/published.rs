@@ -45,8 +45,11 @@ fn a_published_port_passes_the_input_chain_and_is_found() {
     let words = Value::Words(vec!["6379→10.77.9.2:6379".to_owned()]);
     assert_eq!(found(&net, &[]), Reading::Value(words, None));
     assert_eq!(found(&net, &[REDIS]), Reading::Absent);
+    let open = found(&net, &[]);
     net.server.sysctl("ipv4/ip_forward", "0");
     assert_eq!(found(&net, &[]), Reading::Absent, "nothing is sent on");
+    net.server.sysctl("ipv4/conf/veth2/forwarding", "1");
+    assert_eq!(found(&net, &[]), open, "what arrives at one interface is");
 }
 
 #[test]

@@ -9,11 +9,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 
-/// Without one of these on, the kernel sends no packet on to a container.
-const FORWARDING: [&str; 2] = [
-    "/proc/sys/net/ipv4/ip_forward",
-    "/proc/sys/net/ipv6/conf/all/forwarding",
-];
+/// A directory for each interface, and in it whether the kernel sends on what arrives there. Source: ip-sysctl.rst, `forwarding`.
+const INTERFACES: [&str; 2] = ["/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv6/conf"];
 
 /// The tables of the older iptables, which nft does not list, and the program that does. It is asked only where the kernel names the
 /// table: asking would load it.
@@ -72,15 +69,7 @@ pub fn read_published(host: &Host, ports: &[u16], guarded: &[u16]) -> Reading {
 
 /// All of them, sorted; a port of loopback's alone is none.
 pub fn published(host: &Host) -> HostResult<Vec<Published>> {
-    let forwards = FORWARDING
-        .iter()
-        .map(|file| {
-            Ok(host
-                .read_text(Path::new(file))?
-                .is_some_and(|text| text.trim() != "0"))
-        })
-        .collect::<HostResult<Vec<bool>>>()?;
-    if !forwards.contains(&true) {
+    if !forwards(host)? {
         return Ok(Vec::new());
     }
     // Without nft it is not known what stands in the kernel: iptables puts its rules there too.
@@ -96,6 +85,20 @@ pub fn published(host: &Host) -> HostResult<Vec<Published>> {
     }
     all.sort();
     Ok(all)
+}
+
+/// Whether any interface sends packets on: where none does, none reaches a container.
+fn forwards(host: &Host) -> HostResult<bool> {
+    for interfaces in INTERFACES.map(Path::new) {
+        for name in host.list(interfaces)? {
+            let file = interfaces.join(name).join("forwarding");
+            let text = host.read_text(&file)?;
+            if text.is_some_and(|text| text.trim() != "0") {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// What a line of a listing of nft's or iptables-save's publishes: a rule, or the elements of a map of ports.
