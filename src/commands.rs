@@ -280,8 +280,12 @@ fn must_be_root(host: &Host, command: &str) -> Result<(), Trouble> {
     if crate::facts::is_root(host)? {
         return Ok(());
     }
+    let instead = match command {
+        "apply" => ", or try `redis-harden plan`",
+        _ => "",
+    };
     Err(Trouble(format!(
-        "{command} changes {}: run it as root (this is uid {}), or try `redis-harden plan`",
+        "{command} changes {}: run it as root (this is uid {}){instead}",
         host.root().display(),
         host.euid()
     )))

@@ -8,7 +8,7 @@ mod timer;
 
 pub use steps::{begin, finish};
 pub use target::Target;
-pub use timer::set as set_timer;
+pub use timer::{forget_gone, set as set_timer};
 
 use crate::host::{Host, HostError, HostResult, Image};
 use crate::policy::Policy;

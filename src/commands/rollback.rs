@@ -4,6 +4,7 @@ use super::{Context, Outcome, Trouble, print};
 use crate::cli::Rollback;
 use crate::facts::Facts;
 use crate::journal::{self, Force, Outcome as Ended, Story, runs};
+use crate::rotation;
 use crate::setting::Sight;
 
 /// Undoes the newest run in force, or the one named. 1 when somebody has changed something since: nothing is touched then.
@@ -23,6 +24,7 @@ pub fn run(context: &Context, args: &Rollback) -> Outcome {
     match journal::rollback(sight, &story, &force(args), Ended::RolledBack, &mut say)? {
         Ok(()) => {
             print(&format!("run {} is rolled back\n", story.header.run))?;
+            rotation::forget_gone(sight, &policies)?;
             Ok(0)
         }
         Err(conflicts) => {

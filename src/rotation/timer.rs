@@ -50,6 +50,25 @@ pub fn set(sight: Sight, policies: &Policies) -> HostResult<bool> {
     Ok(true)
 }
 
+/// Forgets the passwords whose files are gone, as after a rollback, and what would end their former ones.
+pub fn forget_gone(sight: Sight, policies: &Policies) -> HostResult<()> {
+    let host = sight.host;
+    let known =
+        known(host)?.map_err(|why| HostError::refused("looking for what is replaced", why))?;
+    let mut forgotten = false;
+    for rotation in known {
+        if host.stat(&rotation.secret)?.is_none() {
+            host.remove(&rotation.next())?;
+            host.remove(&rotation.record())?;
+            forgotten = true;
+        }
+    }
+    match forgotten {
+        true => set(sight, policies).map(drop),
+        false => Ok(()),
+    }
+}
+
 const TIMER_FILE: &str = UNITS[0];
 
 fn reload(sight: Sight) -> HostResult<()> {

@@ -138,8 +138,13 @@ fn what_changes_something_says_run_as_root_first() {
     let policy = nobody.own_file("policy.toml", "[redis]\nport = 6380\n");
     let policy = policy.to_str().expect("UTF-8");
     for command in ["apply", "rollback", "start", "stop", "restart"] {
+        let instead = if command == "apply" {
+            ", or try `redis-harden plan`"
+        } else {
+            ""
+        };
         nobody.run_on(&tree, &["--policy", policy, command]).refuses(&format!(
-            "redis-harden: {command} changes {root}: run it as root (this is uid 65534), or try `redis-harden plan`"
+            "redis-harden: {command} changes {root}: run it as root (this is uid 65534){instead}"
         ));
     }
     nobody.run(&["apply"]).refuses(

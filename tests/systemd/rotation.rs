@@ -59,4 +59,16 @@ fn a_former_password_ends_by_a_timer_and_the_supervisor_takes_its_own_with_a_res
     for user in ["app", "agent"] {
         assert!(!journal.stdout.contains(&password(&machine, user)));
     }
+
+    // A rollback in between takes the passwords away, and what would end the former one.
+    rotate(&["app"]).ok();
+    machine.exec(&[BINARY, "rollback"]).ok();
+    let left = "ls /etc/systemd/system /etc/systemd/system/timers.target.wants /var/lib/redis-harden/rotations 2>&1";
+    let left = machine.sh(left);
+    assert!(!left.stdout.contains("rotation.timer"), "{left}");
+    assert!(!left.stdout.contains("app."), "{left}");
+    let timers = machine.systemctl(&["is-active", timer]);
+    assert_ne!(timers.stdout.trim(), "active", "{timers}");
+    let failed = machine.systemctl(&["--failed", "--no-legend", "--plain"]);
+    assert_eq!(failed.stdout.trim(), "", "{failed}");
 }
