@@ -241,7 +241,7 @@ fn alive(host: &Host, instance: &Instance) -> Option<String> {
     let policy = &instance.policy;
     let supervisor = instance.report.as_ref().map(|r| r.supervisor_pid);
     let unit = policy.unit();
-    if let Some(pid) = member(host, &unit, supervisor) {
+    if let Some(pid) = who_stays(|| member(host, &unit, supervisor)) {
         return Some(format!(
             "{unit} runs as process {pid}, which listens elsewhere or is only starting"
         ));
@@ -251,6 +251,22 @@ fn alive(host: &Host, instance: &Instance) -> Option<String> {
         "process {pid} works in {}, and listens elsewhere or is only starting",
         policy.data_dir().display()
     ))
+}
+
+/// One that is there twice, or the last of many. systemd starts a unit that cannot start again and again, and what it forks for that
+/// is no server: it is gone at the next look.
+fn who_stays(look: impl Fn() -> Option<i32>) -> Option<i32> {
+    const LOOKS: u32 = 10;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+    let mut seen = look()?;
+    for _ in 0..LOOKS {
+        std::thread::sleep(PAUSE);
+        match look()? {
+            pid if pid == seen => break,
+            pid => seen = pid,
+        }
+    }
+    Some(seen)
 }
 
 /// A process in a unit's control group that is not its supervisor.
@@ -330,5 +346,23 @@ mod tests {
         std::fs::write(group.join("cgroup.procs"), "10\n11\n").unwrap();
         assert_eq!(member(&host, "r.service", Some(10)), Some(11));
         assert_eq!(member(&host, "s.service", None), None);
+    }
+
+    #[test]
+    fn only_a_process_that_is_there_at_the_next_look_stays() {
+        let stays = |looks: &[Option<i32>]| {
+            let at = std::cell::Cell::new(0);
+            who_stays(|| {
+                let look = looks.get(at.get()).copied().flatten();
+                at.set(at.get() + 1);
+                look
+            })
+        };
+        assert_eq!(stays(&[]), None);
+        assert_eq!(stays(&[Some(7), None]), None, "forked for a failing start");
+        assert_eq!(stays(&[Some(7), Some(7)]), Some(7));
+        assert_eq!(stays(&[Some(7), Some(9), Some(9)]), Some(9));
+        let ever: Vec<Option<i32>> = (1..20).map(Some).collect();
+        assert_eq!(stays(&ever), Some(11), "somebody is always there");
     }
 }
