@@ -1,0 +1,174 @@
+//! The way of packaging/container/README.md, by Docker's own tools: build, make the passwords, `docker compose up`.
+
+use super::engine::{Engine, checkout, ok};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Of cargo only what the build stage asks for: the binary of this test run, where a release build would put it.
+const CARGO: &str = "#!/bin/sh\nset -eu\n[ \"$*\" = 'build --release --locked' ]\nmkdir -p target/release\n\
+                     cp /usr/local/lib/redis-harden target/release/\n";
+
+/// A project's directory, as a user lays it out.
+struct Project {
+    dir: tempfile::TempDir,
+}
+
+impl Project {
+    fn new() -> Project {
+        // In a directory of root's, as a policy must be.
+        let dir = tempfile::TempDir::new_in("/root").unwrap();
+        for name in ["compose.yaml", "policy.toml"] {
+            let shipped = checkout("packaging/container").join(name);
+            fs::copy(shipped, dir.path().join(name)).unwrap();
+        }
+        // This machine's root may not raise its limit of open files to what the file asks for.
+        let limits = "services: {redis: {ulimits: {nofile: {soft: 20000, hard: 20000}}}}\n";
+        fs::write(dir.path().join("compose.override.yaml"), limits).unwrap();
+        let project = Project { dir };
+        ok(Command::new("bash")
+            .current_dir(project.path())
+            .args(["-euc", &passwords()]));
+        project
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn secret(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path().join("secrets").join(name)).unwrap();
+        text.trim().to_owned()
+    }
+
+    fn compose(&self, engine: &Engine, words: &[&str]) -> Command {
+        let mut command = engine.docker(&["compose", "--progress", "plain"]);
+        command.current_dir(self.path()).args(words);
+        command
+    }
+}
+
+/// The commands that the README gives, as it gives them.
+fn passwords() -> String {
+    let readme = fs::read_to_string(checkout("packaging/container/README.md")).unwrap();
+    let begin = readme.find("    install -d -m 0750").expect("the README");
+    let end = begin + readme[begin..].find("\n\n").expect("a paragraph");
+    readme[begin..end].to_owned()
+}
+
+fn with_images() -> Engine {
+    let engine = Engine::new();
+    engine.import_debian();
+    let cargo = engine.dir.path().join("cargo");
+    fs::write(&cargo, CARGO).unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_redis-harden"));
+    engine.image(
+        "rust:1.95-slim-bookworm",
+        "FROM debian:bookworm-slim\nCOPY cargo /usr/local/bin/cargo\nCOPY redis-harden /usr/local/lib/redis-harden\n",
+        &[("cargo", &cargo), ("redis-harden", binary)],
+    );
+    engine.image(
+        "oliver006/redis_exporter:v1.74.0",
+        "FROM debian:bookworm-slim\nCOPY exporter /redis_exporter\nENTRYPOINT [\"/redis_exporter\"]\n",
+        &[("exporter", Path::new("/usr/bin/prometheus-redis-exporter"))],
+    );
+    engine
+}
+
+/// What is asked of Redis from the host, at the published port.
+fn asked(engine: &Engine, user: &str, password: &str, words: &[&str]) -> String {
+    let mut cli = Command::new("redis-cli");
+    cli.env("REDISCLI_AUTH", password)
+        .args(["--user", user, "--no-auth-warning"])
+        .args(words);
+    ok(Command::new("nsenter")
+        .arg(format!("--net=/run/netns/{}", engine.host.name()))
+        .env("REDISCLI_AUTH", password)
+        .arg("redis-cli")
+        .args(cli.get_args()))
+}
+
+#[test]
+fn docker_builds_the_image_and_compose_runs_it() {
+    let engine = with_images();
+    let source = engine.dir.path().join("source");
+    ok(Command::new("git")
+        .args(["clone", "--quiet", env!("CARGO_MANIFEST_DIR")])
+        .arg(&source));
+    // What is shipped may not be committed yet.
+    for file in ["packaging/container/Dockerfile", ".dockerignore"] {
+        fs::copy(checkout(file), source.join(file)).unwrap();
+    }
+    ok(engine
+        .docker(&["build", "--tag", "redis-harden-redis:0.1.0"])
+        .args(["--file", "packaging/container/Dockerfile", "."])
+        .current_dir(&source));
+
+    let project = Project::new();
+    let read = ok(&mut project.compose(&engine, &["config"]));
+    for line in ["read_only: true", "host_ip: 127.0.0.1", "cap_drop:"] {
+        assert!(read.contains(line), "{line}\n{read}");
+    }
+    // Ends well only where both are up and Redis is healthy by the image's own health check.
+    ok(&mut project.compose(&engine, &["up", "--detach", "--wait"]));
+    let app = project.secret("redis-app");
+    assert_eq!(
+        asked(&engine, "app", &app, &["set", "app:k", "v"]).trim(),
+        "OK"
+    );
+    let exporter = [
+        "curl",
+        "--silent",
+        "--fail",
+        "http://127.0.0.1:9121/metrics",
+    ];
+    let (scraped, metrics) = engine.host.run(&exporter);
+    assert!(
+        scraped && metrics.lines().any(|l| l == "redis_up 1"),
+        "{metrics}"
+    );
+
+    // A new container on the same volume.
+    ok(&mut project.compose(&engine, &["up", "--detach", "--wait", "--force-recreate"]));
+    assert_eq!(asked(&engine, "app", &app, &["get", "app:k"]).trim(), "v");
+    let check = [
+        "exec",
+        "-T",
+        "--user",
+        "redis",
+        "redis",
+        "redis-harden",
+        "check",
+        "--allow-unknown",
+    ];
+    let said = project.compose(&engine, &check).output().unwrap();
+    let found = String::from_utf8_lossy(&said.stdout);
+    assert!(
+        found.contains("on the machine that runs this host"),
+        "{found}"
+    );
+    let log = ok(&mut project.compose(&engine, &["logs", "redis"]));
+    let inspected = ok(&mut engine.docker(&["inspect", "redis-redis-1"]));
+    for secret in ["redis-app", "redis-exporter"].map(|name| project.secret(name)) {
+        assert!(!log.contains(&secret) && !inspected.contains(&secret));
+    }
+
+    // Without the password's file it says what is wrong, and is not healthy.
+    ok(&mut project.compose(&engine, &["down"]));
+    fs::write(project.path().join("secrets/redis-app"), "").unwrap();
+    let refused = project
+        .compose(&engine, &["up", "--detach", "--wait", "redis"])
+        .output();
+    assert!(!refused.unwrap().status.success(), "an empty password");
+    let log = ok(&mut project.compose(&engine, &["logs", "redis"]));
+    assert!(log.contains("redis-app"), "{log}");
+    ok(&mut project.compose(&engine, &["down", "--volumes"]));
+}
+
+#[test]
+fn the_build_context_has_no_target_and_no_history() {
+    let ignored = fs::read_to_string(checkout(".dockerignore")).unwrap();
+    for name in ["target", ".git"] {
+        assert!(ignored.lines().any(|line| line == name), "{name}");
+    }
+}
