@@ -2,7 +2,7 @@
 
 use super::authority::{Authority, Pair};
 use crate::host::{Host, HostError, HostResult};
-use crate::setting::tls::certificate::parse;
+use crate::setting::tls::certificate::{parse, serves, weakness};
 use crate::setting::tls::key::is_of;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -91,8 +91,13 @@ pub fn check(certificates: &[u8], key: &[u8], now: jiff::Timestamp) -> Result<()
         if one.validity().not_before.timestamp() > now.as_second() {
             return Err(format!("{name} is not valid yet"));
         }
+        // Not every OpenSSL refuses it, and `check` would find it then.
+        let weak = weakness(&one).map_err(|e| format!("{e:?}"))?;
+        if !weak.is_empty() {
+            return Err(format!("{name} is weak: {}", weak.join(", ")));
+        }
     }
-    let taken = crate::setting::tls::certificate::serves(&leaf);
+    let taken = serves(&leaf);
     match taken.map_err(|e| format!("{e:?}"))? {
         true => Ok(()),
         false => Err("the certificate is not for servers".to_owned()),

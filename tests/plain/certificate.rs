@@ -1,6 +1,8 @@
 //! A certificate that was renewed in its file: an apply has the server read it, and nobody is disconnected.
 
-use super::machine::{BINARY, apply, bare, guarded, policy, redis, secret, wait_until};
+use super::machine::{
+    BINARY, apply, bare, cli, flavour, guarded, policy, redis, secret, wait_until,
+};
 use super::processes::server_starts;
 use crate::support::disk::Ran;
 use crate::support::plain::Plain;
@@ -32,14 +34,14 @@ fn issued(dir: &Path, name: &str, days: &str) -> (Vec<u8>, Vec<u8>) {
 fn put(plain: &Plain, certificate: &[u8], key: &[u8]) {
     plain.write(CERTIFICATE, certificate, 0o644);
     plain.write(KEY, key, 0o640);
-    plain.sh(&format!("chgrp redis {KEY}")).ok();
+    plain.sh(&format!("chgrp {} {KEY}", flavour())).ok();
 }
 
 /// What a client is answered that trusts this certificate alone.
 fn trusting(plain: &Plain, certificate: &[u8]) -> Ran {
     plain.write("/etc/redis-tls/trusted.crt", certificate, 0o644);
     let cli = [
-        "redis-cli",
+        &cli(),
         "-p",
         PORT,
         "--tls",
@@ -80,9 +82,10 @@ fn a_renewed_certificate_reaches_the_running_server_and_a_wrong_one_does_not() {
     let password = plain.read(&secret("app"));
     plain.background(
         &format!(
-            "echo begun >&2; REDISCLI_AUTH={} exec redis-cli -p {PORT} --tls --cacert {CERTIFICATE} \
+            "echo begun >&2; REDISCLI_AUTH={} exec {} -p {PORT} --tls --cacert {CERTIFICATE} \
              --user app --no-auth-warning blpop queue 60 >/tmp/popped",
-            password.trim()
+            password.trim(),
+            cli()
         ),
         "begun",
     );

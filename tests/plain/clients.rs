@@ -2,7 +2,7 @@
 //! They are this machine's, in the network of the one that is tested; each logs in anew with what the password file says, and one
 //! connection of each stays.
 
-use super::machine::{BINARY, SOCKET, applied, apply, bare, policy, secret};
+use super::machine::{BINARY, applied, apply, bare, policy, secret, socket};
 use crate::support::plain::Plain;
 use nix::sched::{CloneFlags, setns};
 use std::path::{Path, PathBuf};
@@ -141,7 +141,7 @@ fn client(plain: &Plain, way: Way) -> redis::Client {
     let password = std::fs::read_to_string(file(plain)).expect("the password file");
     let password = password.trim();
     if way == Way::Plain {
-        let socket = of(plain, SOCKET);
+        let socket = of(plain, &socket());
         let url = format!("redis+unix://{}?user=app&pass={password}", socket.display());
         return redis::Client::open(url).expect("a URL");
     }

@@ -1,7 +1,10 @@
 //! TLS from nothing: an authority and a certificate, an apply that closes the port in clear text, clients with a certificate of their
-//! own, and renewals that nobody notices. openssl and redis-cli are the judges.
+//! own, and renewals that nobody notices. openssl and the server's own client are the judges.
 
-use super::machine::{BINARY, apply, bare, guarded, history, policy, redis, secret, wait_until};
+use super::machine::{
+    BINARY, apply, bare, cli, flavour, guarded, history, log_file, policy, redis, secret,
+    wait_until,
+};
 use super::processes::server_starts;
 use crate::support::disk::Ran;
 use crate::support::issued::certificates;
@@ -17,10 +20,11 @@ fn tls(plain: &Plain, words: &[&str]) -> Ran {
     plain.exec(&[&[BINARY, "tls"], words].concat())
 }
 
-/// What redis-cli is answered by TLS, with these options.
+/// What the server's own client is answered by TLS, with these options.
 fn ping(plain: &Plain, options: &[&str]) -> Ran {
     let password = plain.read(&secret("app"));
-    let cli = ["redis-cli", "-p", "6380", "--tls", "--cacert", CA];
+    let name = cli();
+    let cli = [&*name, "-p", "6380", "--tls", "--cacert", CA];
     let user = ["--user", "app", "--no-auth-warning"];
     let words = [&cli[..], options, &user, &["ping"]].concat();
     plain.exec_with(&[("REDISCLI_AUTH", &password)], &words)
@@ -103,7 +107,7 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
     assert!(!verified.stdout.contains("NOT match"), "{verified}");
 
     apply(&plain).ok();
-    assert_eq!(access(&plain, PAIR), "root:redis 640");
+    assert_eq!(access(&plain, PAIR), format!("root:{} 640", flavour()));
     tls(&plain, &["issue", "web"]).ok();
     assert_eq!(access(&plain, &format!("{CLIENT}.key")), "root:root 600");
     assert_eq!(with_certificate(&plain).ok(), "PONG");
@@ -112,7 +116,7 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
         "PONG",
         "a client without certificate"
     );
-    let clear = plain.exec(&["redis-cli", "-p", "6379", "ping"]);
+    let clear = plain.exec(&[&cli(), "-p", "6379", "ping"]);
     assert!(
         clear.stderr.contains("refused") || clear.stdout.contains("refused"),
         "{clear}"
@@ -136,8 +140,9 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
     let password = plain.read(&secret("app"));
     plain.background(
         &format!(
-            "echo begun >&2; REDISCLI_AUTH={password} exec redis-cli -p 6380 --tls --cacert {CA} --cert {CLIENT}.crt --key {CLIENT}.key \
-             --user app --no-auth-warning blpop queue 60 >/tmp/popped"
+            "echo begun >&2; REDISCLI_AUTH={password} exec {} -p 6380 --tls --cacert {CA} --cert {CLIENT}.crt --key {CLIENT}.key \
+             --user app --no-auth-warning blpop queue 60 >/tmp/popped",
+            cli()
         ),
         "begun",
     );
@@ -172,9 +177,9 @@ fn from_nothing_to_mutual_tls_and_a_renewal_that_nobody_notices() {
         plain.sh("ls -A /etc/redis-harden/tls").ok(),
         "ca.crt\ndefault.pem"
     );
-    let log = plain.sh("cat /var/log/redis/redis-server.log");
+    let log = plain.sh(&format!("cat {}", log_file()));
     assert!(apply(&plain).ok().starts_with("nothing to change\n"));
-    let later = plain.sh("cat /var/log/redis/redis-server.log");
+    let later = plain.sh(&format!("cat {}", log_file()));
     assert_eq!(log.ok(), later.ok(), "our own look is not in the log");
 }
 
@@ -266,8 +271,7 @@ fn one_of_several_hosts_has_its_certificate_signed_elsewhere_and_keeps_it_agains
         ("by-fallen", "by-fallen", "has expired"),
         ("client", "client", "not for servers"),
         ("direct", "good", "another certificate's"),
-        // What only Redis's own OpenSSL refuses is put back.
-        ("sha1", "sha1", "keeps the certificate that it had"),
+        ("sha1", "sha1", "weak: SHA-1-signature"),
     ] {
         for (name, end) in [(certificate, "crt"), (key, "key")] {
             let from = issued.path().join(format!("{name}.{end}"));
@@ -277,11 +281,26 @@ fn one_of_several_hosts_has_its_certificate_signed_elsewhere_and_keeps_it_agains
             &plain,
             &["install", "/root/bad.crt", "--key", "/root/bad.key"],
         );
-        assert!(refused.exits(2).is_empty(), "{certificate}: {refused}");
+        assert_eq!(refused.code, 2, "{certificate}: {refused}");
         assert!(refused.stderr.contains(why), "{certificate}: {refused}");
         assert_eq!(plain.read(PAIR), before, "{certificate}");
         assert_eq!(with_certificate(&plain).ok(), "PONG", "{certificate}");
     }
+    // What only the running server can refuse is put back: it may not read the authorities now.
+    plain.exec(&["chmod", "600", CA]).ok();
+    plain.write("/root/again.crt", signed.as_bytes(), 0o644);
+    let key = plain.sh(&format!("sed -n '/PRIVATE/,$p' {PAIR} >/root/again.key"));
+    assert_eq!(key.code, 0, "{key}");
+    let refused = tls(
+        &plain,
+        &["install", "/root/again.crt", "--key", "/root/again.key"],
+    );
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(
+        refused.stderr.contains("former certificate is back"),
+        "{refused}"
+    );
+    assert_eq!(plain.read(PAIR), before);
     assert_eq!(server_starts(&plain), starts);
     plain.write("/etc/redis-harden/ca/ca.key", b"x\n", 0o600);
     assert!(holds_authority(&plain), "among several hosts");

@@ -15,7 +15,31 @@ pub const USERS: [&str; 3] = ["admin", "agent", "app"];
 pub fn bare() -> Plain {
     let plain = Plain::start();
     plain.install(Path::new(env!("CARGO_BIN_EXE_redis-harden")), BINARY, 0o755);
+    if flavour() != "redis" {
+        policy(&plain, "");
+    }
     plain
+}
+
+/// The server that policies ask for: redis, unless `REDIS_HARDEN_TEST_FLAVOUR` says valkey (on trixie, by `REDIS_HARDEN_TEST_SUITE`).
+pub fn flavour() -> String {
+    std::env::var("REDIS_HARDEN_TEST_FLAVOUR").unwrap_or_else(|_| "redis".to_owned())
+}
+
+pub fn log_file() -> String {
+    let flavour = flavour();
+    format!("/var/log/{flavour}/{flavour}-server.log")
+}
+
+/// Its own client, which is there with it.
+pub fn cli() -> String {
+    flavour() + "-cli"
+}
+
+/// Where that server listens without a network.
+pub fn socket() -> String {
+    let flavour = flavour();
+    format!("/run/{flavour}/{flavour}-server.sock")
 }
 
 pub fn applied() -> Plain {
@@ -33,11 +57,15 @@ pub fn history(plain: &Plain) -> String {
 }
 
 pub fn policy(plain: &Plain, text: &str) {
-    plain.write(
-        POLICY,
-        format!("extends = \"production\"\n\n{text}").as_bytes(),
-        0o644,
-    );
+    let mut text = format!("extends = \"production\"\n\n{text}");
+    if flavour() != "redis" {
+        let table = format!("[redis]\nflavour = \"{}\"\n", flavour());
+        text = match text.contains("[redis]\n") {
+            true => text.replace("[redis]\n", &table),
+            false => format!("{text}\n{table}"),
+        };
+    }
+    plain.write(POLICY, text.as_bytes(), 0o644);
 }
 
 pub fn secret(user: &str) -> String {
@@ -56,21 +84,14 @@ pub fn install(plain: &Plain, packages: &[&str]) {
 }
 
 pub fn redis(plain: &Plain, user: &str, words: &[&str]) -> Ran {
-    redis_at(plain, user, SOCKET, words)
+    redis_at(plain, user, &socket(), words)
 }
 
 /// As a user of an instance: `user`, or `instance.user`.
 pub fn redis_at(plain: &Plain, user: &str, socket: &str, words: &[&str]) -> Ran {
     let password = plain.read(&secret(user));
     let name = user.rsplit('.').next().unwrap_or(user);
-    let login = [
-        "redis-cli",
-        "-s",
-        socket,
-        "--user",
-        name,
-        "--no-auth-warning",
-    ];
+    let login = [&cli(), "-s", socket, "--user", name, "--no-auth-warning"];
     plain.exec_with(&[("REDISCLI_AUTH", &password)], &[&login, words].concat())
 }
 
@@ -108,7 +129,7 @@ pub fn serves_hardened(plain: &Plain, instance: &str, socket: &str, port: u16) {
         assert_eq!(access.ok(), "root:root 600");
     }
     for stranger in [&["-s", socket][..], &["-p", &port.to_string()]] {
-        let refused = plain.exec(&[&["redis-cli"], stranger, &["PING"]].concat());
+        let refused = plain.exec(&[&[&*cli()], stranger, &["PING"]].concat());
         assert!(says(&refused, "NOAUTH"), "{refused}");
     }
     let forbidden: [(&str, &[&str]); 8] = [

@@ -1,6 +1,6 @@
 //! Passwords are replaced while they are used: nobody is refused, whatever cuts it off.
 
-use super::machine::{BINARY, SOCKET, applied, apply, policy, redis, secret};
+use super::machine::{BINARY, applied, apply, cli, flavour, policy, redis, secret, socket};
 use crate::support::disk::Ran;
 use crate::support::plain::Plain;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn password(plain: &Plain, user: &str) -> String {
 
 /// Whether this password lets the user in.
 fn lets_in(plain: &Plain, user: &str, password: &str) -> bool {
-    let words = ["redis-cli", "-s", SOCKET, "--user", user, "PING"];
+    let words = [&cli(), "-s", &socket(), "--user", user, "PING"];
     let said = plain.exec_with(&[("REDISCLI_AUTH", password)], &words);
     // A user that may do other things than PING is let in too.
     !said.stdout.contains("WRONGPASS")
@@ -33,11 +33,13 @@ fn a_password_is_replaced_under_load_and_nobody_is_refused() {
     let load = format!(
         "cd /tmp; rm -f stop refused done
          (while [ ! -e stop ]; do
-             REDISCLI_AUTH=$(cat {file}) redis-cli -e -s {SOCKET} --user app --no-auth-warning INCR n >>done 2>>refused || echo failed >>refused
+             REDISCLI_AUTH=$(cat {file}) {cli} -e -s {socket} --user app --no-auth-warning INCR n >>done 2>>refused || echo failed >>refused
           done) >/dev/null 2>&1 &
-         (export REDISCLI_AUTH=$(cat {file}); redis-cli -e -r 100000 -i 0.005 -s {SOCKET} --user app --no-auth-warning INCR m >/dev/null 2>>refused || echo ended >>refused) >/dev/null 2>&1 &
+         (export REDISCLI_AUTH=$(cat {file}); {cli} -e -r 100000 -i 0.005 -s {socket} --user app --no-auth-warning INCR m >/dev/null 2>>refused || echo ended >>refused) >/dev/null 2>&1 &
          echo $! >stays",
-        file = secret("app")
+        file = secret("app"),
+        socket = socket(),
+        cli = cli()
     );
     plain.sh(&load).ok();
     let before = password(&plain, "app");
@@ -249,7 +251,9 @@ fn root_and_the_supervisor_keep_their_access() {
             .ok()
             .contains("default: ready since")
     );
-    plain.sh("kill -9 $(pidof redis-server); sleep 1").ok();
+    plain
+        .sh(&format!("kill -9 $(pidof {}-server); sleep 1", flavour()))
+        .ok();
     assert!(
         plain
             .exec(&[BINARY, "status"])
@@ -334,9 +338,10 @@ fn a_password_is_shown_to_a_person_only_and_redis_cli_needs_none(plain: &Plain) 
     }
     assert!(cli(&["--user", "app", "-e", "FLUSHALL"]).code == 1);
     let look = format!(
-        "{BINARY} cli --user app BLPOP nothing 2 >/dev/null & sleep 0.5; pid=$(pidof redis-cli)
+        "{BINARY} cli --user app BLPOP nothing 2 >/dev/null & sleep 0.5; pid=$(pidof {})
          tr '\\0' ' ' </proc/$pid/cmdline; stat -c '%a %U' /proc/$pid/environ; grep 'core file' /proc/$pid/limits
-         setpriv --reuid 65534 --clear-groups cat /proc/$pid/environ 2>&1; wait"
+         setpriv --reuid 65534 --clear-groups cat /proc/$pid/environ 2>&1; wait",
+        super::machine::cli()
     );
     let seen = plain.sh(&look);
     let seen = seen.ok();

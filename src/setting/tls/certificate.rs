@@ -340,7 +340,7 @@ fn address(bytes: &[u8]) -> Option<String> {
 }
 
 /// Keys below 112 bits of security, and signatures by MD5 or SHA-1 (NIST SP 800-131A). A root's own signature proves nothing to anybody.
-fn weakness(certificate: &X509Certificate) -> Result<Vec<String>, Blank> {
+pub fn weakness(certificate: &X509Certificate) -> Result<Vec<String>, Blank> {
     let mut weak = Vec::new();
     match certificate.public_key().parsed() {
         Ok(PublicKey::RSA(key)) if key.key_size() < 2048 => {
