@@ -16,7 +16,7 @@ const PAIR: &str = "/etc/redis-harden/tls/default.pem";
 const CA: &str = "/etc/redis-harden/tls/ca.crt";
 const CLIENT: &str = "/etc/redis-harden/clients/web";
 
-fn tls(plain: &Plain, words: &[&str]) -> Ran {
+pub fn tls(plain: &Plain, words: &[&str]) -> Ran {
     plain.exec(&[&[BINARY, "tls"], words].concat())
 }
 
@@ -36,7 +36,7 @@ fn with_certificate(plain: &Plain) -> Ran {
 }
 
 /// As openssl sees it: of the file, or of what is served.
-fn fingerprint(plain: &Plain, of: &str) -> String {
+pub fn fingerprint(plain: &Plain, of: &str) -> String {
     let shown = "openssl x509 -noout -fingerprint -sha256";
     let text = match of {
         "served" => plain.sh_from_here(&format!(

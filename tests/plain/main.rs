@@ -15,6 +15,7 @@ mod support {
     pub mod tree;
 }
 
+mod acme;
 mod busy;
 mod certificate;
 mod change;

@@ -157,6 +157,12 @@ impl Plain {
         format!("/proc/{}/root", self.leader).into()
     }
 
+    /// Its first process, as this machine numbers it.
+    #[allow(dead_code, reason = "only tests/plain asks")]
+    pub fn leader(&self) -> u32 {
+        self.leader
+    }
+
     /// Its network namespace.
     #[allow(dead_code, reason = "only tests/plain asks")]
     pub fn network(&self) -> PathBuf {
