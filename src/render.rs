@@ -2,6 +2,7 @@
 //! No secret is in them, only where each is mounted.
 
 mod compose;
+mod exporter;
 mod kubernetes;
 
 pub use compose::compose;
@@ -9,7 +10,8 @@ pub use kubernetes::kubernetes;
 
 use crate::policy::{Auto, Memory, Name, Policy};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The number that the Dockerfile gives to the server's user and group.
 const UID: u32 = 999;
@@ -17,9 +19,6 @@ const UID: u32 = 999;
 const USUAL_MEMORY: u64 = 4 << 30;
 /// What the supervisor may take after a stop's own time: then the runtime kills it all.
 const GRACE: u64 = 30;
-/// Pinned: what it asks is what the role `monitor` may.
-const EXPORTER: &str = "oliver006/redis_exporter:v1.74.0";
-const EXPORTER_PORT: u16 = 9121;
 
 /// What the caller may choose.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +39,8 @@ struct Container<'a> {
     storage: u64,
     /// Of an ACL user whose password is mounted: its name, and where.
     secrets: Vec<(Name, PathBuf)>,
+    /// The certificate, its key and the authorities, where it speaks TLS: each mounted.
+    tls: BTreeSet<PathBuf>,
     /// What is rendered at the start, and what lives no longer than the container.
     scratch: Vec<PathBuf>,
     /// Until it is killed, in seconds.
@@ -65,24 +66,29 @@ impl<'a> Container<'a> {
             memory,
             storage: choice.storage.unwrap_or(memory.saturating_mul(5)),
             secrets: mounted.collect(),
+            tls: match policy.tls.enabled {
+                true => [policy.tls_cert(), policy.tls_key(), policy.tls_ca()].into(),
+                false => BTreeSet::new(),
+            },
             scratch: scratch.collect(),
             grace: policy.service.stop_timeout.std().as_secs() + GRACE,
         }
     }
 
-    /// The user that an exporter logs in as, where the policy has one.
-    fn exporter(&self) -> Option<&(Name, PathBuf)> {
-        self.secrets
-            .iter()
-            .find(|(name, _)| name.as_str() == "exporter")
-    }
-
     /// What a secret is called by whoever keeps it.
-    fn secret_name(path: &std::path::Path) -> String {
+    fn secret_name(path: &Path) -> String {
         let name = path.file_name().unwrap_or_default();
         name.to_string_lossy()
             .replace(['_', '.'], "-")
             .to_lowercase()
+    }
+
+    /// A file by its own name.
+    fn file_name(path: &Path) -> String {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// The command that is healthy where the server serves.

@@ -12,8 +12,10 @@ pub enum TlsCommand {
         after_help = "Example:\n  sudo redis-harden tls init --name cache.example\n  redis-harden tls init --authority-only --ca ./ca   (on the machine that signs for several hosts)"
     )]
     Init(Init),
-    /// Issue a client's certificate and key.
-    #[command(after_help = "Example:\n  sudo redis-harden tls issue app --days 90")]
+    /// Issue a client's certificate and key; or a server's, where no agent is beside it, as in a container.
+    #[command(
+        after_help = "Example:\n  sudo redis-harden tls issue app --days 90\n  redis-harden tls issue redis-tls --server --name redis --ca ./ca --out ./secrets"
+    )]
     Issue(Issue),
     /// Issue the server's certificate anew, and have the running server take it: no restart, every connection kept.
     #[command(after_help = "Example:\n  sudo redis-harden tls renew --within 30")]
@@ -71,6 +73,12 @@ pub struct Init {
 pub struct Issue {
     /// The client: the common name of its certificate, and the name of its files.
     pub name: String,
+    /// For a server, which is also a client of its primary: with the names that its clients use.
+    #[arg(long, requires = "names")]
+    pub server: bool,
+    /// A name or address of that server; may be repeated.
+    #[arg(long = "name", value_name = "NAME", requires = "server")]
+    pub names: Vec<String>,
     #[command(flatten)]
     pub at: At,
     #[command(flatten)]

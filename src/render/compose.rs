@@ -1,13 +1,16 @@
 //! A Compose file: the server without root, capabilities or a writable root, published on the loopback, asked for its health with a login.
 
-use super::{Choice, Container, EXPORTER, EXPORTER_PORT, UID, yaml};
+use super::exporter::{self, Exporter};
+use super::{Choice, Container, UID, yaml};
 use crate::policy::{Bound, Policy, SysctlRule};
 use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 
 const HEAD: &str = "\
 # Written by `redis-harden render compose`. Before the first `docker compose up -d`:
 #   docker build -t IMAGE -f packaging/container/Dockerfile .      the image, in a checkout of redis-harden
 #   install -d -m 0750 -g 999 secrets; each password in the first line of its file there, root:999 0440
+#   with [tls]: the certificate, its key and ca.crt there too, and the exporter's, by the names that they are mounted by
 #   policy.toml beside this file, root's, and written by nobody else
 # What only the host can give (vm.overcommit_memory, transparent huge pages): redis-harden apply --only 'kernel.*,memory.*' there.
 ";
@@ -26,10 +29,16 @@ pub fn compose(policy: &Policy, choice: &Choice) -> Result<String, String> {
         let file = format!("./secrets/{name}");
         secrets.insert(name, json!({"file": file}));
     }
-    if container.exporter().is_some() {
-        services.insert("exporter".into(), exporter(&container));
-        let file = "./secrets/redis-exporter.json";
-        secrets.insert("redis-exporter-json".into(), json!({"file": file}));
+    let exporter = Exporter::of(&container, "redis");
+    let mut files = container.tls.clone();
+    if let Some(exporter) = &exporter {
+        services.insert("exporter".into(), beside(exporter));
+        files.extend(exporter.tls.iter().cloned());
+        files.insert(exporter::PASSWORDS.into());
+    }
+    for path in &files {
+        let file = format!("./secrets/{}", Container::file_name(path));
+        secrets.insert(Container::secret_name(path), json!({"file": file}));
     }
     let document = json!({
         "name": policy.redis.name.as_str().replace("default", "redis"),
@@ -52,10 +61,8 @@ fn server(container: &Container, choice: &Choice) -> Value {
             path.display()
         )
     });
-    let secrets = container
-        .secrets
-        .iter()
-        .map(|(_, path)| json!({"source": Container::secret_name(path), "target": path}));
+    let passwords = container.secrets.iter().map(|(_, path)| path);
+    let secrets = passwords.chain(&container.tls).map(|path| mounted(path));
     let test = [vec!["CMD".to_owned()], container.health()].concat();
     let mut service = json!({
         "image": container.image,
@@ -100,6 +107,11 @@ fn server(container: &Container, choice: &Choice) -> Value {
     service
 }
 
+/// A secret, as each service that needs it has it.
+fn mounted(path: &Path) -> Value {
+    json!({"source": Container::secret_name(path), "target": path})
+}
+
 /// On the loopback: what is published elsewhere goes around the host's packet filter.
 fn published(policy: &Policy) -> Vec<String> {
     let ports = policy.ports().into_iter().filter(|port| *port != 0);
@@ -135,10 +147,12 @@ fn value(rule: &SysctlRule) -> String {
     }
 }
 
-fn exporter(container: &Container) -> Value {
-    let port = container.policy.redis.port;
+fn beside(exporter: &Exporter) -> Value {
+    let passwords = Path::new(exporter::PASSWORDS);
+    let files = std::iter::once(passwords).chain(exporter.tls.iter().map(PathBuf::as_path));
+    let port = exporter::PORT;
     json!({
-        "image": EXPORTER,
+        "image": exporter::IMAGE,
         // Its own user, in the group that may read the secrets.
         "user": format!("59000:{UID}"),
         "restart": "unless-stopped",
@@ -147,16 +161,9 @@ fn exporter(container: &Container) -> Value {
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": "64m",
         "pids_limit": 64,
-        "environment": {
-            "REDIS_ADDR": format!("redis://redis:{port}"),
-            "REDIS_USER": "exporter",
-            // {"redis://redis:6379": "…"}: it takes its passwords as JSON.
-            "REDIS_PASSWORD_FILE": "/run/secrets/redis-exporter.json",
-            // Its user may not ask for the configuration.
-            "REDIS_EXPORTER_CONFIG_COMMAND": "-",
-        },
-        "secrets": [{"source": "redis-exporter-json", "target": "/run/secrets/redis-exporter.json"}],
-        "ports": [format!("127.0.0.1:{EXPORTER_PORT}:{EXPORTER_PORT}")],
+        "environment": exporter.environment,
+        "secrets": files.map(mounted).collect::<Vec<_>>(),
+        "ports": [format!("127.0.0.1:{port}:{port}")],
         "networks": ["redis"],
         "depends_on": {"redis": {"condition": "service_healthy"}},
         "logging": {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}},

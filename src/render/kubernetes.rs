@@ -1,6 +1,7 @@
 //! Kubernetes manifests: a StatefulSet that fits the restricted Pod Security Standard, who may reach it, and the nodes it needs.
 
-use super::{Choice, Container, EXPORTER, EXPORTER_PORT, UID, yaml};
+use super::exporter::{self, Exporter};
+use super::{Choice, Container, UID, yaml};
 use crate::policy::Policy;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -9,6 +10,8 @@ const HEAD: &str = "\
 # Written by `redis-harden render kubernetes`. The passwords are in no file of these: before `kubectl apply -f`, for each key that the
 # StatefulSet mounts from the Secret (the exporter's also as JSON: {\"redis://localhost:6379\": \"…\"})
 #   kubectl create secret generic NAME-passwords --from-file=KEY=FILE …
+# With [tls], the certificate, its key and the authorities, by the names of the files that the policy names (cert-manager's Secrets have
+# tls.crt, tls.key and ca.crt), and the exporter's: the Secret NAME-tls.
 # Clients are the pods with the label redis-client: \"true\". A changed Secret or policy counts after a restart of the pod:
 #   kubectl rollout restart statefulset/NAME
 # One replica: a second pod would be another, empty Redis. The disruption budget keeps a drain waiting until you delete the pod.
@@ -24,6 +27,8 @@ const LABEL: &str = "app.kubernetes.io/name";
 /// A value that YAML cannot hold.
 pub fn kubernetes(policy: &Policy, choice: &Choice) -> Result<String, String> {
     let container = Container::of(policy, choice);
+    // In the same pod.
+    let exporter = Exporter::of(&container, "localhost");
     let name = match policy.is_default() {
         true => "redis".to_owned(),
         false => format!("redis-{}", policy.redis.name)
@@ -45,8 +50,8 @@ pub fn kubernetes(policy: &Policy, choice: &Choice) -> Result<String, String> {
             "automountServiceAccountToken": false,
         }),
         service(&name, policy),
-        stateful_set(&name, &container),
-        network_policy(&name, policy, container.exporter().is_some()),
+        stateful_set(&name, &container, exporter.as_ref()),
+        network_policy(&name, policy, exporter.is_some()),
         json!({
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
@@ -76,10 +81,17 @@ fn service(name: &str, policy: &Policy) -> Value {
     })
 }
 
-fn stateful_set(name: &str, container: &Container) -> Value {
+fn stateful_set(name: &str, container: &Container, exporter: Option<&Exporter>) -> Value {
     let mut containers = vec![server(container)];
-    if container.exporter().is_some() {
-        containers.push(exporter(container));
+    containers.extend(exporter.map(beside));
+    let mut volumes = vec![
+        json!({"name": "policy", "configMap": {"name": format!("{name}-policy"), "defaultMode": 0o440}}),
+        json!({"name": "passwords", "secret": {"secretName": format!("{name}-passwords"), "defaultMode": 0o440}}),
+        json!({"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "32Mi"}}),
+    ];
+    if !container.tls.is_empty() {
+        let secret = json!({"secretName": format!("{name}-tls"), "defaultMode": 0o440});
+        volumes.push(json!({"name": "tls", "secret": secret}));
     }
     json!({
         "apiVersion": "apps/v1",
@@ -98,11 +110,7 @@ fn stateful_set(name: &str, container: &Container) -> Value {
                     "terminationGracePeriodSeconds": container.grace,
                     "securityContext": pod_security(container.policy),
                     "containers": containers,
-                    "volumes": [
-                        {"name": "policy", "configMap": {"name": format!("{name}-policy"), "defaultMode": 0o440}},
-                        {"name": "passwords", "secret": {"secretName": format!("{name}-passwords"), "defaultMode": 0o440}},
-                        {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "32Mi"}},
-                    ],
+                    "volumes": volumes,
                 },
             },
             "volumeClaimTemplates": [{
@@ -188,6 +196,7 @@ fn mounts(container: &Container) -> Vec<Value> {
     mounts.extend(container.secrets.iter().map(|(_, path)| {
         json!({"name": "passwords", "mountPath": path, "subPath": Container::secret_name(path), "readOnly": true})
     }));
+    mounts.extend(container.tls.iter().map(|path| of_tls(path)));
     mounts.extend(
         container
             .scratch
@@ -197,29 +206,30 @@ fn mounts(container: &Container) -> Vec<Value> {
     mounts
 }
 
+fn of_tls(path: &Path) -> Value {
+    json!({"name": "tls", "mountPath": path, "subPath": Container::file_name(path), "readOnly": true})
+}
+
 fn sub_path(path: &Path) -> String {
     path.to_string_lossy()
         .trim_start_matches('/')
         .replace('/', "-")
 }
 
-fn exporter(container: &Container) -> Value {
-    let port = container.policy.redis.port;
+fn beside(exporter: &Exporter) -> Value {
+    let told = exporter.environment.iter();
+    let mut mounts = vec![
+        json!({"name": "passwords", "mountPath": exporter::PASSWORDS, "subPath": "redis-exporter-json", "readOnly": true}),
+    ];
+    mounts.extend(exporter.tls.iter().map(|path| of_tls(path)));
     json!({
         "name": "exporter",
-        "image": EXPORTER,
+        "image": exporter::IMAGE,
         "securityContext": restricted(),
-        "env": [
-            {"name": "REDIS_ADDR", "value": format!("redis://localhost:{port}")},
-            {"name": "REDIS_USER", "value": "exporter"},
-            {"name": "REDIS_PASSWORD_FILE", "value": "/run/secrets/redis-exporter.json"},
-            {"name": "REDIS_EXPORTER_CONFIG_COMMAND", "value": "-"},
-        ],
-        "ports": [{"name": "metrics", "containerPort": EXPORTER_PORT}],
+        "env": told.map(|(name, value)| json!({"name": name, "value": value})).collect::<Vec<_>>(),
+        "ports": [{"name": "metrics", "containerPort": exporter::PORT}],
         "resources": {"requests": {"memory": "64Mi", "cpu": "50m"}, "limits": {"memory": "64Mi"}},
-        "volumeMounts": [
-            {"name": "passwords", "mountPath": "/run/secrets/redis-exporter.json", "subPath": "redis-exporter-json", "readOnly": true},
-        ],
+        "volumeMounts": mounts,
     })
 }
 
@@ -235,7 +245,7 @@ fn network_policy(name: &str, policy: &Policy, has_exporter: bool) -> Value {
     let mut ingress = vec![json!({"from": from, "ports": ports})];
     if has_exporter {
         let monitoring = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
-        ingress.push(json!({"from": [monitoring], "ports": [tcp(EXPORTER_PORT)]}));
+        ingress.push(json!({"from": [monitoring], "ports": [tcp(exporter::PORT)]}));
     }
     let peers: Vec<Value> = policy.firewall.peers.iter().map(block).collect();
     let egress = match peers.is_empty() {

@@ -100,6 +100,16 @@ fn the_manifests_fit_the_schemas_of_kubernetes() {
         .arg("--strict")
         .arg(checkout(KUBERNETES)));
     let dir = TempDir::new().expect("a directory");
+    let by_tls = shipped(POLICY) + "[tls]\nenabled = true\n";
+    let by_tls = rendered(&by_tls, &["kubernetes"]);
+    for part in ["subPath: ca.crt", "secretName: redis-tls", "rediss://"] {
+        assert!(by_tls.contains(part), "{part}: {by_tls}");
+    }
+    let path = dir.path().join("tls.yaml");
+    fs::write(&path, by_tls).expect("ours");
+    ok(Command::new(tool("kubernetes-validate"))
+        .arg("--strict")
+        .arg(path));
     let wrong = dir.path().join("wrong.yaml");
     fs::write(
         &wrong,

@@ -283,3 +283,26 @@ fn no_certificate_outlives_its_authority() {
     let end = |file: &str| openssl(dir.path(), &format!("x509 -noout -enddate -in {file}")).out;
     assert_eq!(end("out/app.crt"), end("ca/ca.crt"));
 }
+
+#[test]
+fn a_servers_pair_is_issued_for_a_host_without_an_agent() {
+    let dir = founded();
+    let words = ["issue", "redis-tls", "--ca", "ca", "--out", "out"];
+    let named = ["--server", "--name", "redis", "--name", "127.0.0.1"];
+    let made = tls(dir.path(), &[&words[..], &named].concat());
+    assert_eq!(made.code, 0, "{}", made.err);
+    for purpose in ["sslserver", "sslclient"] {
+        let verify = format!(
+            "verify -x509_strict -purpose {purpose} -verify_hostname redis -CAfile ca/ca.crt out/redis-tls.crt"
+        );
+        let judged = openssl(dir.path(), &verify);
+        assert_eq!(judged.code, 0, "{}", judged.err);
+    }
+    for alone in [&["--server"][..], &["--name", "redis"]] {
+        let refused = tls(dir.path(), &[&words[..], alone].concat());
+        assert_eq!(refused.code, 2, "{alone:?}: {}", refused.out);
+    }
+    let wrong = ["--server", "--name", "a b", "--force"];
+    let refused = tls(dir.path(), &[&words[..], &wrong].concat());
+    assert_eq!(refused.code, 2, "{}", refused.out);
+}

@@ -1,4 +1,4 @@
-//! `tls issue`: a client's certificate and its key.
+//! `tls issue`: a client's certificate and its key, or a server's that runs elsewhere.
 
 use super::{Context, Outcome, Trouble, absolute, authority, day, maker};
 use crate::cli::tls::Issue;
@@ -22,8 +22,11 @@ pub fn run(context: &Context, args: &Issue) -> Outcome {
     if host.stat(&out)?.is_none() {
         host.make_dir(&out, 0o700, owner.0, owner.1)?;
     }
-    let names = [args.name.clone()];
-    let made = authority.issue(Uses::Client, &names, args.term.days, host.now())?;
+    let (uses, names) = match args.server {
+        true => (Uses::Server, args.names.clone()),
+        false => (Uses::Client, vec![args.name.clone()]),
+    };
+    let made = authority.issue(uses, &names, args.term.days, host.now())?;
     host.write_file(&key, made.key.as_bytes(), 0o600, owner.0, owner.1)?;
     host.write_file(&crt, made.certificate.as_bytes(), 0o644, owner.0, owner.1)?;
     let until = pki::until(made.certificate.as_bytes()).map(day);
