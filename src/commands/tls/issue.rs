@@ -1,6 +1,6 @@
 //! `tls issue`: a client's certificate and its key, or a server's that runs elsewhere.
 
-use super::{Context, Outcome, Trouble, absolute, authority, day, maker};
+use super::{Context, Outcome, Trouble, absolute, authority, day, maker, names_are_names};
 use crate::cli::tls::Issue;
 use crate::commands::print;
 use crate::host::Host;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// Two files, of which neither is replaced unasked.
 pub fn run(context: &Context, args: &Issue) -> Outcome {
     named(&args.name)?;
+    names_are_names(&args.names)?;
     let host = context.host()?;
     let out = absolute(&args.out)?;
     let file = |end: &str| out.join(format!("{}.{end}", args.name));
