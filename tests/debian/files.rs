@@ -38,3 +38,10 @@ fn the_apparmor_profile_is_one_that_its_compiler_takes() {
     let names = said(Command::new("apparmor_parser").args(["--names", profile]));
     assert_eq!(names, "redis-harden");
 }
+
+#[test]
+fn piuparts_finds_nothing_left() {
+    let piuparts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/debian/piuparts");
+    let passed = said(Command::new(piuparts).arg(built(None)));
+    assert!(passed.contains("PASS: All tests."), "{passed}");
+}
