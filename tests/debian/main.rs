@@ -15,6 +15,7 @@ mod support {
     pub mod tree;
 }
 
+mod ansible;
 mod chroot;
 mod decision;
 mod drift;

@@ -306,7 +306,8 @@ impl Machine {
         entered(self.leader())
     }
 
-    fn leader(&self) -> u32 {
+    /// Its first process, as this machine numbers it.
+    pub fn leader(&self) -> u32 {
         let running = self.running.as_ref();
         running
             .unwrap_or_else(|| panic!("{} is not running", self.disk.name))
