@@ -18,7 +18,7 @@ pub use conflict::{Conflict, Force};
 pub use log::{Header, Outcome, Record, Run, Terms};
 pub use revert::{recover, rollback, sweep_in};
 pub use story::{Entry, Story, open, runs};
-pub use trail::Who;
+pub use trail::{Who, note};
 
 use crate::host::{Host, HostResult, Lock};
 use crate::redis::acl;

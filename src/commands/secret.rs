@@ -41,6 +41,8 @@ fn rotate(context: &Context, args: &Rotate) -> Outcome {
     let target = Target::of(&policies, &args.instance, user)?;
     let mut say = context.progress();
     let rotation = rotation::begin(sight, &target, password, args.overlap.std(), &mut say)?;
+    let what = format!("{} has a new password", target.names().join(" and "));
+    journal::note(&host, "secret rotate", &what);
     let by_hand = || format!("by `redis-harden secret rotate {user} --finish`");
     let ends = match rotation::set_timer(sight, &policies) {
         Ok(true) => "by itself".to_owned(),
@@ -96,9 +98,11 @@ fn finish(context: &Context, args: &Rotate) -> Outcome {
     for (target, rotation) in those {
         let names = target.names().join(" and ");
         match rotation::finish(sight, &target, rotation, &mut say) {
-            Ok(()) => print(&format!(
-                "the former password of {names} is not valid any more\n"
-            ))?,
+            Ok(()) => {
+                let what = format!("the former password of {names} is not valid any more");
+                journal::note(&host, "secret rotate --finish", &what);
+                print(&format!("{what}\n"))?;
+            }
             Err(e) => wrong.push(e.to_string()),
         }
         if args.disconnect && wrong.is_empty() {
@@ -171,6 +175,11 @@ fn reveal(host: &Host, path: &Path) -> Outcome {
     }
     let password = secret::password(host, path)?
         .ok_or_else(|| Trouble(format!("{}: there is no password in it", path.display())))?;
+    journal::note(
+        host,
+        "secret show --reveal",
+        &format!("{} was shown", path.display()),
+    );
     print(&format!("{password}\n"))?;
     Ok(0)
 }

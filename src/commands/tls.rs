@@ -157,6 +157,8 @@ fn put(host: &Host, facts: &Facts, policy: &Policy, new: &New) -> Result<String,
     };
     let fingerprint = pki::fingerprint(new.pair).unwrap_or_default();
     let until = pki::until(new.pair).map(day).unwrap_or_default();
+    let what = format!("{name} has another certificate, until {until}: sha256 {fingerprint}");
+    journal::note(host, "tls", &what);
     Ok(match taken {
         Taken::Served => format!(
             "{name} serves it now, until {until}, with every connection kept: sha256 {fingerprint}"

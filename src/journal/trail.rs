@@ -1,4 +1,5 @@
-//! Who did what as root, in the machine's own log: every apply and rollback, at its beginning and at its end.
+//! Who did what as root, in the machine's own log: every apply and rollback, at its beginning and at its end; and who made, replaced or
+//! looked at a key or a password, which no run is.
 //! The history of the runs says the same; this is where it cannot be taken back.
 
 use super::log::{Header, Outcome};
@@ -6,9 +7,16 @@ use crate::host::{Host, LogEntry};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// Priorities of syslog(3).
+const WARNING: u8 = 4;
+const NOTICE: u8 = 5;
+const INFO: u8 = 6;
+
 /// `journalctl MESSAGE_ID=…`; packaging/debian/catalog/ explains them.
 const APPLY: &str = "4dc912a23d00473886482ba549db8332";
 const ROLLBACK: &str = "8dcf777e81b54093b44e828b775fc7e2";
+
+const SECRET: &str = "0c6e0f2b8c0b4f1f9a7d3e5b61c94d27";
 
 /// Whoever runs this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,13 +72,41 @@ pub(super) fn tell(host: &Host, header: &Header, event: Event) {
     if let Some(login) = &login {
         fields.push(("REDIS_HARDEN_LOGIN_UID", login));
     }
+    send(host, event.priority(), &text, &fields);
+}
+
+/// Logs what was done with a key or a password, by its command: `tls renew`. The text tells no secret.
+pub fn note(host: &Host, command: &str, text: &str) {
+    let who = Who::now(host);
+    let uid = who.uid.to_string();
+    let login = who.login_uid.map(|login| login.to_string());
+    let text = format!("{command}: {text}, by uid {uid}{}", logged_in(who));
+    let mut fields = vec![
+        ("MESSAGE_ID", SECRET),
+        ("REDIS_HARDEN_EVENT", command),
+        ("REDIS_HARDEN_UID", uid.as_str()),
+    ];
+    if let Some(login) = &login {
+        fields.push(("REDIS_HARDEN_LOGIN_UID", login));
+    }
+    send(host, NOTICE, &text, &fields);
+}
+
+fn send(host: &Host, priority: u8, text: &str, fields: &[(&str, &str)]) {
     let entry = LogEntry {
-        priority: event.priority(),
-        text: &text,
-        fields: &fields,
+        priority,
+        text,
+        fields,
     };
     if let Err(e) = host.log(&entry) {
         tracing::warn!(error = %e, "the machine's log was not told");
+    }
+}
+
+fn logged_in(who: Who) -> String {
+    match who.login_uid {
+        Some(login) => format!(", login uid {login}"),
+        None => String::new(),
     }
 }
 
@@ -80,10 +116,7 @@ fn line(header: &Header, who: Who, event: Event) -> String {
         Event::Unchanged => "apply: nothing to change".to_owned(),
         other => format!("run {}: {}", header.run, other.word()),
     };
-    let login = match who.login_uid {
-        Some(login) => format!(", login uid {login}"),
-        None => String::new(),
-    };
+    let login = logged_in(who);
     let message = match &header.message {
         Some(message) if event == Event::Apply => format!(", {message:?}"),
         _ => String::new(),
@@ -119,9 +152,6 @@ impl Event {
     }
 
     fn priority(self) -> u8 {
-        const WARNING: u8 = 4;
-        const NOTICE: u8 = 5;
-        const INFO: u8 = 6;
         match self {
             Event::RollbackFailed | Event::End(Outcome::Failed | Outcome::Recovered) => WARNING,
             Event::Unchanged => INFO,

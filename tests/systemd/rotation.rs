@@ -14,6 +14,9 @@ fn password(machine: &Machine, user: &str) -> String {
     machine.exec(&["cat", &file]).ok().trim().to_owned()
 }
 
+/// What we log of keys and passwords.
+const SECRETS: &str = "MESSAGE_ID=0c6e0f2b8c0b4f1f9a7d3e5b61c94d27";
+
 #[test]
 fn a_former_password_ends_by_a_timer_and_the_supervisor_takes_its_own_with_a_restart() {
     let machine = with_our_binary();
@@ -55,6 +58,16 @@ fn a_former_password_ends_by_a_timer_and_the_supervisor_takes_its_own_with_a_res
             .ok()
             .contains("default: ready")
     );
+    // Who did it can be asked for; the timer is root too.
+    let trail = ["journalctl", "--no-pager", "-o", "cat", SECRETS];
+    let trail = machine.exec(&trail);
+    for what in [
+        "secret rotate: default.app has a new password, by uid 0",
+        "secret rotate --finish: the former password of default.app is not valid any more, by uid 0",
+        "secret rotate: default.agent has a new password, by uid 0",
+    ] {
+        assert!(trail.ok().contains(what), "{what}: {trail}");
+    }
     let journal = machine.sh("journalctl --no-pager -o cat");
     for user in ["app", "agent"] {
         assert!(!journal.stdout.contains(&password(&machine, user)));

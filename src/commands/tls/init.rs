@@ -63,6 +63,8 @@ fn found(
     let name = format!("redis-harden CA of {hostname} {}", day(host.now()));
     let made = pki::found(&name, args.authority_days, host.now())?;
     place.fill(host, &made, maker(host))?;
+    let what = format!("an authority was made in {}", dir.display());
+    journal::note(host, "tls init", &what);
     let text = format!(
         "an authority is in {}, until {}: keep ca.key where only root is, and a copy of it apart\n",
         dir.display(),

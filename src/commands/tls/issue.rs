@@ -4,6 +4,7 @@ use super::{Context, Outcome, Trouble, absolute, authority, day, maker, names_ar
 use crate::cli::tls::Issue;
 use crate::commands::print;
 use crate::host::Host;
+use crate::journal;
 use crate::pki::{self, Uses};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,9 @@ pub fn run(context: &Context, args: &Issue) -> Outcome {
     let made = authority.issue(uses, &names, args.term.days, host.now())?;
     host.write_file(&key, made.key.as_bytes(), 0o600, owner.0, owner.1)?;
     host.write_file(&crt, made.certificate.as_bytes(), 0o644, owner.0, owner.1)?;
+    let fingerprint = pki::fingerprint(made.certificate.as_bytes()).unwrap_or_default();
+    let what = format!("{} was issued, sha256 {fingerprint}", crt.display());
+    journal::note(&host, "tls issue", &what);
     let until = pki::until(made.certificate.as_bytes()).map(day);
     print(&format!(
         "{} until {}: {} and {}\nredis-cli --tls --cacert ca.crt --cert {}.crt --key {}.key   (ca.crt is {})\n",
