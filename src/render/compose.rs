@@ -12,7 +12,7 @@ const HEAD: &str = "\
 #   install -d -m 0750 -g 999 secrets; each password in the first line of its file there, root:999 0440
 #   with [tls]: the certificate, its key and ca.crt there too, and the exporter's, by the names that they are mounted by
 #   policy.toml beside this file, root's, and written by nobody else
-# What only the host can give (vm.overcommit_memory, transparent huge pages): redis-harden apply --only 'kernel.*,memory.*' there.
+# What only the host can give (vm.overcommit_memory, transparent huge pages): redis-harden apply --only 'kernel.*,memory.transparent-huge-pages' there.
 ";
 
 /// The file.

@@ -305,7 +305,7 @@ fn nodes(name: &str, container: &Container) -> Value {
                     "initContainers": [{
                         "name": "apply",
                         "image": container.image,
-                        "command": ["/usr/sbin/redis-harden", "apply", "--only", "kernel.*,memory.*", "--message", "kubernetes node"],
+                        "command": ["/usr/sbin/redis-harden", "apply", "--only", "kernel.*,memory.transparent-huge-pages", "--message", "kubernetes node"],
                         "securityContext": {"privileged": true, "runAsUser": 0, "readOnlyRootFilesystem": true},
                         "resources": {"requests": {"memory": "64Mi", "cpu": "50m"}, "limits": {"memory": "128Mi"}},
                         "volumeMounts": mounts,

@@ -83,6 +83,13 @@ fn told(begins: &str) -> String {
     readme[begin..end].replace("\n    ", "\n")
 }
 
+/// What the first such command of a page names, up to its quote.
+fn selection_of(page: &str, command: &str) -> String {
+    let text = fs::read_to_string(checkout(page)).unwrap();
+    let (_, rest) = text.split_once(command).expect(command);
+    rest.split('\'').next().unwrap().to_owned()
+}
+
 fn with_images() -> Engine {
     let engine = Engine::new();
     engine.import_debian();
@@ -160,6 +167,26 @@ fn in_clear_text(engine: &Engine) {
         "OK"
     );
     assert!(is_scraped(engine));
+
+    // What the host is to be given is asked of no server: the one at its port is the container's, and has passwords of its own.
+    let only = selection_of(
+        "packaging/container/README.md",
+        "redis-harden apply --only '",
+    );
+    let (_, planned) = engine.host.run(&[
+        BINARY,
+        "--policy",
+        &project.path().join("policy.toml").display().to_string(),
+        "check",
+        "--only",
+        &only,
+        "--format",
+        "json",
+    ]);
+    assert!(
+        planned.contains("vm.overcommit_memory") && planned.contains("\"unknown\": 0"),
+        "{planned}"
+    );
 
     // A new container on the same volume.
     ok(&mut project.compose(engine, &["up", "--detach", "--wait", "--force-recreate"]));
