@@ -18,8 +18,9 @@ const OTHERS: &str = "&[^_]* &_[^_]* &__[^s]*";
 pub fn rules(role: Role) -> &'static str {
     match role {
         Role::Admin => "~* &* +@all",
+        // The end of clients that have not logged in: whoever reaches the port could have all connections for nothing.
         Role::Agent => {
-            "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill"
+            "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill +client|kill"
         }
         // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`. MEMORY beyond the size of a
         // key is about the server as a whole; CLUSTER GETKEYSINSLOT names keys whatever a user's patterns.
@@ -79,6 +80,10 @@ fn beside(policy: &Policy, role: Role) -> Cow<'static, str> {
     match role {
         Role::Application if users.any(|user| user.role == Some(Role::Sentinel)) => {
             rules(role).replacen(ALL, OTHERS, 1).into()
+        }
+        // `default` is also whoever has not logged in yet: where it is let in, nobody can tell the two apart.
+        Role::Agent if policy.legacy.default_until.is_some() => {
+            rules(role).replace(" +client|kill", "").into()
         }
         _ => rules(role).into(),
     }

@@ -4,6 +4,7 @@ use super::{Context, Outcome, Trouble, absolute, authority, day, maker};
 use crate::cli::tls::Issue;
 use crate::commands::print;
 use crate::host::Host;
+use crate::journal;
 use crate::pki::{self, Uses};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,10 @@ pub fn run(context: &Context, args: &Issue) -> Outcome {
     let owner = maker(&host);
     if host.stat(&out)?.is_none() {
         host.make_dir(&out, 0o700, owner.0, owner.1)?;
+    }
+    if out == Path::new(pki::CLIENTS) {
+        // A private key that a killed run was writing.
+        journal::sweep_in(&host, [&out])?;
     }
     let names = [args.name.clone()];
     let made = authority.issue(Uses::Client, &names, args.term.days, host.now())?;
