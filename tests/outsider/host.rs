@@ -42,7 +42,8 @@ fn long_and_strange_words_hide_nothing_and_reach_no_terminal() {
         assert!(said.starts_with("-WRONGPASS"), "{said}");
         let strange = b"\x1b[2J\nredis-harden: all is well\r\n\xff";
         wire.ask(&[&b"AUTH"[..], strange, b"no"]);
-        wire.ask(&[&b"CLIENT"[..], b"SETNAME", strange]);
+        let said = wire.ask(&[&b"CLIENT"[..], b"SETNAME", strange]);
+        assert!(said.starts_with("-ERR"), "{said}");
         wire.ask(&[&b"SET"[..], strange, strange]);
         wire.ask(&[strange]);
     }
