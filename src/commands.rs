@@ -127,6 +127,8 @@ impl Context {
                 return;
             }
             let mark = if colour { "\x1b[36m·\x1b[0m" } else { "·" };
+            // What it tells of may be another's word.
+            let text = crate::report::printable(text);
             // Progress is a courtesy: a closed standard error must not stop an apply half-way.
             let _ = writeln!(std::io::stderr(), "{mark} {text}");
         }

@@ -120,7 +120,6 @@ pub fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         RedisResult<String>,
         RedisResult<Vec<String>>,
         RedisResult<Tables>,
-        RedisResult<Tables>,
         RedisResult<String>,
     );
     let mut questions = redis::pipe();
@@ -129,7 +128,6 @@ pub fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         &["INFO", "everything"],
         &["ACL", "LIST"],
         &["MODULE", "LIST"],
-        &["ACL", "LOG", refusals::MOST],
         &["CLUSTER", "INFO"],
     ] {
         let (command, arguments) = question.split_first().unwrap_or((&"PING", &[]));
@@ -139,7 +137,10 @@ pub fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         .ignore_errors()
         .query(connection)
         .map_err(silence)?;
-    let (directives, info, users, modules, refusals, cluster) = replies;
+    let (directives, info, users, modules, cluster) = replies;
+    // Last, and apart: clients write it, in words of up to 512 MB, and one answer without end takes the connection with it.
+    let mut log = redis::cmd("ACL");
+    let refusals: RedisResult<Tables> = log.arg("LOG").arg(refusals::MOST).query(connection);
     let info = fields(&info.map_err(silence)?);
     let (directives, unconfigured) = match directives {
         Ok(directives) if !is_whole(&directives) => (directives, Some(Silence::in_part())),
@@ -154,7 +155,7 @@ pub fn interview(connection: &mut dyn ConnectionLike) -> Result<Told, Silence> {
         uninformed: (!is_whole_info(&info)).then(Silence::in_part),
         users: answer(users.map(|lines| User::parse_all(&lines.join("\n")))),
         modules: answer(modules.map(|all| all.iter().map(module).collect())),
-        refusals: answer(refusals.map(|all| all.iter().map(Refusal::of).collect())),
+        refusals: log_of(refusals.map(|all| all.iter().map(Refusal::of).collect())),
         cluster: match info.get("cluster_enabled").map(String::as_str) {
             Some("1") => answer(cluster.map(|text| fields(&text))),
             _ => Answer::default(),
@@ -205,6 +206,14 @@ fn is_whole_info(info: &BTreeMap<String, String>) -> bool {
 
 fn answer<T>(reply: RedisResult<T>) -> Answer<T> {
     Answer(reply.map_err(|e| silence(e).to_string()))
+}
+
+/// What clients were refused. One who may not do a thing can say it at such length that nobody can read of it.
+fn log_of(reply: RedisResult<Vec<Refusal>>) -> Answer<Vec<Refusal>> {
+    Answer(reply.map_err(|e| match silence(e) {
+        Silence::Refused(why) => why,
+        other => format!("{other} (a client may have filled it with long words: `redis-harden cli ACL LOG RESET` empties it)"),
+    }))
 }
 
 /// A module's name and file; servers before 7.0 do not tell the latter.

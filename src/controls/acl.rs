@@ -190,7 +190,7 @@ pub const CONTROLS: &[Control] = &[
             passes(&[("ACL app", "on #aa ~* &* +@all -@admin -@dangerous")]),
             passes(&[(
                 "ACL agent",
-                "on #aa -@all +ping +info +shutdown +script|kill +function|kill",
+                "on #aa -@all +ping +info +shutdown +script|kill +function|kill +client|kill",
             )]),
             fails(&[("ACL app", "on #aa ~* &* +@all")]),
             fails(&[("ACL app", "on #aa ~* -@all +@read +keys")]),
@@ -293,11 +293,11 @@ pub const CONTROLS: &[Control] = &[
         cases: &[
             passes(&[(
                 "ACL agent",
-                "on #aa resetchannels -@all +info +shutdown +script|kill +function|kill +ping",
+                "on #aa resetchannels -@all +info +shutdown +script|kill +function|kill +client|kill +ping",
             )]),
             fails(&[(
                 "ACL agent",
-                "on #aa resetchannels -@all +info +shutdown +script|kill +function|kill +ping +config|get",
+                "on #aa resetchannels -@all +info +shutdown +script|kill +function|kill +client|kill +ping +config|get",
             )]),
             fails(&[("ACL default", "on #aa ~* &* +@all")]),
         ],

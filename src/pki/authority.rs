@@ -11,6 +11,9 @@ use rcgen::{
 use std::net::IpAddr;
 use x509_parser::prelude::{FromDer, Pem, X509Certificate};
 
+/// More names than a host has: whoever signs reads them all.
+const MOST_NAMES: usize = 100;
+
 /// The most of a common name. Source: RFC 5280 appendix A.1, ub-common-name.
 const MAX_NAME: usize = 64;
 
@@ -20,9 +23,10 @@ pub struct Pair {
     pub key: String,
 }
 
-/// A certificate for somebody else's key, in PEM, and the names that it is for.
+/// A certificate for somebody else's key, in PEM, the common name that it has, and the names that it is for.
 pub struct Signed {
     pub certificate: String,
+    pub name: String,
     pub names: Vec<String>,
 }
 
@@ -136,20 +140,27 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.subject_alt_names = asked.params.subject_alt_names.clone();
         let names: Vec<String> = params.subject_alt_names.iter().map(shown).collect();
+        are_names(&params.subject_alt_names)?;
         if uses == Uses::Server && names.is_empty() {
             return Err("it asks for no name: no client would take the certificate".to_owned());
         }
-        params.distinguished_name = match asked.params.distinguished_name.get(&DnType::CommonName) {
-            Some(rcgen::DnValue::Utf8String(name)) => called(name),
-            Some(rcgen::DnValue::PrintableString(name)) => called(name.as_str()),
-            _ => called(names.first().map_or("redis", String::as_str)),
+        let name = match asked.params.distinguished_name.get(&DnType::CommonName) {
+            Some(rcgen::DnValue::Utf8String(name)) => name.as_str(),
+            Some(rcgen::DnValue::PrintableString(name)) => name.as_str(),
+            _ => names.first().map_or("redis", String::as_str),
         };
+        if name.chars().any(char::is_control) {
+            return Err(format!("it calls itself {name:?}, which is no name"));
+        }
+        params.distinguished_name = called(name);
+        let name = name.chars().take(MAX_NAME).collect();
         let rsa = *asked.public_key.algorithm() == PKCS_RSA_SHA256;
         self.restrict(&mut params, uses, rsa, (days, now))?;
         asked.params = params;
         let made = asked.signed_by(&self.issuer).map_err(|e| e.to_string())?;
         Ok(Signed {
             certificate: made.pem(),
+            name,
             names,
         })
     }
@@ -213,6 +224,29 @@ fn alternatives(names: &[String]) -> Result<Vec<SanType>, String> {
     names.iter().map(one).collect()
 }
 
+/// What a request asks for is another's word: a name with a line's end or a zero in it is read as two, and `*` is everybody's.
+fn are_names(asked: &[SanType]) -> Result<(), String> {
+    if asked.len() > MOST_NAMES {
+        let many = asked.len();
+        return Err(format!("it asks for {many} names, more than {MOST_NAMES}"));
+    }
+    let is_one = |name: &SanType| match name {
+        SanType::DnsName(name) => super::is_name(name.as_str()),
+        SanType::Rfc822Name(text) | SanType::URI(text) => {
+            text.as_str().bytes().all(|b| b.is_ascii_graphic())
+        }
+        SanType::IpAddress(_) => true,
+        _ => false,
+    };
+    match asked.iter().find(|name| !is_one(name)) {
+        Some(other) => Err(format!(
+            "it asks for {:?}, which is neither an address nor the name of a host",
+            shown(other)
+        )),
+        None => Ok(()),
+    }
+}
+
 fn shown(name: &SanType) -> String {
     match name {
         SanType::DnsName(name) => name.as_str().to_owned(),
@@ -254,4 +288,47 @@ fn serial() -> Result<SerialNumber, String> {
         *first = *first & 0x3f | 0x40;
     }
     Ok(SerialNumber::from_slice(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(name: &str, others: Vec<SanType>) -> String {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.subject_alt_names = others;
+        let made = params.serialize_request(&key).expect("a request");
+        made.pem().expect("in PEM")
+    }
+
+    #[test]
+    fn what_a_request_calls_a_name_is_one_or_nothing_is_signed() {
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().expect("a time");
+        let own = found("CA", 3650, now).expect("an authority");
+        let authority = Authority::open(&own.certificate, &own.key, now).expect("it opens");
+        let dns = |name: &str| SanType::DnsName(name.try_into().expect("ASCII"));
+        let sign = |uses, name: &str, others| authority.sign(uses, &asked(name, others), 30, now);
+        for uses in [Uses::Server, Uses::Client] {
+            for other in [
+                "a.example\nsigned for b.example",
+                "bank.example\0.a.example",
+                "\x1b[2J",
+                "*",
+                "../a",
+                "",
+            ] {
+                let signed = sign(uses, "a", vec![dns("a.example"), dns(other)]);
+                assert!(signed.is_err(), "{other:?}");
+            }
+            let uri = SanType::URI("https://a\n/".try_into().expect("ASCII"));
+            assert!(sign(uses, "a", vec![dns("a.example"), uri]).is_err());
+            assert!(sign(uses, "a\nb", vec![dns("a.example")]).is_err());
+            assert!(sign(uses, "a", vec![dns("a.example"); MOST_NAMES + 1]).is_err());
+            let wanted = vec![dns("*.a.example"), dns("a_b.example")];
+            let signed = sign(uses, "app", wanted).expect("names of hosts");
+            assert_eq!(signed.name, "app");
+        }
+    }
 }

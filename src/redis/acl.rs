@@ -1,18 +1,26 @@
 //! The ACL file: every user with its rules and the SHA-256 of its password, and always a `default` that is off.
 
 use crate::policy::{Policy, Role};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What stands in a plan for the digest of a password that `apply` will generate.
 pub const NOT_YET: &str = "(the SHA-256 of a password that apply generates)";
 
+/// Every channel.
+const ALL: &str = "&*";
+
+/// Every channel but those that begin with `__s`: an ACL has no pattern that takes away. Keyspace events are among them.
+const OTHERS: &str = "&[^_]* &_[^_]* &__[^s]*";
+
 /// The rules of a role, without passwords. Sources: Redis's `acl.md`; CATALOGUE §1.12.
 pub fn rules(role: Role) -> &'static str {
     match role {
         Role::Admin => "~* &* +@all",
+        // The end of clients that have not logged in: whoever reaches the port could have all connections for nothing.
         Role::Agent => {
-            "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill"
+            "resetkeys resetchannels -@all +ping +info +shutdown +script|kill +function|kill +client|kill"
         }
         // Scripting is where the 2022–2026 remote-code bugs were; a policy that needs it adds `+@scripting`. MEMORY beyond the size of a
         // key is about the server as a whole; CLUSTER GETKEYSINSLOT names keys whatever a user's patterns.
@@ -51,9 +59,12 @@ pub fn render(policy: &Policy, digests: &Digests) -> String {
     for (name, user) in policy.acl_users() {
         let known = digests.get(&policy.secret_file(&name));
         let passwords = known.map_or_else(|| format!("#{NOT_YET}"), |known| words(known));
-        let role = user.role.map_or("resetkeys resetchannels -@all", rules);
+        let role = match user.role {
+            Some(role) => beside(policy, role),
+            None => "resetkeys resetchannels -@all".into(),
+        };
         let extra = user.rules.as_deref().map_or(String::new(), |r| {
-            format!("{} {}", narrowed(role, r), r.trim())
+            format!("{} {}", narrowed(&role, r), r.trim())
         });
         text.push_str(&format!(
             "user {name} on sanitize-payload {passwords} {role}{extra}\n"
@@ -62,14 +73,30 @@ pub fn render(policy: &Policy, digests: &Digests) -> String {
     text
 }
 
+/// The rules of a role beside the policy's other users. Where a Sentinel is one, no application speaks on its channel: who says there
+/// that another server is the primary is believed. Source: Redis's `sentinel.c`, `sentinelProcessHelloMessage`.
+fn beside(policy: &Policy, role: Role) -> Cow<'static, str> {
+    let mut users = policy.acl.values();
+    match role {
+        Role::Application if users.any(|user| user.role == Some(Role::Sentinel)) => {
+            rules(role).replacen(ALL, OTHERS, 1).into()
+        }
+        // `default` is also whoever has not logged in yet: where it is let in, nobody can tell the two apart.
+        Role::Agent if policy.legacy.default_until.is_some() => {
+            rules(role).replace(" +client|kill", "").into()
+        }
+        _ => rules(role).into(),
+    }
+}
+
 /// `default`: off, but where the policy lets it in for a time; then its password's digest is known on its days only.
 fn default(policy: &Policy, digests: &Digests) -> String {
     let legacy = policy.legacy.default_until.as_ref();
     match legacy.and_then(|_| digests.get(&policy.legacy_secret_file())) {
         Some(known) => {
-            let role = rules(Role::Application);
+            let role = beside(policy, Role::Application);
             let extra = policy.legacy.rules.as_deref().map_or(String::new(), |r| {
-                format!("{} {}", narrowed(role, r), r.trim())
+                format!("{} {}", narrowed(&role, r), r.trim())
             });
             let passwords = words(known);
             format!("user default on sanitize-payload {passwords} {role}{extra}\n")
@@ -126,7 +153,7 @@ fn narrowed(role: &str, extra: &str) -> String {
     if role.contains("~*") && own(&['~', '%']) {
         text.push_str(" resetkeys");
     }
-    if role.contains("&*") && own(&['&']) {
+    if (role.contains(ALL) || role.contains(OTHERS)) && own(&['&']) {
         text.push_str(" resetchannels");
     }
     text
@@ -156,6 +183,26 @@ mod tests {
     }
 
     #[test]
+    fn beside_a_sentinel_an_application_has_every_channel_but_sentinels() {
+        let policies = |text: &str| {
+            let policies = crate::policy::Policies::parse("test.toml", text).expect("a policy");
+            let policy = policies.instances.first().expect("an instance").clone();
+            render(&policy, &Digests::new())
+        };
+        let line = |text: &str, name: &str| {
+            let start = format!("user {name} ");
+            let lines = text.lines().find(|line| line.starts_with(&start));
+            lines.expect("its line").to_owned()
+        };
+        let alone = policies("");
+        assert!(line(&alone, "app").contains(" &* "), "{alone}");
+        let beside = policies("[acl.failover]\nrole = \"sentinel\"\n");
+        assert!(line(&beside, "app").contains(OTHERS), "{beside}");
+        assert!(!line(&beside, "app").contains("&*"), "{beside}");
+        assert!(line(&beside, "admin").contains(" &* "), "{beside}");
+    }
+
+    #[test]
     fn patterns_of_a_users_own_replace_those_of_its_role() {
         let role = rules(Role::Application);
         assert_eq!(
@@ -164,6 +211,8 @@ mod tests {
         );
         assert_eq!(narrowed(role, "%R~jobs:*"), " resetkeys");
         assert_eq!(narrowed(role, "+keys (~other:* +get)"), "");
+        let beside = role.replacen(ALL, OTHERS, 1);
+        assert_eq!(narrowed(&beside, "&*"), " resetchannels");
         assert_eq!(
             narrowed("resetkeys resetchannels -@all", "~app:* +@read"),
             ""

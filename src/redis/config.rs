@@ -2,6 +2,7 @@
 
 use super::effective::table::{Table, Version};
 use super::effective::words;
+use super::refusals;
 use crate::policy::{DirectiveValue, Fsync, LogLevel, Policy};
 use std::fmt::Write;
 
@@ -81,7 +82,8 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
         ("dir", quoted(&policy.data_dir().to_string_lossy())),
         ("dbfilename", "dump.rdb".into()),
         ("aclfile", quoted(&policy.acl_file().to_string_lossy())),
-        ("acllog-max-len", "128".into()),
+        // As many as are read: each keeps the words that were refused, however long they are.
+        ("acllog-max-len", refusals::MOST.into()),
         ("enable-protected-configs", "no".into()),
         ("enable-debug-command", "no".into()),
         ("enable-module-command", "no".into()),

@@ -4,7 +4,7 @@
 use redis::{FromRedisValue, Value, from_redis_value};
 use std::collections::BTreeMap;
 
-/// Asked for at most so many; the server keeps 128 by default.
+/// Asked for at most so many, and no more are kept; a server of somebody else's keeps 128 by default.
 pub const MOST: &str = "32";
 
 /// One entry: refusals of one kind that came close together.

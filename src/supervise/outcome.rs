@@ -125,9 +125,33 @@ pub(super) fn replicas(info: &str) -> u32 {
     count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
+/// Whether nearly all connections that it serves are taken (19 of 20), by `INFO clients`.
+pub(super) fn is_crowded(info: &str) -> bool {
+    let info = fields(info);
+    let number = |name| info.get(name).and_then(|n: &String| n.parse::<u64>().ok());
+    match (number("connected_clients"), number("maxclients")) {
+        (Some(clients), Some(most)) => clients.saturating_mul(20) >= most.saturating_mul(19),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_crowded_where_nearly_all_connections_are_taken() {
+        for (info, crowded) in [
+            ("connected_clients:9500\r\nmaxclients:10000\r\n", true),
+            ("connected_clients:9499\r\nmaxclients:10000\r\n", false),
+            ("connected_clients:10\r\nmaxclients:10\r\n", true),
+            ("connected_clients:9\r\nmaxclients:10\r\n", false),
+            ("connected_clients:9\r\n", false),
+            ("role:master\r\n", false),
+        ] {
+            assert_eq!(is_crowded(info), crowded, "{info}");
+        }
+    }
 
     #[test]
     fn each_end_has_its_next_step() {

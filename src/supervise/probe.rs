@@ -42,8 +42,10 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Also {
     Nothing,
-    /// `INFO persistence` and `INFO replication`.
-    Persistence,
+    /// What `INFO` says of its data, its replicas and its clients.
+    Account,
+    /// The end of all clients that have not logged in: they are `default`, which is off. Where it is let in the server refuses.
+    MakeRoom,
     /// What may end whatever keeps it busy, as long as that has written nothing.
     Unblock,
     /// An end without a last save.
@@ -54,7 +56,12 @@ impl Also {
     fn commands(self) -> &'static [&'static [&'static str]] {
         match self {
             Also::Nothing => &[],
-            Also::Persistence => &[&["INFO", "persistence"], &["INFO", "replication"]],
+            Also::Account => &[
+                &["INFO", "persistence"],
+                &["INFO", "replication"],
+                &["INFO", "clients"],
+            ],
+            Also::MakeRoom => &[&["CLIENT", "KILL", "USER", "default"]],
             Also::Unblock => &[&["SCRIPT", "KILL"], &["FUNCTION", "KILL"]],
             Also::Leave => &[&["SHUTDOWN", "NOSAVE", "NOW", "FORCE"]],
         }

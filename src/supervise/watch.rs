@@ -67,6 +67,8 @@ pub(super) struct Watch<'a> {
     /// What is asked with the next PING, where the machine has said so.
     also: Option<Also>,
     account_at: Moment,
+    /// Whether nearly all connections were taken when it was asked last.
+    crowded: bool,
     /// Of the server that ran last.
     replicas: u32,
     vitals: Vitals,
@@ -103,6 +105,7 @@ impl<'a> Watch<'a> {
             probe_at: Duration::ZERO,
             also: None,
             account_at: Duration::ZERO,
+            crowded: false,
             replicas: 0,
             vitals: Vitals::default(),
             ended: None,
@@ -283,14 +286,28 @@ impl<'a> Watch<'a> {
         self.account_at = self.now() + ACCOUNT;
         self.reread();
         self.keep_published();
-        Also::Persistence
+        Also::Account
     }
 
-    /// Takes what was said of the data.
+    /// Takes what was said of the data and of the clients.
     fn account(&mut self) {
         if let Some(told) = self.probe.take_told() {
             self.replicas = outcome::replicas(&told);
             self.tell(Event::Holds(outcome::held(&told)));
+            self.make_room(outcome::is_crowded(&told));
+        }
+    }
+
+    /// While nearly all connections are taken, those that have not logged in are cut each second time that it is asked: whoever has
+    /// a password gets in between, and so does root.
+    fn make_room(&mut self, is_crowded: bool) {
+        if is_crowded && !self.crowded {
+            tracing::warn!("nearly all connections are taken: those without a login are cut");
+        }
+        self.crowded = is_crowded;
+        if is_crowded {
+            self.also.get_or_insert(Also::MakeRoom);
+            self.account_at = self.now();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which role may run which command, for every command that a server lists: asked by `ACL DRYRUN`, and held against what was decided,
 //! in tests/fixtures/roles/. `REDIS_HARDEN_BLESS=1` writes what the servers say now; then it is to be read.
 
-use super::users::{ROLES, file, password};
+use super::users::{ROLES, apart, password};
 use crate::support::server::{Program, Server};
 use redis::{Connection, Value, cmd, from_redis_value};
 use redis_harden::redis::users::{User, commands};
@@ -61,7 +61,7 @@ fn every_command_of_the_server_is_decided_for_every_role() {
 }
 
 fn compare(table: &str, program: &Program) {
-    let server = Server::of(program, &[], &file());
+    let server = Server::of(program, &[], &apart());
     let mut connection = server.connect();
     let _: () = cmd("AUTH")
         .arg(&["admin", &password("admin")])
@@ -95,7 +95,7 @@ fn compare(table: &str, program: &Program) {
 
 /// Our own judgement of rules, which `acl.dangerous` and the others go by.
 fn agrees_with_our_reading(table: &str, decided: &BTreeMap<String, [bool; 8]>) {
-    let users = User::parse_all(&file());
+    let users = User::parse_all(&apart());
     for command in commands() {
         let Some(may) = decided.get(command.name) else {
             continue;

@@ -21,10 +21,28 @@ pub fn password(user: &str) -> String {
     format!("the password of {user}").replace(' ', "-")
 }
 
-/// The ACL file with a user of each role.
+/// The ACL file with a user of each role, of one policy.
 pub fn file() -> String {
-    let users = ROLES.map(|role| format!("[acl.{role}]\nrole = \"{role}\"\n"));
-    let policies = Policies::parse("roles.toml", &users.concat()).expect("a valid policy");
+    of(&ROLES)
+}
+
+/// The same, each as it is where the policy has no other.
+pub fn apart() -> String {
+    let line = |role: &str| {
+        let all = of(&[role]);
+        let mut lines = all.lines().map(str::to_owned);
+        let line = lines.find(|line| line.starts_with(&format!("user {role} ")));
+        line.expect("its user") + "\n"
+    };
+    "user default off\n".to_owned() + &ROLES.map(line).concat()
+}
+
+fn of(roles: &[&str]) -> String {
+    let users = roles
+        .iter()
+        .map(|role| format!("[acl.{role}]\nrole = \"{role}\"\n"));
+    let users: String = users.collect();
+    let policies = Policies::parse("roles.toml", &users).expect("a valid policy");
     let policy = policies.only_one().expect("one instance");
     let digest = |user: &str| {
         let digest = Sha256::digest(password(user).as_bytes());

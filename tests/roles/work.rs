@@ -58,11 +58,25 @@ fn fail_over(program: &Program) {
     wait_for(|| {
         tells(&mut asked, "num-slaves") == "1" && !tells(&mut asked, "flags").contains('_')
     });
+    forge(&primary, replica.port);
     drop(primary);
     let there = replica.port.to_string();
     wait_for(|| tells(&mut asked, "port") == there);
     let mut writes = login(&replica, "application");
     wait_for(|| cmd("SET").arg(&["kept", "2"]).query(&mut writes) == Ok(()));
+}
+
+/// Who may speak on Sentinel's channel names the primary: without a vote, and without a word to the servers.
+fn forge(primary: &Server, port: u16) {
+    let hello = format!("127.0.0.1,1,{},9,m,127.0.0.1,{port},9", "a".repeat(40));
+    let mut application = login(primary, "application");
+    refused(&mut application, &["PUBLISH", "__sentinel__:hello", &hello]);
+    refused(&mut application, &["SUBSCRIBE", "__sentinel__:hello"]);
+    refused(&mut application, &["PSUBSCRIBE", "*"]);
+    for channel in ["news", "_own", "__keyspace@0__:key"] {
+        let told: RedisResult<i64> = cmd("PUBLISH").arg(&[channel, "x"]).query(&mut application);
+        assert_eq!(told, Ok(0), "{channel}");
+    }
 }
 
 fn sentinel(program: &Program, primary: &Server) -> (Running, TempDir, u16) {

@@ -93,7 +93,7 @@ impl Instance {
             supervisor: None,
         };
         instance.write("agent", "secret\n", 0o600, 0);
-        instance.write("test.acl", "user default off\nuser agent on >secret +ping +info +shutdown +script|kill +function|kill\nuser admin on >admin ~* &* +@all\n", 0o640, gid);
+        instance.write("test.acl", "user default off\nuser agent on >secret +ping +info +shutdown +script|kill +function|kill +client|kill\nuser admin on >admin ~* &* +@all\n", 0o640, gid);
         instance.write("test.conf", &instance.config(config), 0o640, gid);
         instance.write(
             "test.toml",

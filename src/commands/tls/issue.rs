@@ -24,6 +24,10 @@ pub fn run(context: &Context, args: &Issue) -> Outcome {
     if host.stat(&out)?.is_none() {
         host.make_dir(&out, 0o700, owner.0, owner.1)?;
     }
+    if out == Path::new(pki::CLIENTS) {
+        // A private key that a killed run was writing.
+        journal::sweep_in(&host, [&out])?;
+    }
     let (uses, names) = match args.server {
         true => (Uses::Server, args.names.clone()),
         false => (Uses::Client, vec![args.name.clone()]),

@@ -24,7 +24,7 @@ pub fn run(context: &Context, args: &Sign) -> Outcome {
     say(&format!(
         "signed for {}, until {}",
         match signed.names.is_empty() {
-            true => "a client".to_owned(),
+            true => format!("a client that is called {}", signed.name),
             false => signed.names.join(" "),
         },
         until.unwrap_or_default()

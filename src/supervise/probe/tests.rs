@@ -135,21 +135,23 @@ fn nobody_listening_is_a_refusal() {
 #[test]
 fn what_is_asked_beside_the_ping_does_not_decide_and_is_kept() {
     let (_dir, listener, mut probe) = scripted();
-    assert_eq!(probe.ask(Also::Persistence, Instant::now()), None);
+    assert_eq!(probe.ask(Also::Account, Instant::now()), None);
     let (mut server, _) = listener.accept().unwrap();
-    assert!(read(&mut server).ends_with("$11\r\nreplication\r\n"));
+    assert!(read(&mut server).ends_with("$7\r\nclients\r\n"));
     // In pieces, and the PING's error is what counts.
     server
         .write_all(b"+OK\r\n-MISCONF no disk\r\n$9\r\nabc:")
         .unwrap();
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(probe.hear(), None);
-    server.write_all(b"1\r\nd:\r\n$2\r\ne:\r\n").unwrap();
+    server
+        .write_all(b"1\r\nd:\r\n$2\r\ne:\r\n$2\r\nf:\r\n")
+        .unwrap();
     assert_eq!(
         answer(&mut probe),
         Answer::Misconf("MISCONF no disk".into())
     );
-    assert_eq!(probe.take_told().as_deref(), Some("abc:1\r\nd:e:"));
+    assert_eq!(probe.take_told().as_deref(), Some("abc:1\r\nd:e:f:"));
     assert_eq!(probe.take_told(), None);
 
     assert_eq!(probe.ask(Also::Unblock, Instant::now()), None);
