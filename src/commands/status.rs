@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome, print};
 use crate::cli::{Format, Status};
-use crate::contain::verdict;
+use crate::contain::{apparmor, verdict};
 use crate::facts::{Instance, View};
 use crate::host::Host;
 use crate::pki;
@@ -200,6 +200,7 @@ fn text(
             layer.name, layer.note
         ));
     }
+    text.push_str(&confinement(host, instance));
     if let Some(report) = &instance.report {
         text.push_str(&troubles(report));
         text.push_str(&match call {
@@ -229,6 +230,16 @@ fn text(
         View::NotRunning => {}
     }
     text
+}
+
+/// Not a word where AppArmor is off.
+fn confinement(host: &Host, instance: &Instance) -> String {
+    let found = instance.pid().map(|pid| apparmor::of(host, pid));
+    match found {
+        Some(Ok(Some(found))) => format!("  AppArmor: {found}\n"),
+        Some(Err(e)) => format!("  AppArmor: unknown: {e}\n"),
+        None | Some(Ok(None)) => String::new(),
+    }
 }
 
 /// What a server says of itself ends on root's terminal.
