@@ -116,7 +116,7 @@ pub struct Group {
 /// The order of an apply: each phase is judged anew on what the earlier ones left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// sysctls, transparent huge pages.
+    /// sysctls, transparent huge pages: what each boot repairs, of the controls that `commands/apply.rs` names.
     Kernel,
     /// The same values as the next boot sets them.
     KernelAtBoot,

@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
                 }
                 print(&harmless(&said))?;
             }
-            Format::Json => list.push(document(&name, instance, deadly_call(&host, instance))),
+            Format::Json => list.push(document(&host, &name, instance)),
         }
     }
     if args.format == Format::Json {
@@ -295,7 +295,9 @@ fn supervised(instance: &Instance) -> Option<bool> {
     }
 }
 
-fn document(name: &str, instance: &Instance, call: Option<Result<String, String>>) -> Value {
+fn document(host: &Host, name: &str, instance: &Instance) -> Value {
+    let call = deadly_call(host, instance);
+    let confinement = instance.pid().map(|pid| apparmor::of(host, pid));
     let told = match &instance.view {
         View::Told(told) => Some(told),
         _ => None,
@@ -324,6 +326,8 @@ fn document(name: &str, instance: &Instance, call: Option<Result<String, String>
             "last-append": field("aof_last_write_status"),
         },
         "sandbox": instance.report.as_ref().map(|r| &r.layers),
+        "apparmor": confinement.as_ref().and_then(|found| found.as_ref().ok()),
+        "apparmor-unknown": confinement.as_ref().and_then(|found| found.as_ref().err()).map(ToString::to_string),
         "endpoint": instance.endpoint.to_string(),
         "redis-version": field("redis_version"),
         "role": field("role"),

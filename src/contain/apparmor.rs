@@ -5,6 +5,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::Policy;
 use crate::redis::config;
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ const PLACES: [&str; 15] = [
 const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
 
 /// What holds for a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Confinement {
     /// `enforce`, `complain`, `kill`, or `unconfined`.
     pub mode: String,

@@ -126,7 +126,10 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
             ("vendor-data", &text("vendor-data.yaml")),
             ("meta-data", &meta_data("fleet")),
         ],
-        boots: &["look write crash", "look read tls locked removed refusals"],
+        boots: &[
+            "look write crash",
+            "look read tls unloaded locked removed refusals",
+        ],
         repository: &repository,
     };
     let told = boot(&image, &seed, scratch.path());
@@ -144,6 +147,21 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
         told.ok(1, asked);
     }
     is_confined(&told, 1, "tls-confined", &SERVICE);
+    for asked in [
+        "unload",
+        "unloaded-start",
+        "load",
+        "loaded-start",
+        "loaded-check",
+    ] {
+        told.ok(1, asked);
+    }
+    assert_eq!(told.ok(1, "unloaded-ping"), "PONG");
+    let status = told.ok(1, "unloaded-status");
+    assert!(status.contains("\n  AppArmor: unconfined\n"), "{status}");
+    let status = told.ok(1, "unloaded-json");
+    assert!(status.contains("\"mode\": \"unconfined\""), "{status}");
+    told.exits(1, "unloaded-check", 1);
     let waited: u32 = told.ok(1, "locked-for").parse().expect("seconds");
     let applied = told.ok(1, "locked");
     assert!(waited >= 18, "{waited} s: {applied}");
