@@ -1,6 +1,7 @@
 //! The sandbox that a server lives in. Prepared before the fork, entered between fork and exec, tried out by the process itself.
 //! A layer that this host does not have is left out, and told: it never keeps the server from running.
 
+pub mod apparmor;
 mod calls;
 pub mod capabilities;
 pub mod ground;

@@ -116,8 +116,10 @@ pub struct Group {
 /// The order of an apply: each phase is judged anew on what the earlier ones left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// sysctls, transparent huge pages.
+    /// sysctls, transparent huge pages: what each boot repairs, of the controls that `commands/apply.rs` names.
     Kernel,
+    /// The same values as the next boot sets them.
+    KernelAtBoot,
     /// The service user, before anything is owned by it.
     Account,
     /// Helpers that later phases run (nftables).
@@ -138,8 +140,9 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in order.
-    pub const ALL: [Phase; 9] = [
+    pub const ALL: [Phase; 10] = [
         Phase::Kernel,
+        Phase::KernelAtBoot,
         Phase::Account,
         Phase::Tools,
         Phase::Ground,
@@ -150,12 +153,10 @@ impl Phase {
         Phase::Live,
     ];
 
-    /// Those that only write files: all that an offline tree, a chroot or the boot oneshot may do.
+    /// Those that only write files: all that an offline tree, a chroot or a first boot may do.
     pub fn writes_files_only(self) -> bool {
-        matches!(
-            self,
-            Phase::Kernel | Phase::Account | Phase::Ground | Phase::Files
-        )
+        use Phase::{Account, Files, Ground, Kernel, KernelAtBoot};
+        matches!(self, Kernel | KernelAtBoot | Account | Ground | Files)
     }
 }
 

@@ -2,6 +2,7 @@
 //! Gathered once a phase; nothing here changes anything.
 
 mod elsewhere;
+mod links;
 mod listener;
 mod machine;
 pub mod orphans;
@@ -66,6 +67,8 @@ pub struct Facts {
     /// Soft and hard limit of open files of this process.
     pub nofile: (u64, u64),
     pub accounts: Accounts,
+    /// Directories of data and logs that a link leads elsewhere.
+    pub linked: BTreeSet<PathBuf>,
     /// Instances that an earlier apply made, and that the policy has no more.
     pub orphans: Vec<orphans::Orphan>,
     /// The Sentinels of this host.
@@ -148,6 +151,7 @@ impl Facts {
             user_namespaces: machine::user_namespaces(host)?,
             nofile: machine::nofile(),
             accounts: Accounts::read(host)?,
+            linked: links::of(host, policies)?,
             orphans: orphans::of(host, policies)?,
             sentinels: sentinels::of(host),
             filtered_users: firewall::filtered_users(host)?,

@@ -44,9 +44,20 @@ pub struct Apply {
     /// All or nothing: where one group fails, undo the others too.
     #[arg(long)]
     pub atomic: bool,
-    /// As the boot unit runs it: kernel values and files, no package and no restart.
-    #[arg(long, hide = true)]
+    /// As redis-harden.service runs it at each boot, beside Redis: what the running kernel has, and nothing else.
+    #[arg(long, hide = true, conflicts_with_all = ["only", "skip", "dry_run"])]
     pub boot: bool,
+    /// As redis-harden-first-boot.service runs it, before a Redis that cannot start yet: kernel values and files, no package and no
+    /// restart.
+    #[arg(long, hide = true, conflicts_with_all = ["boot", "dry_run"])]
+    pub first_boot: bool,
+}
+
+impl Apply {
+    /// Whether a unit of ours runs it while the machine boots.
+    pub fn boots(&self) -> bool {
+        self.boot || self.first_boot
+    }
 }
 
 /// Whether Redis may be restarted.

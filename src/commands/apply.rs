@@ -6,12 +6,15 @@ pub mod result;
 use super::{Context, Outcome, Trouble, count, print};
 use crate::audit::{Finding, Judged, Selection, Status, Where, ids};
 use crate::cli::{Apply, Format, Plan, Restart};
-use crate::control::Phase;
+use crate::control::{Control, Phase};
 use crate::facts::Facts;
 use crate::host::{Host, HostResult};
 use crate::journal::{self, Applied, Look, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
 use result::LastApply;
+
+/// The controls whose values the running kernel has; none of them asks a server, which may be starting.
+const OF_THE_KERNEL: [&str; 2] = ["kernel.*", "memory.transparent-huge-pages"];
 
 /// Applies the policy.
 pub fn run(context: &Context, args: &Apply) -> Outcome {
@@ -30,7 +33,7 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
     super::must_be_root(&host, "apply")?;
     result::begin(&host)?;
     let mut told = LastApply {
-        boot: args.boot,
+        boot: args.boots(),
         message: args.message.clone(),
         ..LastApply::default()
     };
@@ -40,8 +43,8 @@ pub fn run(context: &Context, args: &Apply) -> Outcome {
 
 fn converge(context: &Context, args: &Apply, told: &mut LastApply) -> Outcome {
     let controls = crate::controls::all();
-    let selection = Selection::new(&args.selected.only, &args.selected.skip, &controls)?;
-    if args.boot {
+    let selection = selection(args, &controls)?;
+    if args.boots() {
         arm_anew(context, args)?;
     }
     let (host, mut policies, facts) = context.look_as_root("apply")?;
@@ -54,14 +57,14 @@ fn converge(context: &Context, args: &Apply, told: &mut LastApply) -> Outcome {
         say(&format!("files only: {why}"));
     }
     let _lock = journal::lock(&host, "apply", args.lock_timeout.std())?;
-    if let Some(story) = journal::waiting(&host)?.filter(|_| !args.boot) {
+    if let Some(story) = journal::waiting(&host)?.filter(|_| !args.boots()) {
         return Err(Trouble(format!(
             "run {} waits to be confirmed: redis-harden confirm, or redis-harden rollback",
             story.header.run
         )));
     }
-    // At boot services are not ours to start, before which we run: the next apply recovers.
-    if !args.boot {
+    // At boot services are not ours to start: the next apply recovers.
+    if !args.boots() {
         journal::recover(&host, &policies, &mut say)?;
     }
     let mut run = Run::prepare(
@@ -114,6 +117,16 @@ fn converge(context: &Context, args: &Apply, told: &mut LastApply) -> Outcome {
     }
 }
 
+/// What a boot does not repair it does not judge either: it is not asked what state a half-booted host is in.
+fn selection(args: &Apply, controls: &[&'static Control]) -> Result<Selection, String> {
+    let kernel = OF_THE_KERNEL.map(str::to_owned);
+    let only = match args.boot {
+        true => &kernel[..],
+        false => &args.selected.only,
+    };
+    Selection::new(only, &args.selected.skip, controls)
+}
+
 /// Before the policy is read, which may be what cannot be.
 fn arm_anew(context: &Context, args: &Apply) -> Result<(), Trouble> {
     let host = context.host()?;
@@ -144,10 +157,13 @@ fn reachable(
     facts: &Facts,
     say: &mut dyn FnMut(&str),
 ) -> HostResult<Vec<Phase>> {
-    let mut phases: Vec<Phase> = Phase::ALL
-        .into_iter()
-        .filter(|p| host.is_running() && !args.boot || p.writes_files_only())
-        .collect();
+    let mut phases = Phase::ALL.to_vec();
+    if args.boots() || !host.is_running() {
+        phases.retain(|p| p.writes_files_only());
+    }
+    if args.boot {
+        phases.retain(|p| *p == Phase::Kernel);
+    }
     if maintainer::calls() {
         maintainer::restrict(host, policies, facts, &mut phases, say)?;
     }

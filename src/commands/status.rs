@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome, print};
 use crate::cli::{Format, Status};
-use crate::contain::verdict;
+use crate::contain::{apparmor, verdict};
 use crate::facts::{Instance, View};
 use crate::host::Host;
 use crate::pki;
@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &Status) -> Outcome {
                 }
                 print(&harmless(&said))?;
             }
-            Format::Json => list.push(document(&name, instance, deadly_call(&host, instance))),
+            Format::Json => list.push(document(&host, &name, instance)),
         }
     }
     if args.format == Format::Json {
@@ -200,6 +200,7 @@ fn text(
             layer.name, layer.note
         ));
     }
+    text.push_str(&confinement(host, instance));
     if let Some(report) = &instance.report {
         text.push_str(&troubles(report));
         text.push_str(&match call {
@@ -229,6 +230,16 @@ fn text(
         View::NotRunning => {}
     }
     text
+}
+
+/// Not a word where AppArmor is off.
+fn confinement(host: &Host, instance: &Instance) -> String {
+    let found = instance.pid().map(|pid| apparmor::of(host, pid));
+    match found {
+        Some(Ok(Some(found))) => format!("  AppArmor: {found}\n"),
+        Some(Err(e)) => format!("  AppArmor: unknown: {e}\n"),
+        None | Some(Ok(None)) => String::new(),
+    }
 }
 
 /// What a server says of itself ends on root's terminal.
@@ -284,7 +295,9 @@ fn supervised(instance: &Instance) -> Option<bool> {
     }
 }
 
-fn document(name: &str, instance: &Instance, call: Option<Result<String, String>>) -> Value {
+fn document(host: &Host, name: &str, instance: &Instance) -> Value {
+    let call = deadly_call(host, instance);
+    let confinement = instance.pid().map(|pid| apparmor::of(host, pid));
     let told = match &instance.view {
         View::Told(told) => Some(told),
         _ => None,
@@ -313,6 +326,8 @@ fn document(name: &str, instance: &Instance, call: Option<Result<String, String>
             "last-append": field("aof_last_write_status"),
         },
         "sandbox": instance.report.as_ref().map(|r| &r.layers),
+        "apparmor": confinement.as_ref().and_then(|found| found.as_ref().ok()),
+        "apparmor-unknown": confinement.as_ref().and_then(|found| found.as_ref().err()).map(ToString::to_string),
         "endpoint": instance.endpoint.to_string(),
         "redis-version": field("redis_version"),
         "role": field("role"),

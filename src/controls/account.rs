@@ -12,6 +12,8 @@ const PASSWD: (&str, &str) = (
     "root:x:0:0::/root:/bin/bash\nredis:x:998:998::/var/lib/redis:/usr/sbin/nologin\n",
 );
 
+const APPARMOR_IS_ON: (&str, &str) = ("/sys/module/apparmor/parameters/enabled", "Y\n");
+
 pub const CONTROLS: &[Control] = &[
     Control {
         id: "account.user",
@@ -281,5 +283,47 @@ pub const CONTROLS: &[Control] = &[
             )]
         }),
         cases: &[],
+    },
+    Control {
+        id: "account.process-apparmor",
+        title: "AppArmor confines the running server",
+        severity: Severity::Medium,
+        why: "It is refused what its profile does not allow by the kernel, also where the sandbox of its own start has a hole.",
+        references: &["apparmor(7)", "systemd.exec(5) AppArmorProfile"],
+        by_hand: "apparmor_parser -r /etc/apparmor.d/redis-harden (of the package apparmor), then redis-harden restart",
+        wants: Wants::Instance(|p, _| {
+            let setting = Setting::Process {
+                instance: p.redis.name.to_string(),
+                what: ProcessFact::AppArmor,
+            };
+            let good = ["enforce", "kill"].map(Value::text);
+            vec![Want::by_hand(
+                setting,
+                Rule::OneOf(good.to_vec()),
+                "load the profile (apparmor_parser -r /etc/apparmor.d/redis-harden), and restart",
+            )]
+        }),
+        cases: &[
+            passes(&[
+                APPARMOR_IS_ON,
+                ("INFO process_id", "77"),
+                ("/proc/77/attr/apparmor/current", "redis-harden (enforce)\n"),
+            ]),
+            fails(&[
+                APPARMOR_IS_ON,
+                ("INFO process_id", "77"),
+                (
+                    "/proc/77/attr/apparmor/current",
+                    "redis-harden (complain)\n",
+                ),
+            ]),
+            fails(&[
+                APPARMOR_IS_ON,
+                ("/sys/kernel/security/apparmor/profiles", ""),
+                ("/etc/apparmor.d/redis-harden", "profile redis-harden {}\n"),
+                ("INFO process_id", "77"),
+                ("/proc/77/attr/apparmor/current", "unconfined\n"),
+            ]),
+        ],
     },
 ];

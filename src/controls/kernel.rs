@@ -317,7 +317,7 @@ fn now_and_at_boot(key: &str, rule: Rule) -> Vec<Want> {
             rule.clone(),
         ),
         Want::write(
-            Phase::Kernel,
+            Phase::KernelAtBoot,
             &group,
             Setting::SysctlAtBoot(key.into()),
             rule,

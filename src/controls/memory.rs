@@ -409,7 +409,7 @@ fn huge_pages(policies: &Policies, facts: &Facts) -> Vec<Want> {
         ),
         Want::write(Phase::Kernel, "huge-pages", Setting::HugePages, rule),
         Want::write(
-            Phase::Kernel,
+            Phase::KernelAtBoot,
             "huge-pages",
             Setting::File(TMPFILES.into()),
             Rule::Is(file),

@@ -19,8 +19,11 @@ use crate::value::Value;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
-/// Re-verifies at boot, before Redis: kernel values, and on a baked image what only the host itself can tell.
+/// Repairs the running kernel's values at each boot. Nothing waits for it.
 pub const BOOT_UNIT: &str = "redis-harden.service";
+
+/// Makes what only the host itself can tell, where an image left it to its first boot. Redis, which cannot start without, waits for it.
+pub const FIRST_BOOT_UNIT: &str = "redis-harden-first-boot.service";
 
 /// What ending a background save and writing the last one may take, at the least.
 const LEAST_STOP_S: i64 = 60;
@@ -78,11 +81,11 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         id: "service.boot-unit",
-        title: "a boot re-verifies the host before Redis starts",
+        title: "a boot repairs the kernel's values, and a first one makes what Redis cannot start without",
         severity: Severity::Medium,
-        why: "Kernel values can be lost to a later file, a profile or a new kernel.",
+        why: "Kernel values can be lost to a later file, a profile or a new kernel; an image leaves passwords to the hosts that it becomes.",
         references: &["systemd.unit(5)"],
-        by_hand: "systemctl enable redis-harden.service",
+        by_hand: "systemctl enable redis-harden.service redis-harden-first-boot.service",
         wants: Wants::Host(units::boot_unit),
         cases: &[fails(&[(
             "/etc/systemd/system/redis-harden.service 0644 root:root",

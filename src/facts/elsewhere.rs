@@ -7,7 +7,7 @@ use crate::host::HostError;
 use crate::policy::{Policies, Policy};
 use crate::redis::remote::Server;
 use crate::setting::account::Accounts;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 impl Facts {
@@ -48,6 +48,7 @@ impl Facts {
             user_namespaces: true,
             nofile: (0, 0),
             accounts: Accounts::default(),
+            linked: BTreeSet::new(),
             orphans: Vec::new(),
             sentinels: Vec::new(),
             tuned: Vec::new(),

@@ -185,6 +185,7 @@ fn process(sight: Sight, instance: &str, what: ProcessFact) -> String {
         ProcessFact::OomScoreAdj => "oom_score_adj",
         ProcessFact::OomKills => "cgroup, and memory.events of that control group",
         ProcessFact::DataExecutable => "mountinfo",
+        ProcessFact::AppArmor => "attr/apparmor/current",
         ProcessFact::MissingLayers => "status, and the supervisor's state.json",
         ProcessFact::User
         | ProcessFact::Swapped

@@ -1,5 +1,6 @@
 //! A running server: its process, its directives, its INFO, and what it answers a client without password.
 
+mod apparmor;
 mod control_group;
 mod mounted;
 mod sandbox;
@@ -50,6 +51,8 @@ pub enum ProcessFact {
     DataExecutable,
     /// Which layers its sandbox lacks, by the supervisor's word as far as /proc bears it out. Words.
     MissingLayers,
+    /// What AppArmor does with what its profile does not allow: `enforce`, `complain`, `kill`; `unconfined` without a profile. Text.
+    AppArmor,
 }
 
 impl fmt::Display for ProcessFact {
@@ -69,6 +72,7 @@ impl fmt::Display for ProcessFact {
             ProcessFact::OomKills => "processes killed for want of memory",
             ProcessFact::DataExecutable => "data directory executable",
             ProcessFact::MissingLayers => "sandbox lacks",
+            ProcessFact::AppArmor => "AppArmor",
         })
     }
 }
@@ -91,6 +95,9 @@ pub fn read_process(sight: Sight, instance: &str, what: ProcessFact) -> Reading 
             View::Told(_) => Reading::Unknown("it does not tell its process id".into()),
         };
     };
+    if what == ProcessFact::AppArmor {
+        return apparmor::read(sight, pid, &known.policy);
+    }
     let found = match what {
         ProcessFact::DataExecutable => mounted::data_executable(sight, pid, &known.policy),
         _ => fact(sight, pid, what),
@@ -138,7 +145,9 @@ fn fact(sight: Sight, pid: i32, what: ProcessFact) -> procfs::ProcResult<Option<
         ProcessFact::OomScoreAdj => Value::Int(i64::from(process.oom_score_adj()?)),
         ProcessFact::OomKills => return control_group::oom_kills(sight.host, &process),
         // Read above, with what else is known of the instance.
-        ProcessFact::DataExecutable | ProcessFact::MissingLayers => return Ok(None),
+        ProcessFact::DataExecutable | ProcessFact::MissingLayers | ProcessFact::AppArmor => {
+            return Ok(None);
+        }
     }))
 }
 

@@ -16,6 +16,7 @@ const HOSTS_OWN: [&str; 6] = [
 ];
 
 const BOOT_UNIT: &str = "etc/systemd/system/redis-harden.service";
+const FIRST_BOOT_UNIT: &str = "etc/systemd/system/redis-harden-first-boot.service";
 
 fn files_of_ours(tree: &Fake) -> Vec<String> {
     Tree::of(tree.root()).paths().map(str::to_owned).collect()
@@ -93,31 +94,53 @@ fn apply_makes_nothing_that_copies_must_not_share() {
 }
 
 #[test]
-fn the_boot_unit_is_enabled_and_would_make_it() {
+fn the_first_boots_unit_is_enabled_and_would_make_it() {
     let tree = Fake::debian();
     tree.run(&["apply"]).exits(0);
-    let unit = tree.text(BOOT_UNIT);
-    assert!(
-        unit.contains("\nExecStart=/usr/local/sbin/redis-harden apply --boot\n"),
-        "{unit}"
-    );
-    assert!(unit.contains("\nBefore=redis-server.service"), "{unit}");
-    let link = tree.at("etc/systemd/system/multi-user.target.wants/redis-harden.service");
-    assert_eq!(
-        fs::read_link(link).expect("a link").to_str(),
-        Some("/etc/systemd/system/redis-harden.service")
-    );
+    let unit = tree.text(FIRST_BOOT_UNIT);
+    for line in [
+        "ExecStart=/usr/local/sbin/redis-harden apply --first-boot",
+        "Before=redis-server.service",
+        "ConditionPathExists=|!/etc/redis-harden/redis/default.conf",
+        "ConditionPathExists=|!/etc/redis-harden/secrets/agent",
+    ] {
+        assert!(unit.contains(&format!("\n{line}\n")), "{line}: {unit}");
+    }
+    for name in ["redis-harden", "redis-harden-first-boot"] {
+        let wants = "etc/systemd/system/multi-user.target.wants";
+        let link = tree.at(&format!("{wants}/{name}.service"));
+        let target = fs::read_link(link).expect("a link");
+        let unit = format!("/etc/systemd/system/{name}.service");
+        assert_eq!(target.to_str(), Some(unit.as_str()));
+    }
     assert!(tree.has("usr/local/sbin/redis-harden"));
     // Redis comes after it, and not without its password.
     let drop_in = tree.text("etc/systemd/system/redis-server.service.d/50-redis-harden.conf");
     assert!(
-        drop_in.contains("\nAfter=redis-harden.service\n"),
+        drop_in.contains("\nAfter=redis-harden-first-boot.service\n"),
         "{drop_in}"
     );
     assert!(
         drop_in.contains("\nLoadCredential=agent:/etc/redis-harden/secrets/agent\n"),
         "{drop_in}"
     );
+}
+
+#[test]
+fn nothing_waits_for_the_unit_of_each_boot() {
+    let tree = Fake::debian();
+    tree.run(&["apply"]).exits(0);
+    let unit = tree.text(BOOT_UNIT);
+    for line in [
+        "ExecStart=/usr/local/sbin/redis-harden apply --boot",
+        "ConditionPathExists=/etc/redis-harden/redis/default.conf",
+    ] {
+        assert!(unit.contains(&format!("\n{line}\n")), "{line}: {unit}");
+    }
+    let waits = unit.lines().filter(|line| line.starts_with("Before="));
+    assert_eq!(waits.collect::<Vec<_>>(), ["Before=shutdown.target"]);
+    let drop_in = tree.text("etc/systemd/system/redis-server.service.d/50-redis-harden.conf");
+    assert!(!drop_in.contains("redis-harden.service"), "{drop_in}");
 }
 
 #[test]

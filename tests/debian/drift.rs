@@ -170,6 +170,8 @@ fn a_boot_repairs_kernel_values_only_and_only_the_firewall_holds_redis_back() {
         b"net.core.somaxconn = 100\n",
         0o644,
     );
+    // What drifted in a file is a person's to put right, or the next apply's.
+    machine.sh(&format!("echo '# by hand' >>{RENDERED}")).ok();
     let before = machine
         .sh("cat /var/lib/dpkg/status /etc/redis-harden/redis/* /etc/sysctl.d/* | sha256sum")
         .ok()
@@ -183,7 +185,35 @@ fn a_boot_repairs_kernel_values_only_and_only_the_firewall_holds_redis_back() {
     is_supervised(&machine);
     assert_eq!(machine.property(UNIT, "NRestarts"), "0");
 
-    // One that fails, or is gone, holds nothing back.
+    // One that hangs holds nothing back.
+    machine.write(
+        "/etc/systemd/system/redis-harden.service.d/broken.conf",
+        b"[Service]\nExecStart=\nExecStart=/bin/sleep infinity\nTimeoutStartSec=25s\n",
+        0o644,
+    );
+    machine.reboot();
+    is_supervised(&machine);
+    let ready = moment(&machine, UNIT, "ActiveEnterTimestampMonotonic");
+    let hung = moment(
+        &machine,
+        "redis-harden.service",
+        "ExecMainStartTimestampMonotonic",
+    );
+    let ended = moment(
+        &machine,
+        "redis-harden.service",
+        "InactiveEnterTimestampMonotonic",
+    );
+    assert_eq!(
+        machine.property("redis-harden.service", "Result"),
+        "timeout"
+    );
+    assert!(
+        hung < ready && ready < ended,
+        "hung from {hung} to {ended}, Redis was ready at {ready}"
+    );
+
+    // Nor does one that fails, or is gone.
     machine.write(
         "/etc/systemd/system/redis-harden.service.d/broken.conf",
         b"[Service]\nExecStart=\nExecStart=/bin/false\nSuccessExitStatus=\n",
@@ -209,15 +239,12 @@ fn a_boot_repairs_kernel_values_only_and_only_the_firewall_holds_redis_back() {
     let failed = machine.property("redis-harden.service", "ActiveState");
     assert_ne!(failed, "active");
     is_supervised(&machine);
-    let order = |unit: &str, of: &str| {
-        let told = machine.property(unit, of);
-        told.parse::<u64>().expect("microseconds")
-    };
-    let loaded = order(
+    let loaded = moment(
+        &machine,
         "redis-harden-firewall.service",
         "ExecMainExitTimestampMonotonic",
     );
-    let started = order(UNIT, "ExecMainStartTimestampMonotonic");
+    let started = moment(&machine, UNIT, "ExecMainStartTimestampMonotonic");
     assert!(
         0 < loaded && loaded <= started,
         "the rules at {loaded}, Redis at {started}"
@@ -234,4 +261,10 @@ fn a_boot_repairs_kernel_values_only_and_only_the_firewall_holds_redis_back() {
         "active",
         "open to others without its filter"
     );
+}
+
+/// When that was in this boot, in microseconds.
+fn moment(machine: &Machine, unit: &str, of: &str) -> u64 {
+    let told = machine.property(unit, of);
+    told.parse().expect("microseconds")
 }

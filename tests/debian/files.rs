@@ -45,3 +45,22 @@ fn piuparts_finds_nothing_left() {
     let passed = said(Command::new(piuparts).arg(built(None)));
     assert!(passed.contains("PASS: All tests."), "{passed}");
 }
+
+#[test]
+fn the_package_itself_changes_no_value_of_the_kernel() {
+    let mut list = Command::new("dpkg-deb");
+    let listed = said(list.arg("--contents").arg(built(None)));
+    let at_boot = [
+        "/sysctl.d/",
+        "/tmpfiles.d/",
+        "/modules-load.d/",
+        "/modprobe.d/",
+    ];
+    let files: Vec<&str> = listed
+        .lines()
+        .filter(|line| at_boot.iter().any(|dir| line.contains(dir)) && !line.ends_with('/'))
+        .filter_map(|line| line.split_whitespace().last())
+        .collect();
+    // The directory of apply's lock.
+    assert_eq!(files, ["./usr/lib/tmpfiles.d/redis-harden.conf"]);
+}

@@ -44,7 +44,13 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The phases that a fake host can go through: the others run programs, or a server.
-pub const PHASES: [Phase; 4] = [Phase::Kernel, Phase::Account, Phase::Ground, Phase::Files];
+pub const PHASES: [Phase; 5] = [
+    Phase::Kernel,
+    Phase::KernelAtBoot,
+    Phase::Account,
+    Phase::Ground,
+    Phase::Files,
+];
 
 /// What apply leaves after a rollback on purpose: the journal, and passwords set aside.
 const LEFT: &str = "/var/lib/redis-harden";

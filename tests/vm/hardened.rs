@@ -24,7 +24,11 @@ pub fn is_hardened(told: &Told, boot: usize, suite: &str) {
     let stranger = told.said(boot, "stranger");
     assert!(stranger.starts_with("NOAUTH"), "{stranger}");
     assert_eq!(told.ok(boot, "active"), "active");
-    assert_eq!(told.ok(boot, "enabled"), "enabled\nenabled\nenabled");
+    assert_eq!(
+        told.ok(boot, "enabled"),
+        "enabled\nenabled\nenabled\nenabled"
+    );
+    is_confined(told, boot, "confined", &["redis-harden", "redis-server"]);
     assert_eq!(told.said(boot, "failed"), "", "units that failed");
     let exposure = exposure(told.ok(boot, "security"));
     assert!(exposure <= 1.0, "exposure {exposure}");
@@ -34,6 +38,10 @@ pub fn is_hardened(told: &Told, boot: usize, suite: &str) {
     assert!(again.starts_with("nothing to change\n"), "{again}");
     let status = told.ok(boot, "status");
     assert!(status.starts_with("default: ready"), "{status}");
+    assert!(
+        status.contains("\n  AppArmor: enforce (profile redis-harden)\n"),
+        "{status}"
+    );
 
     assert_eq!(
         told.said(boot, "escapes"),
@@ -97,18 +105,52 @@ fn findings_are_expected(told: &Told, boot: usize, suite: &str) {
     assert_eq!(found, expected, "in boot {boot}:\n{said}");
 }
 
-/// The kernel's values are those of Debian's first boot. `packaged`: but for the one line of the package's own sysctl.d file.
+/// Each process of the service is in our profile, and held to it.
 #[track_caller]
-pub fn is_debians(told: &Told, boot: usize, packaged: bool) {
-    let differs = told.said(boot, "kernel");
-    let lines: Vec<&str> = differs
+pub fn is_confined(told: &Told, boot: usize, asked: &str, programs: &[&str]) {
+    let said = told.ok(boot, asked);
+    let mut found: Vec<&str> = said
         .lines()
-        .filter(|l| l.starts_with(['<', '>']))
+        .map(|line| match line.split_once(": ") {
+            Some((program, "redis-harden (enforce)")) => program,
+            _ => panic!("in boot {boot} not confined: {line}"),
+        })
         .collect();
-    let expected: &[&str] = match packaged {
-        true => &["< vm.overcommit_memory = 0", "> vm.overcommit_memory = 1"],
-        false => &[],
-    };
-    assert_eq!(lines, expected, "in boot {boot}");
+    found.sort_unstable();
+    assert_eq!(found, programs, "in boot {boot}");
+}
+
+/// AppArmor has refused nothing of ours in this boot.
+#[track_caller]
+pub fn nothing_was_refused(told: &Told, boot: usize) {
+    assert_eq!(told.exits(boot, "refusals", 1), "");
+}
+
+/// What no profile allows is refused to root in the profile, and to nobody without it.
+#[track_caller]
+pub fn trespassers_are_refused(told: &Told, boot: usize) {
+    for asked in ["run-in", "read-in", "log-in", "planted-in"] {
+        let (said, code) = (told.said(boot, asked), told.code(boot, asked));
+        assert_ne!(code, 0, "{asked}: {said}");
+    }
+    assert!(
+        told.said(boot, "log-in").contains("Permission denied"),
+        "{}",
+        told.said(boot, "log-in")
+    );
+    for asked in ["run-out", "read-out", "planted-out"] {
+        told.ok(boot, asked);
+    }
+    let log = told.ok(boot, "trespasses");
+    for file in ["/usr/bin/true", "/root/vm-test.rdb", "/etc/cron.d/vm-test"] {
+        let name = format!("name=\"{file}\"");
+        assert!(log.contains(&name), "{file} in\n{log}");
+    }
+}
+
+/// The kernel's values are those of Debian's first boot.
+#[track_caller]
+pub fn is_debians(told: &Told, boot: usize) {
+    assert_eq!(told.exits(boot, "kernel", 0), "", "in boot {boot}");
     assert_eq!(told.said(boot, "failed"), "", "units that failed");
 }

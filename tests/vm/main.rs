@@ -13,11 +13,20 @@ mod machine;
 mod package;
 mod schema;
 
-use hardened::{is_debians, is_hardened};
+use hardened::{
+    is_confined, is_debians, is_hardened, nothing_was_refused, trespassers_are_refused,
+};
 use machine::{Image, Seed, Told, boot, said};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
+
+/// What is of the units that run at boot: for the kernel, what an image left, the packet filter.
+const FIRST_BOOT: &str = "inactive\nactive\nactive";
+const LATER_BOOT: &str = "active\ninactive\nactive";
+
+/// The supervisor and its server.
+const SERVICE: [&str; 2] = ["redis-harden", "redis-server"];
 
 /// Debian 12 unless `REDIS_HARDEN_TEST_SUITE` says otherwise.
 fn suite() -> String {
@@ -50,8 +59,8 @@ fn user_data_hardens_a_fresh_host_and_a_rollback_leaves_debians_kernel() {
     let repository = scratch.path().join("repo");
     image.repository(&package::built(None), &repository);
     let boots = [
-        "look write new-instance",
-        "look read rollback kernel stock",
+        "look write work refusals new-instance",
+        "look read refusals trespass rollback kernel stock",
         "kernel stock purge",
         "kernel stock",
     ];
@@ -70,18 +79,31 @@ fn user_data_hardens_a_fresh_host_and_a_rollback_leaves_debians_kernel() {
         assert_eq!(told.ok(boot, "maxclients"), "maxclients\n5000");
     }
     // The second time all of cloud-init ran again, as on a new instance.
-    assert_eq!(told.ok(1, "at-boot"), "active\nactive");
+    assert_eq!(told.said(1, "at-boot"), LATER_BOOT);
     assert_eq!(told.ok(0, "write"), "OK");
     assert_eq!(told.ok(1, "read"), "through 0", "Redis's data is there");
     assert_eq!(told.ok(0, "secrets"), told.ok(1, "secrets"));
 
+    assert_eq!(
+        told.ok(0, "persisted"),
+        "rdb_last_bgsave_status:ok\naof_last_bgrewrite_status:ok"
+    );
+    for asked in ["bgsave", "rewrite", "rotate", "new-log", "restart"] {
+        told.ok(0, asked);
+    }
+    assert_eq!(told.ok(0, "work-kept"), "through 0");
+    is_confined(&told, 0, "confined-anew", &SERVICE);
+    nothing_was_refused(&told, 0);
+    nothing_was_refused(&told, 1);
+    trespassers_are_refused(&told, 1);
+
     let first = told.ok(1, "rollback-1");
     assert!(first.ends_with("is rolled back"), "{first}");
-    is_debians(&told, 1, false);
-    // What the package itself asks for at boot, until it is purged.
-    is_debians(&told, 2, true);
+    // Now, after another boot, with the package there and without it.
     told.ok(2, "purge");
-    is_debians(&told, 3, false);
+    for boot in 1..=3 {
+        is_debians(&told, boot);
+    }
     for boot in 1..=3 {
         assert_eq!(
             told.ok(boot, "stock"),
@@ -104,7 +126,10 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
             ("vendor-data", &text("vendor-data.yaml")),
             ("meta-data", &meta_data("fleet")),
         ],
-        boots: &["look write crash", "look read"],
+        boots: &[
+            "look write crash",
+            "look read tls unloaded locked removed refusals",
+        ],
         repository: &repository,
     };
     let told = boot(&image, &seed, scratch.path());
@@ -117,6 +142,34 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
         assert_eq!(result["message"], "fleet, at boot");
     }
     assert_eq!(told.ok(1, "read"), "through 0", "Redis's data is there");
+
+    for asked in ["tls-init", "tls-apply", "tls-served"] {
+        told.ok(1, asked);
+    }
+    is_confined(&told, 1, "tls-confined", &SERVICE);
+    for asked in [
+        "unload",
+        "unloaded-start",
+        "load",
+        "loaded-start",
+        "loaded-check",
+    ] {
+        told.ok(1, asked);
+    }
+    assert_eq!(told.ok(1, "unloaded-ping"), "PONG");
+    let status = told.ok(1, "unloaded-status");
+    assert!(status.contains("\n  AppArmor: unconfined\n"), "{status}");
+    let status = told.ok(1, "unloaded-json");
+    assert!(status.contains("\"mode\": \"unconfined\""), "{status}");
+    told.exits(1, "unloaded-check", 1);
+    let waited: u32 = told.ok(1, "locked-for").parse().expect("seconds");
+    let applied = told.ok(1, "locked");
+    assert!(waited >= 18, "{waited} s: {applied}");
+    assert_eq!(told.ok(1, "nftables-back"), "installed");
+    told.ok(1, "remove");
+    assert_eq!(told.ok(1, "static-ping"), "PONG");
+    is_confined(&told, 1, "static-confined", &["redis-server"]);
+    nothing_was_refused(&told, 1);
 }
 
 #[test]
@@ -177,5 +230,5 @@ fn started_hardened(told: &Told) {
     let (times, runs) = starts.split_once('\n').expect("two lines");
     assert_eq!(times, "1", "{starts}");
     assert!(runs.contains("redis-harden supervise"), "{starts}");
-    assert_eq!(told.ok(0, "at-boot"), "active\nactive");
+    assert_eq!(told.said(0, "at-boot"), FIRST_BOOT);
 }

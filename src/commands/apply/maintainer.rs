@@ -40,7 +40,10 @@ pub(super) fn restrict(
                 say(&format!(
                     "restart pending: {name} {use_of_it}, and stays as it is until redis-harden apply"
                 ));
-                phases.retain(|p| matches!(p, Phase::Kernel | Phase::Account));
+                phases.retain(|p| {
+                    use Phase::{Account, Kernel, KernelAtBoot};
+                    matches!(p, Kernel | KernelAtBoot | Account)
+                });
             }
         }
     }

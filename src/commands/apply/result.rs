@@ -28,7 +28,7 @@ pub struct LastApply {
     pub time: String,
     /// 0 fine, 1 something is left that an apply could change, 2 trouble.
     pub exit_code: u8,
-    /// Whether it was the boot's own, which only writes files and kernel values.
+    /// Whether it was the boot's own, which repairs kernel values, and makes files where they were missing at the first boot.
     pub boot: bool,
     /// Changes made that stand.
     pub changed: usize,

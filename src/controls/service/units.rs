@@ -1,6 +1,7 @@
-//! What systemd reads of ours: the drop-ins of an instance's unit, and the unit that runs before it at boot.
+//! What systemd reads of ours: the drop-ins of an instance's unit, and the units that run at boot.
 
-use super::BOOT_UNIT;
+use super::{BOOT_UNIT, FIRST_BOOT_UNIT};
+use crate::contain::apparmor;
 use crate::control::{Phase, Want};
 use crate::controls::files::{access, group, rendered};
 use crate::controls::tls::wanted::WATCH;
@@ -64,27 +65,58 @@ pub(super) fn boot_unit(policies: &Policies, facts: &Facts) -> Vec<Want> {
         return wants;
     }
     let policy = named_policy(policies);
-    let text = format!(
+    let each_boot = format!(
         include_str!("../../../packaging/systemd/redis-harden.service.in"),
         exe = facts.exe.display(),
         policy = policy,
+        there = made_at_first_boot(policies, ""),
     );
-    let path = PathBuf::from("/etc/systemd/system").join(BOOT_UNIT);
-    wants.extend([
+    let first_boot = format!(
+        include_str!("../../../packaging/systemd/redis-harden-first-boot.service.in"),
+        exe = facts.exe.display(),
+        policy = policy,
+        missing = made_at_first_boot(policies, "|!"),
+        servers = servers(policies),
+    );
+    wants.extend(enabled(facts, BOOT_UNIT, each_boot, "boot unit"));
+    wants.extend(enabled(
+        facts,
+        FIRST_BOOT_UNIT,
+        first_boot,
+        "first boot unit",
+    ));
+    wants
+}
+
+fn enabled(facts: &Facts, unit: &str, text: String, group: &str) -> [Want; 2] {
+    let path = PathBuf::from("/etc/systemd/system").join(unit);
+    let file = rendered(facts, "root", 0o644, text);
+    [
+        Want::write(Phase::Files, group, Setting::File(path), file),
         Want::write(
             Phase::Files,
-            "boot unit",
-            Setting::File(path),
-            rendered(facts, "root", 0o644, text),
-        ),
-        Want::write(
-            Phase::Files,
-            "boot unit link",
-            Setting::UnitEnabled(BOOT_UNIT.into()),
+            format!("{group} link"),
+            Setting::UnitEnabled(unit.into()),
             Rule::Is(Value::Flag(true)),
         ),
-    ]);
-    wants
+    ]
+}
+
+/// A condition for each file without which an instance does not start, and which an image leaves to its hosts.
+/// `|!` makes the conditions hold where one of the files is not there. Source: systemd.unit(5).
+fn made_at_first_boot(policies: &Policies, mark: &str) -> String {
+    let of = |p: &Policy| [p.config_file(), p.secret_file(&Name::agent())];
+    let mut files: Vec<PathBuf> = policies.instances.iter().flat_map(of).collect();
+    files.sort();
+    files.dedup();
+    let line = |file: PathBuf| format!("ConditionPathExists={mark}{}\n", file.display());
+    files.into_iter().map(line).collect()
+}
+
+/// The units of all instances.
+fn servers(policies: &Policies) -> String {
+    let units: Vec<String> = policies.instances.iter().map(Policy::unit).collect();
+    units.join(" ")
 }
 
 /// What a unit's command line says of the policy of this run.
@@ -149,6 +181,7 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         namespaces = namespaces,
         network = format_args!("{watch}{network}"),
         sockets = sockets,
+        apparmor = apparmor::lines(policy, facts),
         scheduling = scheduling(&policy.service),
         processes = processes(&policy.service),
         exe = facts.exe.display(),
