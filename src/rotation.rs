@@ -11,7 +11,7 @@ pub use target::Target;
 pub use timer::{forget_gone, set as set_timer};
 
 use crate::host::{Host, HostError, HostResult, Image};
-use crate::policy::Policy;
+use crate::policy::{PasswordSource, Policy};
 use crate::redis::{acl, live};
 use crate::setting::{Reading, Sight, secret};
 use crate::value::Value;
@@ -98,7 +98,7 @@ impl Rotation {
 
     /// Has all its passwords count: the one to come first.
     pub fn count_in(&self, digests: &mut acl::Digests) {
-        if let Some(known) = digests.get_mut(&self.secret)
+        if let Some(known) = digests.get_mut(&PasswordSource::File(self.secret.clone()))
             && known.first().is_some_and(|digest| self.fits(digest))
         {
             *known = self.digests();
@@ -159,7 +159,7 @@ fn renewed(policy: &Policy, digests: &acl::Digests, text: &str) -> String {
         let named = users
             .keys()
             .find(|name| name.as_str() == live::name_of(line));
-        match named.and_then(|name| digests.get(&policy.secret_file(name))) {
+        match named.and_then(|name| digests.get(&policy.password_of(name))) {
             Some(digests) => acl::with_passwords(line, digests),
             None => line.to_owned(),
         }
@@ -224,9 +224,10 @@ mod tests {
         ] {
             let rotation = rotation(placed);
             let mut digests = acl::Digests::new();
-            digests.insert(rotation.secret.clone(), vec![there.into()]);
+            let source = PasswordSource::File(rotation.secret.clone());
+            digests.insert(source.clone(), vec![there.into()]);
             rotation.count_in(&mut digests);
-            assert_eq!(digests[&rotation.secret], counts, "{placed} {there}");
+            assert_eq!(digests[&source], counts, "{placed} {there}");
         }
     }
 

@@ -8,6 +8,7 @@ pub mod build;
 mod change;
 mod conf_d;
 mod config_file;
+pub mod credential;
 pub mod effective;
 pub mod file;
 pub mod firewall;
@@ -63,6 +64,8 @@ pub enum Setting {
     ModesBelow(PathBuf),
     /// The password file of an ACL user. `Value::Owned`; the password is generated when it is written first.
     Secret(PathBuf),
+    /// The systemd credential with the password of an ACL user. `Value::Present`; text where it is not as it should be.
+    Credential(String),
     /// The owner, group and mode of a file that is there; its content is nobody's to see. `Value::Owned`.
     Access(PathBuf),
     /// The kind of file system that holds a path. `Value::Text`, such as `ext4`.

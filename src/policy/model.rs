@@ -342,6 +342,10 @@ pub struct AclUser {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/etc/redis-harden/secrets/app")]
     pub password_file: Option<PathBuf>,
+    /// The systemd credential that holds the password, such as in `/etc/credstore.encrypted`; never together with a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"redis-app")]
+    pub password_credential: Option<String>,
     /// Owner of the password file.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"root")]

@@ -1,8 +1,7 @@
 //! The ACL file: every user with its rules and the SHA-256 of its password, and always a `default` that is off.
 
-use crate::policy::{Policy, Role};
+use crate::policy::{PasswordSource, Policy, Role};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// What stands in a plan for the digest of a password that `apply` will generate.
 pub const NOT_YET: &str = "(the SHA-256 of a password that apply generates)";
@@ -42,14 +41,14 @@ pub fn rules(role: Role) -> &'static str {
     }
 }
 
-/// What is known of the password files: the SHA-256 of each password that counts. The first is the one to come, or the only one.
-pub type Digests = BTreeMap<PathBuf, Vec<String>>;
+/// What is known of the passwords: the SHA-256 of each that counts, by where it is. The first is the one to come, or the only one.
+pub type Digests = BTreeMap<PasswordSource, Vec<String>>;
 
 /// The file, whole.
 pub fn render(policy: &Policy, digests: &Digests) -> String {
     let mut text = default(policy, digests);
     for (name, user) in policy.acl_users() {
-        let known = digests.get(&policy.secret_file(&name));
+        let known = digests.get(&policy.password_of(&name));
         let passwords = known.map_or_else(|| format!("#{NOT_YET}"), |known| words(known));
         let role = user.role.map_or("resetkeys resetchannels -@all", rules);
         let extra = user.rules.as_deref().map_or(String::new(), |r| {
@@ -65,7 +64,7 @@ pub fn render(policy: &Policy, digests: &Digests) -> String {
 /// `default`: off, but where the policy lets it in for a time; then its password's digest is known on its days only.
 fn default(policy: &Policy, digests: &Digests) -> String {
     let legacy = policy.legacy.default_until.as_ref();
-    match legacy.and_then(|_| digests.get(&policy.legacy_secret_file())) {
+    match legacy.and_then(|_| digests.get(&PasswordSource::File(policy.legacy_secret_file()))) {
         Some(known) => {
             let role = rules(Role::Application);
             let extra = policy.legacy.rules.as_deref().map_or(String::new(), |r| {

@@ -21,9 +21,9 @@ const LABEL: &str = "app.kubernetes.io/name";
 /// The manifests.
 ///
 /// # Errors
-/// A value that YAML cannot hold.
+/// A value that YAML cannot hold, or a password that cannot be mounted.
 pub fn kubernetes(policy: &Policy, choice: &Choice) -> Result<String, String> {
-    let container = Container::of(policy, choice);
+    let container = Container::of(policy, choice)?;
     let name = match policy.is_default() {
         true => "redis".to_owned(),
         false => format!("redis-{}", policy.redis.name)

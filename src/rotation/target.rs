@@ -2,17 +2,17 @@
 
 use crate::facts::{Instance, View};
 use crate::host::{HostError, HostResult};
-use crate::policy::{Name, Policies};
-use crate::setting::Sight;
+use crate::policy::{Name, PasswordSource, Policies};
+use crate::setting::{Sight, credential};
 use std::path::{Path, PathBuf};
 
 /// Where the passwords are that are ours to replace.
 const OURS: &str = "/etc/redis-harden/secrets";
 
-/// A password file and its users, each with its instance.
+/// A password and its users, each with its instance.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub secret: PathBuf,
+    pub source: PasswordSource,
     pub users: Vec<(Name, Name)>,
 }
 
@@ -31,18 +31,42 @@ impl Target {
                 names.join(", ")
             ));
         }
-        Ok(Target::with(policies, policy.secret_file(user)))
+        Ok(Target::with(policies, policy.password_of(user)))
     }
 
-    /// The one of a password file, whoever has it.
-    pub fn with(policies: &Policies, secret: PathBuf) -> Target {
+    /// The one of a source, whoever has it.
+    pub fn with(policies: &Policies, source: PasswordSource) -> Target {
         let mut all = Vec::new();
         for policy in &policies.instances {
             let users = policy.acl_users().into_keys();
-            let those = users.filter(|user| policy.secret_file(user) == secret);
+            let those = users.filter(|user| policy.password_of(user) == source);
             all.extend(those.map(|user| (policy.redis.name.clone(), user)));
         }
-        Target { secret, users: all }
+        Target { source, users: all }
+    }
+
+    /// The file, which is ours to write.
+    ///
+    /// # Errors
+    /// It is not, and what to do instead.
+    pub(super) fn file(&self) -> HostResult<&Path> {
+        let refuse = |why: String| Err(HostError::refused(self.changing(), why));
+        match &self.source {
+            PasswordSource::File(path) if path.parent() == Some(Path::new(OURS)) => Ok(path),
+            PasswordSource::File(path) => refuse(format!(
+                "it is in {}, which is not ours: put the new one there, then redis-harden apply",
+                path.display()
+            )),
+            PasswordSource::Credential(name) => refuse(format!(
+                "it comes from the systemd credential {name}, and is changed there ({}); then redis-harden apply, \
+                 from which on the former one is refused, and a restart of the programs that are given it",
+                credential::step(name)
+            )),
+        }
+    }
+
+    pub(super) fn changing(&self) -> String {
+        format!("changing the password of {}", self.names().join(", "))
     }
 
     /// `INSTANCE.USER` of each.
@@ -55,14 +79,8 @@ impl Target {
 
     /// Refuses, before anything is changed, what could only be changed in part.
     pub(super) fn can_be_changed(&self, sight: Sight) -> HostResult<()> {
-        let doing = || format!("changing the password of {}", self.names().join(", "));
-        let refuse = |why: String| Err(HostError::refused(doing(), why));
-        if self.secret.parent() != Some(Path::new(OURS)) {
-            return refuse(format!(
-                "it is in {}, which is not ours: put the new one there, then redis-harden apply",
-                self.secret.display()
-            ));
-        }
+        let refuse = |why: String| Err(HostError::refused(self.changing(), why));
+        self.file()?;
         let mut places = vec![PathBuf::from(OURS)];
         for (name, user) in &self.users {
             let known = known(sight, name)?;

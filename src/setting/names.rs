@@ -12,6 +12,7 @@ impl fmt::Display for Setting {
             Setting::Mode(path) => write!(f, "mode of {}", path.display()),
             Setting::ModesBelow(path) => write!(f, "modes of the files in {}", path.display()),
             Setting::Secret(path) => write!(f, "password file {}", path.display()),
+            Setting::Credential(name) => write!(f, "systemd credential {name}"),
             Setting::Access(path) => write!(f, "owner and mode of {}", path.display()),
             Setting::FileSystem(path) => write!(f, "file system of {}", path.display()),
             Setting::FreeSpace(path) => write!(f, "free space at {}", path.display()),

@@ -15,6 +15,9 @@ impl Setting {
             Setting::Dir(path) | Setting::Secret(path) | Setting::Access(path) => {
                 format!("{}: owner and mode", path.display())
             }
+            Setting::Credential(name) => format!(
+                "the credential {name} of this process's unit, of the machine, and in /etc, /run and /usr/lib: credstore, credstore.encrypted"
+            ),
             Setting::Mode(path) => format!("{}: mode", path.display()),
             Setting::ModesBelow(path) => format!("{}/*: modes", path.display()),
             Setting::FileSystem(path) => format!("statfs {}", path.display()),

@@ -1,8 +1,8 @@
 //! Each kind of setting is read here.
 
 use super::{
-    Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, effective,
-    file, firewall, kernel, legacy, live, measure, package, peers, planted, ports,
+    Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, credential,
+    effective, file, firewall, kernel, legacy, live, measure, package, peers, planted, ports,
     rotation as logrotate, scripts, secret, sentinel, server, service, strangers, strays, sysctl_d,
     tls, tmpfiles, traces, unit, users,
 };
@@ -100,6 +100,7 @@ impl Setting {
             Setting::Mode(path) => file::read_mode(host, path).into(),
             Setting::ModesBelow(path) => file::read_modes_below(host, path),
             Setting::Secret(path) => secret::read(host, path, sight.facts).into(),
+            Setting::Credential(name) => credential::read(sight, name),
             Setting::Access(path) => file::of_what_is_there(path, file::read_owned(sight, path)),
             Setting::FileSystem(path) => file::read_file_system(host, path),
             Setting::FreeSpace(path) => file::read_free_space(host, path),

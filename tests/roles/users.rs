@@ -33,7 +33,7 @@ pub fn file() -> String {
     let digests: acl::Digests = policy
         .acl_users()
         .keys()
-        .map(|name| (policy.secret_file(name), digest(name.as_str())))
+        .map(|name| (policy.password_of(name), digest(name.as_str())))
         .collect();
     acl::render(policy, &digests)
 }

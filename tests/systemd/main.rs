@@ -19,6 +19,7 @@ mod support {
 
 mod certificate;
 mod confirm;
+mod credential;
 mod machine;
 mod managers;
 mod restart;
