@@ -6,7 +6,7 @@ use crate::facts::{Entrypoint, Facts};
 use crate::host::{Host, HostError, HostResult, Kind, Stat};
 use crate::policy::{Name, PasswordSource, Policies, Policy};
 use crate::redis::{acl, config};
-use crate::setting::secret;
+use crate::setting::{primary, secret};
 use crate::value::{Access, Account};
 use std::path::{Path, PathBuf};
 
@@ -51,11 +51,15 @@ pub fn render(host: &Host, policies: &Policies, facts: &mut Facts, name: &Name) 
     };
     let conf = config::render(policy, *maxmemory, facts.version(policy));
     let users = acl::render(policy, &facts.digests);
-    for (path, text) in [
+    let mut files = vec![
         (policy.config_file(), conf),
         (policy.acl_file(), users),
         (policy.settings_file(), settings.render()),
-    ] {
+    ];
+    if policy.replication.user.is_some() {
+        files.push((policy.primary_password_file(), primary::text(host, policy)?));
+    }
+    for (path, text) in files {
         host.write_file(&path, text.as_bytes(), 0o640, owner.uid, owner.gid)?;
     }
     Ok(())

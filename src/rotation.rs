@@ -140,7 +140,7 @@ pub fn with_passwords_of_now(sight: Sight, path: &Path, image: &Image) -> Image 
         .find(|p| p.acl_file() == path);
     if let (Image::File { content, .. }, Some(policy)) = (&mut image, policy) {
         let text = String::from_utf8_lossy(content).into_owned();
-        *content = renewed(policy, &sight.facts.digests, &text).into_bytes();
+        *content = renewed(sight, policy, &text).into_bytes();
     }
     image
 }
@@ -148,14 +148,22 @@ pub fn with_passwords_of_now(sight: Sight, path: &Path, image: &Image) -> Image 
 /// The same of the users of a running server.
 pub fn users_with_passwords_of_now(sight: Sight, instance: &str, users: &str) -> String {
     match sight.facts.instances.get(instance) {
-        Some(known) => renewed(&known.policy, &sight.facts.digests, users),
+        Some(known) => renewed(sight, &known.policy, users),
         None => users.to_owned(),
     }
 }
 
-fn renewed(policy: &Policy, digests: &acl::Digests, text: &str) -> String {
+fn renewed(sight: Sight, policy: &Policy, text: &str) -> String {
+    let digests = &sight.facts.digests;
     let users = policy.acl_users();
+    let over = policy
+        .default_ends()
+        .is_some_and(|ends| sight.facts.today >= ends);
     let lines = text.split('\n').map(|line| {
+        // What its day has ended does not come back with an undo.
+        if over && live::name_of(line) == "default" {
+            return acl::DEFAULT_OFF.to_owned();
+        }
         let named = users
             .keys()
             .find(|name| name.as_str() == live::name_of(line));

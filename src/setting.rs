@@ -24,6 +24,7 @@ pub mod package;
 pub mod peers;
 mod planted;
 pub mod ports;
+pub mod primary;
 mod processes;
 mod read;
 mod reading;
@@ -66,6 +67,10 @@ pub enum Setting {
     Secret(PathBuf),
     /// The systemd credential with the password of an ACL user. `Value::Present`; text where it is not as it should be.
     Credential(String),
+    /// The password that an instance shows its primary, in its file. `Value::Owned`; text where it is another.
+    PrimaryPassword { instance: String, path: PathBuf },
+    /// Whether a running server of ours has another. `Value::Text`, or nothing.
+    LivePrimaryPassword(String),
     /// The owner, group and mode of a file that is there; its content is nobody's to see. `Value::Owned`.
     Access(PathBuf),
     /// The kind of file system that holds a path. `Value::Text`, such as `ext4`.
@@ -115,6 +120,8 @@ pub enum Setting {
     UnitEscapes(String),
     /// Whether a unit starts at boot. `Value::Flag`.
     UnitEnabled(String),
+    /// Whether a timer of ours waits for its time. `Value::Flag`.
+    TimerActive(String),
     /// Our nftables table in the kernel. `Value::Firewall`.
     Firewall,
     /// An instance's server, and the files that it was started from. `Value::Serving`.

@@ -377,7 +377,7 @@ mod tests {
             "[acl.app]\nrules = \"~app:* +@read\"\n",
             "[acl.jobs]\nrules = \"~jobs:* +@all -@dangerous\"\n",
             "[legacy]\ndefault-until = \"2027-01-31\"\n",
-            "#   masterauth: a policy holds no password\n",
+            "#   masterauth: a policy holds no password: [replication] names the user",
             "#   loadmodule: a module runs",
             "#   rename-command flushall: no application has it",
             "#   rename-command config: a program that uses its other name",

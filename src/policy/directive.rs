@@ -44,8 +44,14 @@ const REFUSED: [(&str, &str); 16] = [
         "requirepass",
         "it is the password of the user \"default\", which is off; a policy holds no password ([legacy] default-until lets it in for a time)",
     ),
-    ("masterauth", "a policy holds no password"),
-    ("primaryauth", "a policy holds no password"),
+    (
+        "masterauth",
+        "a policy holds no password: [replication] names the user whose password is shown to the primary",
+    ),
+    (
+        "primaryauth",
+        "a policy holds no password: [replication] names the user whose password is shown to the primary",
+    ),
     ("tls-key-file-pass", "a policy holds no password"),
     ("tls-client-key-file-pass", "a policy holds no password"),
     (

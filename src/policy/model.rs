@@ -34,6 +34,8 @@ pub struct Policy {
     pub persistence: Persistence,
     /// ACL users by name. `admin` (root's apply) and `agent` (the supervisor's) always exist.
     pub acl: BTreeMap<Name, AclUser>,
+    /// What this server shows its primary.
+    pub replication: Replication,
     /// Encrypted connections.
     pub tls: Tls,
     /// How the supervisor runs the server.
@@ -358,6 +360,16 @@ pub struct AclUser {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"0640")]
     pub mode: Option<Octal>,
+}
+
+/// `[replication]`: as whom this server logs in at its primary, now or after a failover.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Replication {
+    /// The ACL user, with its password; every node of a set has the same. Without it nothing is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"app")]
+    pub user: Option<Name>,
 }
 
 /// `[legacy]`: programs that log in with a password alone, which is the user `default`.

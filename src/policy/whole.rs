@@ -12,6 +12,7 @@ pub(super) fn check(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
     backs_off(policy, tree)?;
     leaves_ssh_alone(policy, tree)?;
     passwords_have_one_source(policy, tree)?;
+    replicates_as_somebody(policy, tree)?;
     users_may_something(policy, tree)
 }
 
@@ -135,6 +136,32 @@ fn passwords_have_one_source(policy: &Policy, tree: &Node) -> Result<(), PolicyE
         return Err(placed(PolicyError::new(what).help(step), tree, &path));
     }
     Ok(())
+}
+
+/// The user is one of this policy's, so that this server takes from a replica what it shows a primary itself.
+fn replicates_as_somebody(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    let Some(user) = &policy.replication.user else {
+        return Ok(());
+    };
+    let path = ["replication", "user"];
+    if *user == Name::agent() || !policy.acl_users().contains_key(user) {
+        let error = PolicyError::new(format!("replication.user is {user}, and is no such user"))
+            .help(format!("write [acl.{user}] with role = \"replica\", the same on every node; agent is the supervisor's alone"));
+        return Err(placed(error, tree, &path));
+    }
+    let twice = |name: &&String| {
+        ["masteruser", "primaryuser"].contains(&name.to_ascii_lowercase().as_str())
+    };
+    match policy.redis.directives.keys().find(twice) {
+        None => Ok(()),
+        Some(name) => {
+            let error = PolicyError::new(format!(
+                "redis.directives has {name}, which [replication] renders"
+            ))
+            .help("take it out of [redis.directives]");
+            Err(placed(error, tree, &["redis", "directives", name]))
+        }
+    }
 }
 
 /// An ACL user without rules may nothing at all, which nobody means.

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// What stands in a plan for the digest of a password that `apply` will generate.
 pub const NOT_YET: &str = "(the SHA-256 of a password that apply generates)";
 
+/// The user that everybody is who does not log in.
+pub const DEFAULT_OFF: &str = "user default off sanitize-payload resetkeys resetchannels -@all";
+
 /// The rules of a role, without passwords. Sources: Redis's `acl.md`; CATALOGUE §1.12.
 pub fn rules(role: Role) -> &'static str {
     match role {
@@ -73,7 +76,7 @@ fn default(policy: &Policy, digests: &Digests) -> String {
             let passwords = words(known);
             format!("user default on sanitize-payload {passwords} {role}{extra}\n")
         }
-        None => "user default off sanitize-payload resetkeys resetchannels -@all\n".to_owned(),
+        None => format!("{DEFAULT_OFF}\n"),
     }
 }
 

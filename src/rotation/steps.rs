@@ -8,7 +8,7 @@ use crate::host::{Host, HostError, HostResult};
 use crate::policy::{Name, Policy};
 use crate::redis::takeover::open;
 use crate::redis::{Login, Silence, acl, live, ping};
-use crate::setting::{Sight, secret};
+use crate::setting::{Sight, primary, secret};
 use std::path::Path;
 
 /// Gives the users of a password file a new password beside the one that they have, or goes on with what was cut off.
@@ -46,6 +46,12 @@ pub fn begin(
     // From here on an apply renders both, too.
     tell_servers(sight, target, &rotation.digests(), say)?;
     place_password(sight, target, &rotation)?;
+    for (name, user) in &target.users {
+        let known = known(sight, name)?;
+        if known.policy.replication.user.as_ref() == Some(user) {
+            primary::renew(sight, known)?;
+        }
+    }
     rotation.holders = holders(sight, target)?;
     rotation.placed = true;
     write(host, &rotation)?;

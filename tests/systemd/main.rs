@@ -20,6 +20,7 @@ mod support {
 mod certificate;
 mod confirm;
 mod credential;
+mod legacy;
 mod machine;
 mod managers;
 mod restart;

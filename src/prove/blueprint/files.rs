@@ -25,7 +25,7 @@ pub const TARGETS: [&str; 5] = [
 ];
 
 /// Directives that would reach for other hosts, or have no part in an attack.
-const LEFT_OUT: [&str; 4] = ["replicaof", "slaveof", "daemonize", "supervised"];
+const LEFT_OUT: [&str; 5] = ["replicaof", "slaveof", "daemonize", "supervised", "include"];
 
 /// What nothing is laid over: programs and what they need to start.
 const NEVER: [Never; 10] = [
