@@ -234,8 +234,6 @@ pub const CONTROLS: &[Control] = &[
                 (AUTH_0644, AUTH_TEXT),
             ])
             .under(OF_A_NODE),
-            fails(&[("/etc/redis-harden/secrets/replica 0600 root:root", "2f3c\n")])
-                .under(OF_A_NODE),
         ],
     },
     Control {
