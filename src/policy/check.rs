@@ -15,7 +15,7 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 38] = [
+const CHECKS: [(&str, Judge); 40] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.unix-socket", Judge::Text(in_own_directory)),
@@ -28,6 +28,14 @@ const CHECKS: [(&str, Judge); 38] = [
     ("redis.directives.*", Judge::Key(super::directive::name)),
     ("redis.directives.*", Judge::Text(one_line)),
     ("redis.directives.*.*", Judge::Text(one_line)),
+    (
+        "redis.directives.rename-command",
+        Judge::Text(super::inherited::line),
+    ),
+    (
+        "redis.directives.rename-command.*",
+        Judge::Text(super::inherited::line),
+    ),
     ("firewall.allow.*", Judge::Text(network)),
     ("firewall.peers.*", Judge::Text(network)),
     ("firewall.resolvers.*", Judge::Text(network)),

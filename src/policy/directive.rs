@@ -26,7 +26,7 @@ const OWN: [(&str, &str); 17] = [
 ];
 
 /// Directives that a policy may not have, each with the reason.
-const REFUSED: [(&str, &str); 16] = [
+const REFUSED: [(&str, &str); 14] = [
     ("aclfile", "the ACL file is rendered from [acl.NAME]"),
     (
         "include",
@@ -35,14 +35,6 @@ const REFUSED: [(&str, &str); 16] = [
     (
         "loadmodule",
         "a module runs as Redis itself, with all its rights",
-    ),
-    (
-        "rename-command",
-        "it is deprecated and breaks Sentinel; take the command from a user with [acl.NAME] rules, such as \"-config\" (policy init --from-host does)",
-    ),
-    (
-        "requirepass",
-        "it is the password of the user \"default\", which is off; a policy holds no password ([legacy] default-until lets it in for a time)",
     ),
     (
         "masterauth",
@@ -97,7 +89,10 @@ pub(super) fn name(name: &str) -> Result<(), (String, String)> {
             "write its name as redis.conf does, in lower case".into(),
         ));
     }
-    of_a_server(name)
+    match super::inherited::UNDERSTOOD.contains(&name) {
+        true => Ok(()),
+        false => of_a_server(name),
+    }
 }
 
 /// No server starts on a name that it does not know.

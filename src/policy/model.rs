@@ -1,6 +1,7 @@
 //! The sections of a policy, as typed data with their defaults. Nothing here reads a file.
 
 use crate::contain::seccomp::Seccomp;
+use crate::policy::Hidden;
 use crate::policy::rate::ConnectionRate;
 use crate::policy::scalar::{
     Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
@@ -384,6 +385,9 @@ pub struct Legacy {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"+keys")]
     pub rules: Option<String>,
+    /// What `requirepass` under `[redis.directives]` said.
+    #[serde(skip)]
+    pub password: Option<Hidden>,
 }
 
 /// A least-privilege set of ACL rules.

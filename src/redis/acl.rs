@@ -1,6 +1,6 @@
 //! The ACL file: every user with its rules and the SHA-256 of its password, and always a `default` that is off.
 
-use crate::policy::{PasswordSource, Policy, Role};
+use crate::policy::{PasswordSource, Policy, Role, is_taken_from};
 use std::collections::BTreeMap;
 
 /// What stands in a plan for the digest of a password that `apply` will generate.
@@ -57,11 +57,30 @@ pub fn render(policy: &Policy, digests: &Digests) -> String {
         let extra = user.rules.as_deref().map_or(String::new(), |r| {
             format!("{} {}", narrowed(role, r), r.trim())
         });
+        let rules = match is_taken_from(user.role) {
+            true => without(&format!("{role}{extra}"), policy),
+            false => format!("{role}{extra}"),
+        };
         text.push_str(&format!(
-            "user {name} on sanitize-payload {passwords} {role}{extra}\n"
+            "user {name} on sanitize-payload {passwords} {rules}\n"
         ));
     }
     text
+}
+
+/// Rules without the commands that the policy takes from everybody who is not there to administer, in each selector too.
+fn without(rules: &str, policy: &Policy) -> String {
+    let denied = policy.denied();
+    let denied: String = denied.iter().map(|name| format!(" -{name}")).collect();
+    if denied.is_empty() {
+        return rules.to_owned();
+    }
+    // The last rule decides, so these come last.
+    let words = rules.split(' ').map(|word| match word.strip_suffix(')') {
+        Some(within) => format!("{within}{denied})"),
+        None => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ") + &denied
 }
 
 /// `default`: off, but where the policy lets it in for a time; then its password's digest is known on its days only.
@@ -74,7 +93,8 @@ fn default(policy: &Policy, digests: &Digests) -> String {
                 format!("{} {}", narrowed(role, r), r.trim())
             });
             let passwords = words(known);
-            format!("user default on sanitize-payload {passwords} {role}{extra}\n")
+            let rules = without(&format!("{role}{extra}"), policy);
+            format!("user default on sanitize-payload {passwords} {rules}\n")
         }
         None => format!("{DEFAULT_OFF}\n"),
     }

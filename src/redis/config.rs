@@ -46,6 +46,10 @@ pub fn directives(
     lines.extend(newer.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for (name, value) in &policy.redis.directives {
         let name = name.to_ascii_lowercase();
+        // It is made into rules of the ACL.
+        if name == "rename-command" {
+            continue;
+        }
         lines.retain(|(n, _)| *n != name);
         lines.extend(arguments(value).into_iter().map(|v| (name.clone(), v)));
     }
