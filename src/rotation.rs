@@ -125,10 +125,18 @@ impl Rotation {
     }
 }
 
-/// `DIR/NAME.EXTENSION` for a password file.
+/// `DIR/NAME.EXTENSION` for a password file; with a piece of its path's digest where it is not in our directory: names are unique there.
 fn place(secret: &Path, extension: &str) -> PathBuf {
+    const DIGITS: usize = 12;
     let name = secret.file_name().unwrap_or_default().to_string_lossy();
-    Path::new(DIR).join(format!("{name}.{extension}"))
+    let whose = match target::is_ours(secret) {
+        true => String::new(),
+        false => {
+            let digest = secret::digest_of(&secret.to_string_lossy());
+            format!("@{}", digest.get(..DIGITS).unwrap_or_default())
+        }
+    };
+    Path::new(DIR).join(format!("{name}{whose}.{extension}"))
 }
 
 /// An ACL file of an earlier day with the passwords of now: those of then are known to whoever had to be kept out since.
