@@ -67,8 +67,12 @@ pub fn run(context: &Context, args: &RedisCli) -> Outcome {
         ));
     }
     if let Some(option) = options(&args.args).find(|option| REFUSED.contains(option)) {
+        let help = match option {
+            "-h" => " (our help is --help)",
+            _ => "",
+        };
         return Err(Trouble(format!(
-            "{option}: where redis-cli connects, and as whom, is said by --instance and --user before its own options; for another server use redis-cli itself"
+            "{option}: where redis-cli connects, and as whom, is said by --instance and --user before its own options; for another server use redis-cli itself{help}"
         )));
     }
     let policies = context.policies(&host, Trust::Reader)?;

@@ -110,7 +110,7 @@ fn backs_off(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
     })
 }
 
-/// A credential is systemd's to keep: no file of ours stands beside it, and the supervisor is handed its own password already.
+/// A credential is systemd's to keep: no file of ours stands beside it. Our own two users are not locked out by a change elsewhere.
 fn passwords_have_one_source(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
     for (name, user) in &policy.acl {
         if user.password_credential.is_none() {
@@ -121,6 +121,11 @@ fn passwords_have_one_source(policy: &Policy, tree: &Node) -> Result<(), PolicyE
             (
                 "acl.agent has a password-credential".to_owned(),
                 "leave it out: nobody but the supervisor has that password, and its unit loads it as a credential already",
+            )
+        } else if *name == Name::admin() {
+            (
+                "acl.admin has a password-credential".to_owned(),
+                "leave it out: apply logs in with that password, and one that changes at its source would keep it out; give people [acl.ops] with role = \"admin\"",
             )
         } else if user.password_file.is_some() {
             (key("a password-file"), "leave one of them out")

@@ -332,6 +332,24 @@ fn a_password_is_shown_to_a_person_only_and_redis_cli_needs_none(plain: &Plain) 
     ] {
         cli(words).exits(2);
     }
+    // redis-cli's own -h is no call for our help, which would hide that nothing was done.
+    for words in [
+        &["-h", "10.0.0.1", "PING"][..],
+        &["--", "-h", "10.0.0.1", "PING"],
+    ] {
+        let refused = cli(words);
+        assert!(
+            refused.exits(2).is_empty() && refused.stderr.contains("--instance"),
+            "{refused}"
+        );
+    }
+    assert!(cli(&["--help"]).ok().contains("Usage: redis-harden cli"));
+    let theirs = cli(&["--", "--help"]);
+    assert!(
+        theirs.stdout.contains("redis-cli [OPTIONS]")
+            || theirs.stderr.contains("redis-cli [OPTIONS]"),
+        "{theirs}"
+    );
     assert!(cli(&["--user", "app", "-e", "FLUSHALL"]).code == 1);
     let look = format!(
         "{BINARY} cli --user app BLPOP nothing 2 >/dev/null & sleep 0.5; pid=$(pidof redis-cli)
