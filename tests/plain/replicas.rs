@@ -101,6 +101,11 @@ fn a_replica_logs_in_with_a_password_that_nobody_is_shown() {
         is_nowhere_else(&plain, password);
     }
 
+    // The twin that is attacked does without it, and a copy of all data is a replica's work.
+    let attempt = ["check", "--with", "prove", "--only", "prove.rogue-replica"];
+    let proven = plain.exec(&[&[BINARY], &attempt[..]].concat());
+    assert!(proven.ok().contains("prove.rogue-replica"), "{proven}");
+
     // What somebody changes, in the server or in the file, is a finding that an apply mends.
     redis_at(
         &plain,
