@@ -179,8 +179,11 @@ pub enum Command {
     /// Open redis-cli on this host's server, as a user of the policy; the password is in no command line.
     ///
     /// It runs as whoever calls it, so that its environment, where redis-cli expects the password, is his and root's to read alone.
+    /// Everything from the first word on that is no option of ours is redis-cli's, `-h` too: as of all options that say where to connect it is
+    /// told why not. `--help` in front is this text; redis-cli's own is `cli -- --help`.
     /// The exit code is redis-cli's own; 2 where it could not be started.
     #[command(
+        disable_help_flag = true,
         after_help = "Example:\n  sudo redis-harden cli\n  sudo redis-harden cli --user app GET greeting\n  sudo redis-harden cli --instance jobs --user agent INFO server"
     )]
     Cli(RedisCli),

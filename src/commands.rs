@@ -97,7 +97,12 @@ impl Context {
     /// The policy. To change something it must be root's; to look, one's own will do.
     pub fn policies(&self, host: &Host, trust: Trust) -> Result<Policies, Trouble> {
         let given = self.policy.as_deref().map(absolute).transpose()?;
-        Ok(Policies::load(host, given.as_deref(), trust)?)
+        let policies = Policies::load(host, given.as_deref(), trust)?;
+        for warning in policies.warnings.iter().filter(|_| !self.quiet) {
+            // A courtesy, as progress is.
+            let _ = writeln!(std::io::stderr(), "redis-harden: warning: {warning}");
+        }
+        Ok(policies)
     }
 
     /// The policy and the facts: what nearly every command begins with.

@@ -4,9 +4,9 @@
 use crate::controls;
 use crate::facts::{Entrypoint, Facts};
 use crate::host::{Host, HostError, HostResult, Kind, Stat};
-use crate::policy::{Name, Policies, Policy};
+use crate::policy::{Name, PasswordSource, Policies, Policy};
 use crate::redis::{acl, config};
-use crate::setting::secret;
+use crate::setting::{primary, secret};
 use crate::value::{Access, Account};
 use std::path::{Path, PathBuf};
 
@@ -51,11 +51,15 @@ pub fn render(host: &Host, policies: &Policies, facts: &mut Facts, name: &Name) 
     };
     let conf = config::render(policy, *maxmemory, facts.version(policy));
     let users = acl::render(policy, &facts.digests);
-    for (path, text) in [
+    let mut files = vec![
         (policy.config_file(), conf),
         (policy.acl_file(), users),
         (policy.settings_file(), settings.render()),
-    ] {
+    ];
+    if policy.replication.user.is_some() {
+        files.push((policy.primary_password_file(), primary::text(host, policy)?));
+    }
+    for (path, text) in files {
         host.write_file(&path, text.as_bytes(), 0o640, owner.uid, owner.gid)?;
     }
     Ok(())
@@ -142,8 +146,12 @@ fn writable(error: HostError, path: &Path) -> HostError {
 /// One that the policy places outside our own directory is mounted there, or the container must not start.
 fn passwords(host: &Host, policy: &Policy, facts: &mut Facts, owner: &Owner) -> HostResult<()> {
     for (user, _) in policy.acl_users() {
-        let path = policy.secret_file(&user);
-        let digest = || secret::digest(host, &path).map_err(|e| readable(e, host.euid()));
+        let source = policy.password_of(&user);
+        let PasswordSource::File(path) = &source else {
+            given(host, facts, &user, source)?;
+            continue;
+        };
+        let digest = || secret::digest(host, path).map_err(|e| readable(e, host.euid()));
         if !path.starts_with(SECRETS) && digest()?.is_none() {
             return Err(HostError::refused(
                 format!("reading the password of {user} from {}", path.display()),
@@ -160,13 +168,28 @@ fn passwords(host: &Host, policy: &Policy, facts: &mut Facts, owner: &Owner) -> 
                 group: whose(if owner.uid == 0 { 0 } else { owner.gid }),
                 mode: 0o600,
             };
-            secret::write(host, &path, &access).map_err(|e| writable(e, Path::new(SECRETS)))?;
+            secret::write(host, path, &access).map_err(|e| writable(e, Path::new(SECRETS)))?;
         }
         if let Some(digest) = digest()? {
-            facts.digests.insert(path.clone(), vec![digest]);
+            facts.digests.insert(source, vec![digest]);
         }
     }
     Ok(())
+}
+
+/// One that whoever starts the container gives it, such as systemd-nspawn.
+fn given(host: &Host, facts: &mut Facts, user: &Name, source: PasswordSource) -> HostResult<()> {
+    match secret::password_of(host, &source)? {
+        Some(password) => {
+            let digest = secret::digest_of(&password);
+            facts.digests.insert(source, vec![digest]);
+            Ok(())
+        }
+        None => Err(HostError::refused(
+            format!("reading the password of {user} from {source}"),
+            "there is none: give it to the container when it starts, or name a password-file and mount that",
+        )),
+    }
 }
 
 /// An engine mounts a secret as it finds it.

@@ -15,10 +15,11 @@ pub use sentinels::SentinelFile;
 pub use servers::{Instance, View, admin, default};
 
 use crate::host::{Host, HostResult};
-use crate::policy::{Auto, Memory, Policies, Policy};
+use crate::policy::{Auto, Memory, Name, PasswordSource, Policies, Policy};
 use crate::prove::Outcomes;
 use crate::redis::acl;
 use crate::redis::effective::table::Version;
+use crate::redis::users::User;
 use crate::rotation::{self, Rotation};
 use crate::setting::account::Accounts;
 use crate::setting::firewall;
@@ -178,7 +179,8 @@ impl Facts {
                 let path = policy.legacy_secret_file();
                 // Not readable here is what the control on the password file reports.
                 let digest = secret::digest(host, &path).ok().flatten();
-                facts.digests.extend(digest.map(|d| (path, vec![d])));
+                let source = PasswordSource::File(path);
+                facts.digests.extend(digest.map(|d| (source, vec![d])));
             }
         }
         for rotation in facts.rotations.iter().flatten() {
@@ -370,12 +372,28 @@ fn digests(host: &Host, policy: &Policy) -> acl::Digests {
         .acl_users()
         .keys()
         .filter_map(|name| {
-            let path = policy.secret_file(name);
+            let source = policy.password_of(name);
             // Not readable here is what the control on the password file reports.
-            let digest = secret::digest(host, &path).ok()??;
-            Some((path, vec![digest]))
+            let password = secret::password_of(host, &source).ok().flatten();
+            let digests = match (password, &source) {
+                (Some(password), _) => vec![secret::digest_of(&password)],
+                (None, PasswordSource::Credential(_)) => there_already(host, policy, name)?,
+                (None, PasswordSource::File(_)) => return None,
+            };
+            Some((source, digests))
         })
         .collect()
+}
+
+/// What the ACL file has already: a credential that only another process is given, or that cannot be decrypted now, is not known to
+/// be another, and nobody is locked out for it.
+fn there_already(host: &Host, policy: &Policy, name: &Name) -> Option<Vec<String>> {
+    // That the file cannot be read is what its own control reports.
+    let text = host.read_text(&policy.acl_file()).ok()??;
+    let user = User::parse_all(&text).into_iter();
+    let user = user.into_iter().find(|user| user.name == name.as_str())?;
+    let hashes: Vec<String> = user.hashes.into_iter().collect();
+    (!hashes.is_empty()).then_some(hashes)
 }
 
 /// Whether the policy leaves a value to be worked out on the host itself.

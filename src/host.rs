@@ -126,6 +126,12 @@ impl Host {
         nix::unistd::geteuid().as_raw()
     }
 
+    /// The credentials of the unit that this process runs in, where it does. Source: systemd.exec(5), `$CREDENTIALS_DIRECTORY`.
+    pub fn credentials_directory(&self) -> Option<PathBuf> {
+        let given = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        given.filter(|dir| self.is_live_root() && dir.is_absolute())
+    }
+
     /// Seconds and nanoseconds of the wall clock, as a timestamp.
     pub fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()

@@ -113,13 +113,23 @@ impl Change {
     pub fn describe(&self) -> String {
         if self.setting.is_secret() {
             return match &self.before {
+                _ if self.target == Value::Nothing => format!("{}: remove", self.setting),
+                None if matches!(self.setting, Setting::PrimaryPassword { .. }) => {
+                    format!("{}: create, {}", self.setting, self.target)
+                }
                 None => format!("{}: generate, {}", self.setting, self.target),
                 Some(before) => format!("{}: {before} → {}", self.setting, self.target),
             };
         }
         match (&self.setting, &self.before, &self.target) {
             (_, before, Value::File(new)) => self.describe_file(before.as_ref(), new),
-            (setting @ (Setting::Live(_) | Setting::LiveUsers(_)), Some(before), _) => {
+            (
+                setting @ (Setting::Live(_)
+                | Setting::LiveUsers(_)
+                | Setting::LivePrimaryPassword(_)),
+                Some(before),
+                _,
+            ) => {
                 format!("{setting}: {before}")
             }
             (setting, _, Value::Nothing) => format!("{setting}: remove"),

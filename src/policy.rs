@@ -9,9 +9,11 @@ mod check;
 mod directive;
 mod error;
 mod extends;
+mod inherited;
 mod load;
 mod merge;
 pub mod model;
+mod password;
 mod places;
 pub mod ports;
 pub mod profile;
@@ -34,7 +36,9 @@ mod whole;
 
 pub use crate::host::Trust;
 pub use error::PolicyError;
+pub use inherited::{Hidden, is_taken_from};
 pub use model::*;
+pub use password::PasswordSource;
 pub use rate::{ConnectionRate, Per, Rate};
 pub use reference::reference;
 pub use scalar::*;
@@ -65,6 +69,8 @@ pub struct Policies {
     pub files: Vec<std::path::PathBuf>,
     /// SHA-256 over what was read, in hexadecimal: the files and the profiles that they extend.
     pub sha256: String,
+    /// What was understood, and should be written otherwise.
+    pub warnings: Vec<PolicyError>,
     /// At least one, the default one first; host-wide settings are merged to the strictest.
     pub instances: Vec<Policy>,
     /// Which policy the boot unit is to use.

@@ -48,7 +48,13 @@ struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    fn of(policy: &'a Policy, choice: &Choice) -> Container<'a> {
+    fn of(policy: &'a Policy, choice: &Choice) -> Result<Container<'a>, String> {
+        let mut users = policy.acl.iter();
+        if let Some((name, _)) = users.find(|(_, user)| user.password_credential.is_some()) {
+            return Err(format!(
+                "acl.{name} has its password from a systemd credential, which no container engine hands over: give it a password-file, which is mounted"
+            ));
+        }
         let memory = choice.memory.unwrap_or_else(|| memory(policy));
         let log = policy.log_file();
         let rendered = ["redis", "secrets"].map(|dir| PathBuf::from("/etc/redis-harden").join(dir));
@@ -60,7 +66,7 @@ impl<'a> Container<'a> {
             .acl_users()
             .into_iter()
             .filter_map(|(name, user)| Some((name, user.password_file?)));
-        Container {
+        Ok(Container {
             policy,
             image: image(choice),
             memory,
@@ -72,7 +78,7 @@ impl<'a> Container<'a> {
             },
             scratch: scratch.collect(),
             grace: policy.service.stop_timeout.std().as_secs() + GRACE,
-        }
+        })
     }
 
     /// What a secret is called by whoever keeps it.

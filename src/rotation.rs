@@ -11,7 +11,7 @@ pub use target::Target;
 pub use timer::{forget_gone, set as set_timer};
 
 use crate::host::{Host, HostError, HostResult, Image};
-use crate::policy::Policy;
+use crate::policy::{PasswordSource, Policy};
 use crate::redis::{acl, live};
 use crate::setting::{Reading, Sight, secret};
 use crate::value::Value;
@@ -98,7 +98,7 @@ impl Rotation {
 
     /// Has all its passwords count: the one to come first.
     pub fn count_in(&self, digests: &mut acl::Digests) {
-        if let Some(known) = digests.get_mut(&self.secret)
+        if let Some(known) = digests.get_mut(&PasswordSource::File(self.secret.clone()))
             && known.first().is_some_and(|digest| self.fits(digest))
         {
             *known = self.digests();
@@ -125,10 +125,18 @@ impl Rotation {
     }
 }
 
-/// `DIR/NAME.EXTENSION` for a password file.
+/// `DIR/NAME.EXTENSION` for a password file; with a piece of its path's digest where it is not in our directory: names are unique there.
 fn place(secret: &Path, extension: &str) -> PathBuf {
+    const DIGITS: usize = 12;
     let name = secret.file_name().unwrap_or_default().to_string_lossy();
-    Path::new(DIR).join(format!("{name}.{extension}"))
+    let whose = match target::is_ours(secret) {
+        true => String::new(),
+        false => {
+            let digest = secret::digest_of(&secret.to_string_lossy());
+            format!("@{}", digest.get(..DIGITS).unwrap_or_default())
+        }
+    };
+    Path::new(DIR).join(format!("{name}{whose}.{extension}"))
 }
 
 /// An ACL file of an earlier day with the passwords of now: those of then are known to whoever had to be kept out since.
@@ -140,7 +148,7 @@ pub fn with_passwords_of_now(sight: Sight, path: &Path, image: &Image) -> Image 
         .find(|p| p.acl_file() == path);
     if let (Image::File { content, .. }, Some(policy)) = (&mut image, policy) {
         let text = String::from_utf8_lossy(content).into_owned();
-        *content = renewed(policy, &sight.facts.digests, &text).into_bytes();
+        *content = renewed(sight, policy, &text).into_bytes();
     }
     image
 }
@@ -148,18 +156,26 @@ pub fn with_passwords_of_now(sight: Sight, path: &Path, image: &Image) -> Image 
 /// The same of the users of a running server.
 pub fn users_with_passwords_of_now(sight: Sight, instance: &str, users: &str) -> String {
     match sight.facts.instances.get(instance) {
-        Some(known) => renewed(&known.policy, &sight.facts.digests, users),
+        Some(known) => renewed(sight, &known.policy, users),
         None => users.to_owned(),
     }
 }
 
-fn renewed(policy: &Policy, digests: &acl::Digests, text: &str) -> String {
+fn renewed(sight: Sight, policy: &Policy, text: &str) -> String {
+    let digests = &sight.facts.digests;
     let users = policy.acl_users();
+    let over = policy
+        .default_ends()
+        .is_some_and(|ends| sight.facts.today >= ends);
     let lines = text.split('\n').map(|line| {
+        // What its day has ended does not come back with an undo.
+        if over && live::name_of(line) == "default" {
+            return acl::DEFAULT_OFF.to_owned();
+        }
         let named = users
             .keys()
             .find(|name| name.as_str() == live::name_of(line));
-        match named.and_then(|name| digests.get(&policy.secret_file(name))) {
+        match named.and_then(|name| digests.get(&policy.password_of(name))) {
             Some(digests) => acl::with_passwords(line, digests),
             None => line.to_owned(),
         }
@@ -224,9 +240,10 @@ mod tests {
         ] {
             let rotation = rotation(placed);
             let mut digests = acl::Digests::new();
-            digests.insert(rotation.secret.clone(), vec![there.into()]);
+            let source = PasswordSource::File(rotation.secret.clone());
+            digests.insert(source.clone(), vec![there.into()]);
             rotation.count_in(&mut digests);
-            assert_eq!(digests[&rotation.secret], counts, "{placed} {there}");
+            assert_eq!(digests[&source], counts, "{placed} {there}");
         }
     }
 

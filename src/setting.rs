@@ -8,6 +8,7 @@ pub mod build;
 mod change;
 mod conf_d;
 mod config_file;
+pub mod credential;
 pub mod effective;
 pub mod file;
 pub mod firewall;
@@ -23,6 +24,7 @@ pub mod package;
 pub mod peers;
 mod planted;
 pub mod ports;
+pub mod primary;
 mod processes;
 mod read;
 mod reading;
@@ -63,6 +65,12 @@ pub enum Setting {
     ModesBelow(PathBuf),
     /// The password file of an ACL user. `Value::Owned`; the password is generated when it is written first.
     Secret(PathBuf),
+    /// The systemd credential with the password of an ACL user. `Value::Present`; text where it is not as it should be.
+    Credential(String),
+    /// The password that an instance shows its primary, in its file. `Value::Owned`; text where it is another.
+    PrimaryPassword { instance: String, path: PathBuf },
+    /// Whether a running server of ours has another. `Value::Text`, or nothing.
+    LivePrimaryPassword(String),
     /// The owner, group and mode of a file that is there; its content is nobody's to see. `Value::Owned`.
     Access(PathBuf),
     /// The kind of file system that holds a path. `Value::Text`, such as `ext4`.
@@ -112,6 +120,8 @@ pub enum Setting {
     UnitEscapes(String),
     /// Whether a unit starts at boot. `Value::Flag`.
     UnitEnabled(String),
+    /// Whether a timer of ours waits for its time. `Value::Flag`.
+    TimerActive(String),
     /// Our nftables table in the kernel. `Value::Firewall`.
     Firewall,
     /// An instance's server, and the files that it was started from. `Value::Serving`.

@@ -72,6 +72,9 @@ pub struct RedisCli {
     /// Whose server.
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub instance: Name,
+    /// Print help.
+    #[arg(long, action = clap::ArgAction::Help)]
+    pub help: Option<bool>,
     /// redis-cli's own options, and a command.
     #[arg(
         trailing_var_arg = true,

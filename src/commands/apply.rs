@@ -319,7 +319,7 @@ fn connections(policies: &Policies, facts: &Facts) -> String {
                 "{} is ready: redis-cli -s {} --user {user} --askpass   (the password is in {})\n",
                 p.redis.name,
                 p.unix_socket().display(),
-                p.secret_file(&user).display()
+                p.password_of(&user)
             )
         })
         .collect()

@@ -5,9 +5,10 @@ use crate::cli::{Rotate, SecretCommand, ShowSecret};
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::journal;
-use crate::policy::{Name, Policies, Trust};
+use crate::policy::{Name, PasswordSource, Policies, Trust};
 use crate::redis::{live, takeover};
 use crate::rotation::{self, Rotation, Target};
+use crate::setting::credential::{self, Place};
 use crate::setting::{Sight, secret};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -56,7 +57,7 @@ fn rotate(context: &Context, args: &Rotate) -> Outcome {
     print(&format!(
         "{} has a new password, in {}\nthe former one is valid until {}, and ends {ends}\n",
         target.names().join(" and "),
-        target.secret.display(),
+        target.source,
         rotation.until
     ))?;
     if !rotation.holders.is_empty() {
@@ -77,7 +78,9 @@ fn finish(context: &Context, args: &Rotate) -> Outcome {
     let those: Vec<(Target, Rotation)> = match &args.user {
         Some(user) => {
             let target = Target::of(&policies, &args.instance, user)?;
-            let known = all.into_iter().find(|r| r.secret == target.secret);
+            let known = all
+                .into_iter()
+                .find(|r| target.source.file() == Some(&r.secret));
             let rotation = known.ok_or_else(|| {
                 format!(
                     "no password of {} is being replaced",
@@ -89,7 +92,8 @@ fn finish(context: &Context, args: &Rotate) -> Outcome {
         None => {
             let now = host.now();
             let due = all.into_iter().filter(|r| r.is_due(now));
-            due.map(|r| (Target::with(&policies, r.secret.clone()), r))
+            let with = |r: &Rotation| PasswordSource::File(r.secret.clone());
+            due.map(|r| (Target::with(&policies, with(&r)), r))
                 .collect()
         }
     };
@@ -136,10 +140,16 @@ fn show(context: &Context, args: &ShowSecret) -> Outcome {
     let host = context.host()?;
     let (policies, facts) = look(context, &host)?;
     let target = Target::of(&policies, &args.instance, &args.user)?;
-    let path = target.secret.as_path();
     if args.reveal {
-        return reveal(&host, path);
+        return reveal(&host, &target.source);
     }
+    let names = target.names().join(" and ");
+    let path = match &target.source {
+        PasswordSource::File(path) => path,
+        PasswordSource::Credential(name) => {
+            return print(&format!("{names}\n{}", of_credential(&host, name)?)).map(|()| 0);
+        }
+    };
     let Some(stat) = host.stat(path)? else {
         return Err(Trouble(format!(
             "{}: there is no such file (redis-harden apply generates it)",
@@ -147,16 +157,15 @@ fn show(context: &Context, args: &ShowSecret) -> Outcome {
         )));
     };
     print(&format!(
-        "{}\n  file: {} ({}:{} {:04o})\n",
-        target.names().join(" and "),
+        "{names}\n  file: {} ({}:{} {:04o})\n",
         path.display(),
         facts.user_of(stat.uid).name,
         facts.group_of(stat.gid).name,
         stat.mode
     ))?;
-    let digests = facts.digests.get(path);
+    let digests = facts.digests.get(&target.source);
     let rotations = facts.rotations.iter().flatten();
-    for rotation in rotations.filter(|r| digests.is_some() && r.secret == path) {
+    for rotation in rotations.filter(|r| digests.is_some() && r.secret == *path) {
         print(&format!(
             "  changed {}; the former password is valid until {}\n",
             rotation.began, rotation.until
@@ -165,21 +174,33 @@ fn show(context: &Context, args: &ShowSecret) -> Outcome {
     Ok(0)
 }
 
-/// A script reads the file itself; what a terminal shows is in no log and no pipe.
-fn reveal(host: &Host, path: &Path) -> Outcome {
+/// Where a credential is, and where it is changed.
+fn of_credential(host: &Host, name: &str) -> Result<String, Trouble> {
+    let place = credential::find(host, name)?.ok_or_else(|| {
+        Trouble(format!(
+            "there is no systemd credential {name} here ({})",
+            credential::step(name)
+        ))
+    })?;
+    let how = match place {
+        Place::Plain(_) => "plain",
+        Place::Encrypted(_) => "encrypted",
+    };
+    let shown = place.path().display();
+    Ok(format!("  systemd credential {name}: {shown} ({how})\n"))
+}
+
+/// A script reads the source itself; what a terminal shows is in no log and no pipe.
+fn reveal(host: &Host, source: &PasswordSource) -> Outcome {
     if !std::io::stdout().is_terminal() {
         return Err(Trouble(format!(
-            "standard output is no terminal: a password is shown to a person; a program reads {}",
-            path.display()
+            "standard output is no terminal: a password is shown to a person; a program reads {source}"
         )));
     }
-    let password = secret::password(host, path)?
-        .ok_or_else(|| Trouble(format!("{}: there is no password in it", path.display())))?;
-    journal::note(
-        host,
-        "secret show --reveal",
-        &format!("{} was shown", path.display()),
-    );
+    let password = secret::password_of(host, source)?
+        .ok_or_else(|| Trouble(format!("{source}: there is no password in it")))?;
+    let what = format!("{source} was shown");
+    journal::note(host, "secret show --reveal", &what);
     print(&format!("{password}\n"))?;
     Ok(0)
 }

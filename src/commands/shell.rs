@@ -5,7 +5,7 @@ use super::secret::file_of;
 use super::{Context, Outcome, Trouble};
 use crate::cli::RedisCli;
 use crate::host::Host;
-use crate::policy::{Policy, Trust};
+use crate::policy::{PasswordSource, Policy, Trust};
 use crate::setting::secret;
 
 /// Options by which a password would leave this host, or stand in a command line.
@@ -67,8 +67,12 @@ pub fn run(context: &Context, args: &RedisCli) -> Outcome {
         ));
     }
     if let Some(option) = options(&args.args).find(|option| REFUSED.contains(option)) {
+        let help = match option {
+            "-h" => " (our help is --help)",
+            _ => "",
+        };
         return Err(Trouble(format!(
-            "{option}: where redis-cli connects, and as whom, is said by --instance and --user before its own options; for another server use redis-cli itself"
+            "{option}: where redis-cli connects, and as whom, is said by --instance and --user before its own options; for another server use redis-cli itself{help}"
         )));
     }
     let policies = context.policies(&host, Trust::Reader)?;
@@ -77,11 +81,14 @@ pub fn run(context: &Context, args: &RedisCli) -> Outcome {
     let policy = instances
         .find(|policy| policy.redis.name == args.instance)
         .ok_or_else(|| format!("the policy has no instance {}", args.instance))?;
-    let password = secret::password(&host, &target.secret)?.ok_or_else(|| {
-        Trouble(format!(
-            "{}: there is no password in it (redis-harden apply generates it)",
-            target.secret.display()
-        ))
+    let password = secret::password_of(&host, &target.source)?.ok_or_else(|| {
+        Trouble(match &target.source {
+            PasswordSource::File(path) => format!(
+                "{}: there is no password in it (redis-harden apply generates it)",
+                path.display()
+            ),
+            source => format!("{source}: there is no password in it"),
+        })
     })?;
     let mut words = door(&host, policy)?;
     words.extend(["--user".to_owned(), args.user.to_string()]);

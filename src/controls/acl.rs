@@ -1,5 +1,7 @@
 //! Who may do what in the running server.
 
+mod ending;
+
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
 use crate::facts::Facts;
 use crate::policy::Policy;
@@ -239,6 +241,7 @@ pub const CONTROLS: &[Control] = &[
         }),
         cases: &[fails(&[("CLIENT 10.0.0.5", "default")])],
     },
+    ending::CONTROL,
     Control {
         id: "acl.former-passwords",
         title: "a replaced password ends in its time",

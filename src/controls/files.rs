@@ -6,9 +6,14 @@ use crate::policy::{Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
+use crate::setting::credential;
 use crate::setting::server::ProcessFact;
 use crate::value::{Access, FileValue, Value};
 use std::path::{Path, PathBuf};
+
+/// Of a policy whose application has its password from systemd.
+const OF_A_CREDENTIAL: &str =
+    "[acl.app]\nrole = \"application\"\npassword-credential = \"redis-app\"";
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -136,6 +141,35 @@ pub const CONTROLS: &[Control] = &[
                 ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
                 ("/etc/redis-harden/secrets/app 0600 root:root", "2f3c\n"),
             ]),
+            passes(&[
+                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
+                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
+                ("/etc/credstore/redis-app 0600 root:root", "2f3c\n"),
+            ])
+            .under(OF_A_CREDENTIAL),
+            fails(&[
+                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
+                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
+                ("/etc/credstore/redis-app 0644 root:root", "2f3c\n"),
+            ])
+            .under(OF_A_CREDENTIAL),
+            fails(&[
+                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
+                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
+                ("/etc/credstore/redis-app 0600 redis:root", "2f3c\n"),
+            ])
+            .under(OF_A_CREDENTIAL),
+            fails(&[
+                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
+                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
+                ("/etc/credstore/redis-app 0600 root:root", "\n"),
+            ])
+            .under(OF_A_CREDENTIAL),
+            fails(&[
+                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
+                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
+            ])
+            .under(OF_A_CREDENTIAL),
         ],
     },
     Control {
@@ -424,6 +458,13 @@ fn acl_file(policy: &Policy, facts: &Facts) -> Vec<Want> {
 
 fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
     let want = |(name, user): (crate::policy::scalar::Name, crate::policy::AclUser)| {
+        if let Some(credential) = &user.password_credential {
+            return Want::by_hand(
+                Setting::Credential(credential.clone()),
+                Rule::Is(Value::Present),
+                format!("give {name} its password: {}", credential::step(credential)),
+            );
+        }
         let owner = user.owner.as_deref().unwrap_or("root");
         let group = user.group.as_deref().unwrap_or("root");
         let mode = user.mode.map_or(0o600, |m| m.0);

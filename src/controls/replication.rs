@@ -1,7 +1,8 @@
 //! Replication: judged on what the running server says of its role.
 
-use crate::control::{Control, Severity, Want, Wants, fails, passes};
-use crate::facts::Facts;
+use super::files::{access, group};
+use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
+use crate::facts::{Entrypoint, Facts};
 use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::setting::Setting;
@@ -11,6 +12,13 @@ use crate::value::Value;
 const MOST_SILENCE_S: i64 = 60;
 /// Redis's default is 1 MiB: some seconds of writes.
 const LEAST_BACKLOG: i64 = 10 << 20;
+
+/// Of a policy whose server logs in at its primary.
+const OF_A_NODE: &str = "[acl.replica]\nrole = \"replica\"\n[replication]\nuser = \"replica\"";
+
+const AUTH_0640: &str = "/etc/redis-harden/redis/default.auth 0640 root:redis";
+const AUTH_0644: &str = "/etc/redis-harden/redis/default.auth 0644 root:redis";
+const AUTH_TEXT: &str = "# Rendered by redis-harden; redis.conf includes it.\nmasterauth 2f3c\n";
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -203,6 +211,32 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
     Control {
+        id: "replication.password-file",
+        title: "the password for the primary is in a file that Redis alone reads, and in the running server",
+        severity: Severity::High,
+        why: "A replica has to have it in clear text: in redis.conf it would be in every diff and backup of it, and one that is not the user's \
+              ends replication with the next connection.",
+        references: &[
+            "redis.conf masteruser, masterauth, include",
+            "Redis replication.md",
+        ],
+        by_hand: "a file root:redis 0640 with the one line `masterauth …`, an include of it in redis.conf, and CONFIG SET masterauth",
+        wants: Wants::Instance(password_file),
+        cases: &[
+            passes(&[]),
+            passes(&[
+                ("/etc/redis-harden/secrets/replica 0600 root:root", "2f3c\n"),
+                (AUTH_0640, AUTH_TEXT),
+            ])
+            .under(OF_A_NODE),
+            fails(&[
+                ("/etc/redis-harden/secrets/replica 0600 root:root", "2f3c\n"),
+                (AUTH_0644, AUTH_TEXT),
+            ])
+            .under(OF_A_NODE),
+        ],
+    },
+    Control {
         id: "replication.buffer-holds-backlog",
         title: "a replica's output buffer holds at least the backlog",
         severity: Severity::Medium,
@@ -244,6 +278,32 @@ pub const CONTROLS: &[Control] = &[
         ],
     },
 ];
+
+/// In the group of redis.conf, which includes it; gone with the user.
+fn password_file(policy: &Policy, facts: &Facts) -> Vec<Want> {
+    let path = policy.primary_password_file();
+    let setting = Setting::PrimaryPassword {
+        instance: policy.redis.name.to_string(),
+        path,
+    };
+    if policy.replication.user.is_none() {
+        let want = Want::write(Phase::Service, group(policy), setting, Rule::Absent);
+        return vec![want];
+    }
+    let mut access = access(facts, "root", policy.group(), 0o640);
+    if let Some(Entrypoint::Own(..)) = facts.entrypoint {
+        (access.user, access.group) = (facts.root_account(), facts.root_group());
+    }
+    let rule = Rule::Is(Value::Owned(access));
+    // Before redis.conf, which does not load without it.
+    let mut wants = vec![Want::write(Phase::Ground, group(policy), setting, rule)];
+    let ours = facts.instances.get(policy.redis.name.as_str());
+    if ours.is_some_and(|known| known.report.is_some()) {
+        let live = Setting::LivePrimaryPassword(policy.redis.name.to_string());
+        wants.push(Want::write(Phase::Live, group(policy), live, Rule::Absent));
+    }
+    wants
+}
 
 fn field<'a>(policy: &Policy, facts: &'a Facts, name: &str) -> Option<&'a str> {
     super::told(policy, facts)?

@@ -180,10 +180,9 @@ fn hear(host: &Host, instance: &mut Instance) {
             false => format!("{endpoint}: {why}"),
         }),
         Err(Silence::Refused(why)) if login.is_none() && why.starts_with("NOAUTH") => {
-            let file = instance.policy.secret_file(&Name::admin());
+            let source = instance.policy.password_of(&Name::admin());
             View::Silent(format!(
-                "{endpoint}: {why} (root reads the password, in {})",
-                file.display()
+                "{endpoint}: {why} (root reads the password, in {source})"
             ))
         }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
@@ -217,7 +216,7 @@ fn speaks_tls(endpoint: &Endpoint) -> bool {
 
 /// The login of root's apply, where its password can be read.
 pub fn admin(host: &Host, policy: &Policy) -> Option<Login> {
-    let password = secret::password(host, &policy.secret_file(&Name::admin())).ok()??;
+    let password = secret::password_of(host, &policy.password_of(&Name::admin())).ok()??;
     Some(Login {
         user: "admin".into(),
         password,

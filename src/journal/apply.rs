@@ -376,6 +376,7 @@ fn verify(sight: Sight, change: &Change) -> HostResult<()> {
             | Setting::User(_)
             | Setting::Live(_)
             | Setting::LiveUsers(_)
+            | Setting::LivePrimaryPassword(_)
     ) {
         return Ok(());
     }

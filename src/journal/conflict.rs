@@ -50,7 +50,10 @@ pub(super) fn conflicts(
             continue;
         }
         let saved = entry.setting.save(sight)?;
-        let lives = matches!(entry.setting, Setting::Live(_) | Setting::LiveUsers(_));
+        let lives = matches!(
+            entry.setting,
+            Setting::Live(_) | Setting::LiveUsers(_) | Setting::LivePrimaryPassword(_)
+        );
         // A server that is down has no values of its own.
         if lives && saved == Saved::Text(None) {
             continue;

@@ -1,9 +1,12 @@
 //! A policy out of a redis.conf: what it says where a policy says it, and of the rest, which is left out and why. Its passwords are never
 //! repeated. Pure: asks no host.
 
-use super::{Policies, PolicyError};
+use super::{Policies, PolicyError, Role};
+use crate::redis::acl;
 use crate::redis::effective::kind;
 use crate::redis::effective::table::{Table, Version};
+use crate::redis::users::{Command, User, commands};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What a host has.
@@ -224,19 +227,38 @@ fn is_default(name: &str, words: &[String]) -> bool {
 /// A command that has another name, or none.
 fn renamed(words: &[String], notes: &mut String) {
     let name = words.first().map(|w| printable(w).to_ascii_lowercase());
-    let what = match words.get(1).map(String::as_str) {
-        Some("") => {
+    let name = name.unwrap_or_default();
+    let what = match (words.get(1).map(String::as_str), is_an_applications(&name)) {
+        (Some(""), true) => {
+            "it breaks Sentinel and the append-only file: rules = \"-NAME\" of each user does it instead"
+        }
+        (Some(""), false) => {
             "no application has it: [acl.NAME] takes the dangerous ones from all but admin; one more by rules = \"-NAME\""
         }
         _ => {
             "a program that uses its other name has to use its own again; who may is said by [acl.NAME]"
         }
     };
-    note(
-        notes,
-        &format!("rename-command {}", name.unwrap_or_default()),
-        what,
-    );
+    note(notes, &format!("rename-command {name}"), what);
+}
+
+/// The commands that had another name, or none, as rules that take them away.
+fn taken(found: &Found) -> Vec<String> {
+    let lines = found
+        .lines
+        .iter()
+        .filter(|(name, _)| name == "rename-command");
+    let names = lines.filter_map(|(_, words)| Some(words.first()?.to_ascii_lowercase()));
+    let known = |name: &String| commands().any(|c| c.name.split('|').next() == Some(name.as_str()));
+    let names: BTreeSet<String> = names.filter(known).collect();
+    names.into_iter().collect()
+}
+
+/// Whether the role of an application has the command, or one of its subcommands.
+fn is_an_applications(name: &str) -> bool {
+    let role = User::parse(&format!("user app on {}", acl::rules(Role::Application)));
+    let of_it = |c: &Command| c.name.split('|').next() == Some(name);
+    role.is_some_and(|role| commands().filter(of_it).any(|c| role.may(c)))
 }
 
 /// The users of its own, with their rules and without their passwords.
@@ -248,6 +270,11 @@ fn users(found: &Found, notes: &mut String) -> String {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("user ").map(str::to_owned));
     let mut text = String::new();
+    let taken = taken(found);
+    let minus = |names: &mut dyn Iterator<Item = &String>| {
+        names.map(|name| format!(" -{name}")).collect::<String>()
+    };
+    let mut names = Vec::new();
     for line in own.chain(file) {
         let mut words = line.split_whitespace();
         let name = words.next().unwrap_or_default();
@@ -277,7 +304,8 @@ fn users(found: &Found, notes: &mut String) -> String {
             "skip-sanitize-payload",
         ];
         let rules = words.iter().filter(|w| !password(w) && !kept.contains(w));
-        let rules = rules.copied().collect::<Vec<_>>().join(" ");
+        let rules = rules.copied().collect::<Vec<_>>().join(" ") + &minus(&mut taken.iter());
+        names.push(name.to_owned());
         let section = format!("[acl.{name}]\nrules = {}\n", quoted(&rules));
         match Policies::parse("redis.conf", &section) {
             Ok(_) => {
@@ -288,6 +316,15 @@ fn users(found: &Found, notes: &mut String) -> String {
             }
             Err(e) => note(notes, &format!("user {}", printable(name)), &reason(&e)),
         }
+    }
+    // The application of the profile, whose role has some of them.
+    let its = minus(&mut taken.iter().filter(|name| is_an_applications(name)));
+    if !its.is_empty() && !names.iter().any(|name| name == "app") {
+        let _ = write!(
+            text,
+            "\n# What rename-command took from everybody.\n[acl.app]\nrules = {}\n",
+            quoted(its.trim_start())
+        );
     }
     text
 }
@@ -364,7 +401,7 @@ mod tests {
     fn a_configuration_of_the_guides_becomes_users_and_no_password_is_told() {
         let text = of(
             "bind 10.0.0.5 127.0.0.1\nport 6380\nmaxmemory 4gb\nrequirepass \"s3cr3t pass\"\nmasterauth s3cr3t\n\
-             rename-command FLUSHALL \"\"\nrename-command CONFIG hidden-config\nuser app on >pw123 ~app:* +@read\nhz 20\n\
+             rename-command FLUSHALL \"\"\nrename-command CONFIG hidden-config\nrename-command SUBSCRIBE \"\"\nuser app on >pw123 ~app:* +@read\nhz 20\n\
              loadmodule /x.so\nsave 900 1\nsave 60 1000\n",
             "user jobs on #aa ~jobs:* +@all -@dangerous\nuser default on nopass ~* +@all\n",
         );
@@ -374,10 +411,11 @@ mod tests {
             "maxmemory = \"4gb\"\n",
             "save = [\"900 1\", \"60 1000\"]\n",
             "[redis.directives]\nhz = \"20\"\n",
-            "[acl.app]\nrules = \"~app:* +@read\"\n",
-            "[acl.jobs]\nrules = \"~jobs:* +@all -@dangerous\"\n",
+            "[acl.app]\nrules = \"~app:* +@read -config -flushall -subscribe\"\n",
+            "[acl.jobs]\nrules = \"~jobs:* +@all -@dangerous -config -flushall -subscribe\"\n",
+            "#   rename-command subscribe: it breaks Sentinel",
             "[legacy]\ndefault-until = \"2027-01-31\"\n",
-            "#   masterauth: a policy holds no password\n",
+            "#   masterauth: a policy holds no password: [replication] names the user",
             "#   loadmodule: a module runs",
             "#   rename-command flushall: no application has it",
             "#   rename-command config: a program that uses its other name",

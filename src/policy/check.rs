@@ -15,7 +15,7 @@ enum Judge {
 }
 
 /// `*` stands for any key, or any item of a list.
-const CHECKS: [(&str, Judge); 37] = [
+const CHECKS: [(&str, Judge); 40] = [
     ("redis.bind.*", Judge::Text(bind)),
     ("redis.unix-socket", Judge::Text(socket)),
     ("redis.unix-socket", Judge::Text(in_own_directory)),
@@ -28,6 +28,14 @@ const CHECKS: [(&str, Judge); 37] = [
     ("redis.directives.*", Judge::Key(super::directive::name)),
     ("redis.directives.*", Judge::Text(one_line)),
     ("redis.directives.*.*", Judge::Text(one_line)),
+    (
+        "redis.directives.rename-command",
+        Judge::Text(super::inherited::line),
+    ),
+    (
+        "redis.directives.rename-command.*",
+        Judge::Text(super::inherited::line),
+    ),
     ("firewall.allow.*", Judge::Text(network)),
     ("firewall.peers.*", Judge::Text(network)),
     ("firewall.resolvers.*", Judge::Text(network)),
@@ -37,6 +45,7 @@ const CHECKS: [(&str, Judge); 37] = [
     ("acl.*", Judge::Key(acl_user)),
     ("acl.*.rules", Judge::Text(acl_rules)),
     ("acl.*.password-file", Judge::Text(absolute)),
+    ("acl.*.password-credential", Judge::Text(credential)),
     ("acl.*.owner", Judge::Text(account)),
     ("acl.*.group", Judge::Text(account)),
     ("tls.cert", Judge::Text(path_or_auto)),
@@ -411,6 +420,20 @@ fn acl_rules(text: &str) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// A name that is a file's in every store, and no option of systemd-creds. Source: systemd.exec(5), LoadCredential=.
+fn credential(text: &str) -> Verdict {
+    let known = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.len() <= 64 && text.starts_with(first) && text.chars().all(known) {
+        return Ok(());
+    }
+    // It may be the password itself.
+    wrong(
+        "it is no name of a credential",
+        "write its name alone, such as \"redis-app\": letters, digits, -, _ and .",
+    )
 }
 
 /// A user or group name as Debian's adduser takes it, or a number.

@@ -26,7 +26,7 @@ const OWN: [(&str, &str); 17] = [
 ];
 
 /// Directives that a policy may not have, each with the reason.
-const REFUSED: [(&str, &str); 16] = [
+const REFUSED: [(&str, &str); 14] = [
     ("aclfile", "the ACL file is rendered from [acl.NAME]"),
     (
         "include",
@@ -37,15 +37,13 @@ const REFUSED: [(&str, &str); 16] = [
         "a module runs as Redis itself, with all its rights",
     ),
     (
-        "rename-command",
-        "it is deprecated and breaks Sentinel; take the command from a user with [acl.NAME] rules, such as \"-config\" (policy init --from-host does)",
+        "masterauth",
+        "a policy holds no password: [replication] names the user whose password is shown to the primary",
     ),
     (
-        "requirepass",
-        "it is the password of the user \"default\", which is off; a policy holds no password ([legacy] default-until lets it in for a time)",
+        "primaryauth",
+        "a policy holds no password: [replication] names the user whose password is shown to the primary",
     ),
-    ("masterauth", "a policy holds no password"),
-    ("primaryauth", "a policy holds no password"),
     ("tls-key-file-pass", "a policy holds no password"),
     ("tls-client-key-file-pass", "a policy holds no password"),
     (
@@ -91,7 +89,10 @@ pub(super) fn name(name: &str) -> Result<(), (String, String)> {
             "write its name as redis.conf does, in lower case".into(),
         ));
     }
-    of_a_server(name)
+    match super::inherited::UNDERSTOOD.contains(&name) {
+        true => Ok(()),
+        false => of_a_server(name),
+    }
 }
 
 /// No server starts on a name that it does not know.

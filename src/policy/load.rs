@@ -2,6 +2,7 @@
 
 use super::error::PolicyError;
 use super::extends::Extends;
+use super::inherited;
 use super::merge::merge;
 use super::profile;
 use super::source::{Node, Source, Tree};
@@ -29,6 +30,8 @@ pub(super) struct Merged {
     pub tree: Node,
     /// The file that gives it its name.
     pub file: String,
+    /// What was understood, and should be written otherwise.
+    pub warnings: Vec<PolicyError>,
 }
 
 impl Policies {
@@ -84,6 +87,14 @@ impl Policies {
         let at_boot = match &absolute {
             own if *own == host.real(&Path::new(DIRECTORY).join("policy.toml")) => AtBoot::Found,
             named if host.is_live_root() => AtBoot::Named(named.clone()),
+            // The tree would have it in a file that everybody reads, and so would each of its copies.
+            _ if merged.policy.legacy.password.is_some() => {
+                let what =
+                    "the policy has a requirepass, and would be copied into the tree with it";
+                return Err(PolicyError::new(what).help(
+                    "take it out: on the host itself the password is written into secrets/default",
+                ));
+            }
             _ => AtBoot::Copied(reader.text_of(&merged)),
         };
         let policies = reader.finish(absolute.display().to_string(), vec![merged])?;
@@ -162,6 +173,7 @@ impl Policies {
             kernel,
             at_boot: AtBoot::Found,
             trees: instances.iter().map(|i| i.tree.clone()).collect(),
+            warnings: instances.iter().flat_map(|i| i.warnings.clone()).collect(),
             instances: instances.into_iter().map(|i| i.policy).collect(),
         })
     }
@@ -376,13 +388,22 @@ fn digest(read: &[Arc<Source>]) -> String {
 }
 
 impl Merged {
-    fn new(tree: Node, file: String) -> Result<Merged, PolicyError> {
+    fn new(mut tree: Node, file: String) -> Result<Merged, PolicyError> {
+        let password = inherited::take_password(&mut tree)?;
         let mut policy: Policy = tree
             .plain()
             .try_into()
             .map_err(|e: toml::de::Error| PolicyError::new(format!("{file}: {}", e.message())))?;
         policy.extends = None;
         super::whole::check(&policy, &tree)?;
-        Ok(Merged { policy, tree, file })
+        let at = password.as_ref().map(|(_, node)| node);
+        let warnings = inherited::warnings(&policy, &tree, at);
+        policy.legacy.password = password.map(|(password, _)| password);
+        Ok(Merged {
+            policy,
+            tree,
+            file,
+            warnings,
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The sections of a policy, as typed data with their defaults. Nothing here reads a file.
 
 use crate::contain::seccomp::Seccomp;
+use crate::policy::Hidden;
 use crate::policy::rate::ConnectionRate;
 use crate::policy::scalar::{
     Auto, Cidr, Duration, HangTimeout, Memory, Name, Octal, Size, SysctlRule,
@@ -34,6 +35,8 @@ pub struct Policy {
     pub persistence: Persistence,
     /// ACL users by name. `admin` (root's apply) and `agent` (the supervisor's) always exist.
     pub acl: BTreeMap<Name, AclUser>,
+    /// What this server shows its primary.
+    pub replication: Replication,
     /// Encrypted connections.
     pub tls: Tls,
     /// How the supervisor runs the server.
@@ -342,6 +345,10 @@ pub struct AclUser {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/etc/redis-harden/secrets/app")]
     pub password_file: Option<PathBuf>,
+    /// The systemd credential that holds the password, such as in `/etc/credstore.encrypted`; never together with a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"redis-app")]
+    pub password_credential: Option<String>,
     /// Owner of the password file.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"root")]
@@ -356,6 +363,16 @@ pub struct AclUser {
     pub mode: Option<Octal>,
 }
 
+/// `[replication]`: as whom this server logs in at its primary, now or after a failover.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Replication {
+    /// The ACL user, with its password; every node of a set has the same. Without it nothing is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"app")]
+    pub user: Option<Name>,
+}
+
 /// `[legacy]`: programs that log in with a password alone, which is the user `default`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -368,6 +385,9 @@ pub struct Legacy {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"+keys")]
     pub rules: Option<String>,
+    /// What `requirepass` under `[redis.directives]` said.
+    #[serde(skip)]
+    pub password: Option<Hidden>,
 }
 
 /// A least-privilege set of ACL rules.

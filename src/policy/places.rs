@@ -110,6 +110,11 @@ impl Policy {
         self.rendered("acl")
     }
 
+    /// The password that it shows its primary, which redis.conf includes.
+    pub fn primary_password_file(&self) -> PathBuf {
+        self.rendered("auth")
+    }
+
     /// What the supervisor reads, which cannot read the policy.
     pub fn settings_file(&self) -> PathBuf {
         self.rendered("toml")
@@ -137,9 +142,16 @@ impl Policy {
 
     /// Whether `default` lets in on this day.
     pub fn default_lets_in(&self, today: jiff::civil::Date) -> bool {
-        let until = self.legacy.default_until.as_deref();
-        let until = until.and_then(|day| day.parse::<jiff::civil::Date>().ok());
-        until.is_some_and(|until| today <= until)
+        self.last_of_default().is_some_and(|last| today <= last)
+    }
+
+    /// The first day on which `default` is off again, where the policy gives it days at all.
+    pub fn default_ends(&self) -> Option<jiff::civil::Date> {
+        self.last_of_default()?.tomorrow().ok()
+    }
+
+    fn last_of_default(&self) -> Option<jiff::civil::Date> {
+        self.legacy.default_until.as_deref()?.parse().ok()
     }
 
     /// The configuration that the package's own unit would start.

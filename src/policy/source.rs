@@ -141,6 +141,15 @@ impl Node {
         }
     }
 
+    /// The entries of the table below a key path.
+    pub fn table_mut(&mut self, path: &[&str]) -> Option<&mut BTreeMap<String, Node>> {
+        match (&mut self.value, path.split_first()) {
+            (Tree::Table(table), None) => Some(table),
+            (Tree::Table(table), Some((first, rest))) => table.get_mut(*first)?.table_mut(rest),
+            _ => None,
+        }
+    }
+
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.value {

@@ -26,6 +26,8 @@ fn uncommented(starter: &str, with_examples: bool) -> String {
         example =
             line == "# Not set; for example:" || waiver || (example && !is_doc && !line.is_empty());
         match line.strip_prefix('#').filter(|_| !is_doc) {
+            // It stands in place of a password-file.
+            Some(key) if key.starts_with("password-credential") => {}
             Some(_) if example && !with_examples => {}
             Some(key) => text += &format!("{key}\n"),
             None => text += &format!("{line}\n"),

@@ -11,6 +11,7 @@ impl Policies {
         Policies {
             name: policy.redis.name.to_string(),
             files: Vec::new(),
+            warnings: Vec::new(),
             sha256: String::new(),
             at_boot: super::AtBoot::Found,
             kernel: policy.kernel.clone(),

@@ -2,7 +2,7 @@
 
 use super::error::PolicyError;
 use super::source::Node;
-use super::{Auto, Policy};
+use super::{Auto, Name, Policy};
 
 /// Checks a merged policy.
 pub(super) fn check(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
@@ -11,6 +11,8 @@ pub(super) fn check(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
     opens_enough(policy, tree)?;
     backs_off(policy, tree)?;
     leaves_ssh_alone(policy, tree)?;
+    passwords_have_one_source(policy, tree)?;
+    replicates_as_somebody(policy, tree)?;
     users_may_something(policy, tree)
 }
 
@@ -106,6 +108,65 @@ fn backs_off(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
         Some(_) => placed(error, tree, &path),
         None => placed(error, tree, &["service", "backoff-max"]),
     })
+}
+
+/// A credential is systemd's to keep: no file of ours stands beside it. Our own two users are not locked out by a change elsewhere.
+fn passwords_have_one_source(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    for (name, user) in &policy.acl {
+        if user.password_credential.is_none() {
+            continue;
+        }
+        let key = |key: &str| format!("acl.{name} has a password-credential and {key}");
+        let (what, step) = if *name == Name::agent() {
+            (
+                "acl.agent has a password-credential".to_owned(),
+                "leave it out: nobody but the supervisor has that password, and its unit loads it as a credential already",
+            )
+        } else if *name == Name::admin() {
+            (
+                "acl.admin has a password-credential".to_owned(),
+                "leave it out: apply logs in with that password, and one that changes at its source would keep it out; give people [acl.ops] with role = \"admin\"",
+            )
+        } else if user.password_file.is_some() {
+            (key("a password-file"), "leave one of them out")
+        } else if user.owner.is_some() || user.group.is_some() || user.mode.is_some() {
+            (
+                key("an owner, a group or a mode, which are a password file's"),
+                "leave these out: a program is given the credential by LoadCredential= of its own unit",
+            )
+        } else {
+            continue;
+        };
+        let path = ["acl", name.as_str(), "password-credential"];
+        return Err(placed(PolicyError::new(what).help(step), tree, &path));
+    }
+    Ok(())
+}
+
+/// The user is one of this policy's, so that this server takes from a replica what it shows a primary itself.
+fn replicates_as_somebody(policy: &Policy, tree: &Node) -> Result<(), PolicyError> {
+    let Some(user) = &policy.replication.user else {
+        return Ok(());
+    };
+    let path = ["replication", "user"];
+    if *user == Name::agent() || !policy.acl_users().contains_key(user) {
+        let error = PolicyError::new(format!("replication.user is {user}, and is no such user"))
+            .help(format!("write [acl.{user}] with role = \"replica\", the same on every node; agent is the supervisor's alone"));
+        return Err(placed(error, tree, &path));
+    }
+    let twice = |name: &&String| {
+        ["masteruser", "primaryuser"].contains(&name.to_ascii_lowercase().as_str())
+    };
+    match policy.redis.directives.keys().find(twice) {
+        None => Ok(()),
+        Some(name) => {
+            let error = PolicyError::new(format!(
+                "redis.directives has {name}, which [replication] renders"
+            ))
+            .help("take it out of [redis.directives]");
+            Err(placed(error, tree, &["redis", "directives", name]))
+        }
+    }
 }
 
 /// An ACL user without rules may nothing at all, which nobody means.

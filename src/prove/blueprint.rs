@@ -32,6 +32,8 @@ pub struct Blueprint {
     pub directives: Directives,
     /// Users of ours: what they may is not for an application.
     pub ours: Vec<String>,
+    /// Users whose work is a copy of all data: a replica's and a backup's.
+    pub copiers: Vec<String>,
     /// The packet filter that apply has rendered.
     pub filter: Option<PathBuf>,
     /// Whether that lets the server connect to no other host of ours.
@@ -97,6 +99,10 @@ impl Blueprint {
             watcher,
             stolen: random()?,
             directives,
+            copiers: match contained {
+                true => ours(policy, &[Role::Replica, Role::Backup]),
+                false => Vec::new(),
+            },
             ours: match contained {
                 true => ours(policy, &[Role::Admin, Role::Agent]),
                 false => Vec::new(),

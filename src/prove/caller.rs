@@ -17,6 +17,8 @@ pub enum Who {
     Strangers,
     /// Those, and whoever has an application's password.
     Intruders,
+    /// The same, but for those whose work is a copy of all data.
+    IntrudersButCopiers,
     /// Those, and whoever has the admin's: the layers below the ACL must refuse.
     Everybody,
     /// The same, but the admin only where no connection leaves, by the sandbox or by the packet filter: else it may connect.
@@ -93,7 +95,9 @@ fn kinds<'a>(arena: &'a Arena, who: Who) -> Vec<Kind<'a>> {
         kinds.push(Kind::Nobody);
     }
     if !matches!(who, Who::Outsiders | Who::Strangers) {
-        let users = arena.applications();
+        let copiers = &arena.blueprint.copiers;
+        let left_out = |name: &String| who == Who::IntrudersButCopiers && copiers.contains(name);
+        let users = arena.applications().filter(|name| !left_out(name));
         kinds.extend(users.map(|name| Kind::User(name)));
     }
     let blueprint = arena.blueprint;

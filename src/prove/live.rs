@@ -88,7 +88,7 @@ fn by_each(look: &Look, who: Who, attack: fn(&mut Caller) -> Result<String, Stop
         if !tries || ours.contains(&name.to_string()) || !users.iter().any(is_there) {
             continue;
         }
-        let password = secret::password(look.host, &policy.secret_file(name));
+        let password = secret::password_of(look.host, &policy.password_of(name));
         let login = match password {
             Ok(Some(password)) => Ok(Some(Login {
                 user: name.to_string(),

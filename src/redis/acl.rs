@@ -1,9 +1,8 @@
 //! The ACL file: every user with its rules and the SHA-256 of its password, and always a `default` that is off.
 
-use crate::policy::{Policy, Role};
+use crate::policy::{PasswordSource, Policy, Role, is_taken_from};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// What stands in a plan for the digest of a password that `apply` will generate.
 pub const NOT_YET: &str = "(the SHA-256 of a password that apply generates)";
@@ -13,6 +12,9 @@ const ALL: &str = "&*";
 
 /// Every channel but those that begin with `__s`: an ACL has no pattern that takes away. Keyspace events are among them.
 const OTHERS: &str = "&[^_]* &_[^_]* &__[^s]*";
+
+/// The user that everybody is who does not log in.
+pub const DEFAULT_OFF: &str = "user default off sanitize-payload resetkeys resetchannels -@all";
 
 /// The rules of a role, without passwords. Sources: Redis's `acl.md`; CATALOGUE §1.12.
 pub fn rules(role: Role) -> &'static str {
@@ -50,14 +52,14 @@ pub fn rules(role: Role) -> &'static str {
     }
 }
 
-/// What is known of the password files: the SHA-256 of each password that counts. The first is the one to come, or the only one.
-pub type Digests = BTreeMap<PathBuf, Vec<String>>;
+/// What is known of the passwords: the SHA-256 of each that counts, by where it is. The first is the one to come, or the only one.
+pub type Digests = BTreeMap<PasswordSource, Vec<String>>;
 
 /// The file, whole.
 pub fn render(policy: &Policy, digests: &Digests) -> String {
     let mut text = default(policy, digests);
     for (name, user) in policy.acl_users() {
-        let known = digests.get(&policy.secret_file(&name));
+        let known = digests.get(&policy.password_of(&name));
         let passwords = known.map_or_else(|| format!("#{NOT_YET}"), |known| words(known));
         let role = match user.role {
             Some(role) => beside(policy, role),
@@ -66,8 +68,12 @@ pub fn render(policy: &Policy, digests: &Digests) -> String {
         let extra = user.rules.as_deref().map_or(String::new(), |r| {
             format!("{} {}", narrowed(&role, r), r.trim())
         });
+        let rules = match is_taken_from(user.role) {
+            true => without(&format!("{role}{extra}"), policy),
+            false => format!("{role}{extra}"),
+        };
         text.push_str(&format!(
-            "user {name} on sanitize-payload {passwords} {role}{extra}\n"
+            "user {name} on sanitize-payload {passwords} {rules}\n"
         ));
     }
     text
@@ -89,19 +95,35 @@ fn beside(policy: &Policy, role: Role) -> Cow<'static, str> {
     }
 }
 
+/// Rules without the commands that the policy takes from everybody who is not there to administer, in each selector too.
+fn without(rules: &str, policy: &Policy) -> String {
+    let denied = policy.denied();
+    let denied: String = denied.iter().map(|name| format!(" -{name}")).collect();
+    if denied.is_empty() {
+        return rules.to_owned();
+    }
+    // The last rule decides, so these come last.
+    let words = rules.split(' ').map(|word| match word.strip_suffix(')') {
+        Some(within) => format!("{within}{denied})"),
+        None => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ") + &denied
+}
+
 /// `default`: off, but where the policy lets it in for a time; then its password's digest is known on its days only.
 fn default(policy: &Policy, digests: &Digests) -> String {
     let legacy = policy.legacy.default_until.as_ref();
-    match legacy.and_then(|_| digests.get(&policy.legacy_secret_file())) {
+    match legacy.and_then(|_| digests.get(&PasswordSource::File(policy.legacy_secret_file()))) {
         Some(known) => {
             let role = beside(policy, Role::Application);
             let extra = policy.legacy.rules.as_deref().map_or(String::new(), |r| {
                 format!("{} {}", narrowed(&role, r), r.trim())
             });
             let passwords = words(known);
-            format!("user default on sanitize-payload {passwords} {role}{extra}\n")
+            let rules = without(&format!("{role}{extra}"), policy);
+            format!("user default on sanitize-payload {passwords} {rules}\n")
         }
-        None => "user default off sanitize-payload resetkeys resetchannels -@all\n".to_owned(),
+        None => format!("{DEFAULT_OFF}\n"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::effective::table::{Table, Version};
 use super::effective::words;
-use super::refusals;
+use super::{live, refusals};
 use crate::policy::{DirectiveValue, Fsync, LogLevel, Policy};
 use std::fmt::Write;
 
@@ -19,7 +19,18 @@ pub fn render(policy: &Policy, maxmemory: u64, version: Option<Version>) -> Stri
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name} {value}");
     }
+    if policy.replication.user.is_some() {
+        let file = policy.primary_password_file();
+        let _ = writeln!(text, "include {}", quoted(&file.to_string_lossy()));
+    }
     text
+}
+
+/// The same without what it includes, which is a file of its own.
+pub fn render_alone(policy: &Policy, maxmemory: u64, version: Option<Version>) -> String {
+    let text = render(policy, maxmemory, version);
+    let lines = text.lines().filter(|line| live::name(line) != "include");
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// Name and arguments, in order. What `[redis.directives]` names comes last and replaces what stands before.
@@ -35,6 +46,10 @@ pub fn directives(
     lines.extend(newer.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for (name, value) in &policy.redis.directives {
         let name = name.to_ascii_lowercase();
+        // It is made into rules of the ACL.
+        if name == "rename-command" {
+            continue;
+        }
         lines.retain(|(n, _)| *n != name);
         lines.extend(arguments(value).into_iter().map(|v| (name.clone(), v)));
     }
@@ -114,6 +129,9 @@ fn ours(policy: &Policy, maxmemory: u64) -> Vec<(String, String)> {
     lines.extend(persistence(policy));
     let tls = policy.tls_directives().into_iter();
     lines.extend(tls.map(|(name, value)| (name.to_owned(), quoted(&value))));
+    if let Some(user) = &policy.replication.user {
+        lines.push(("masteruser".to_owned(), user.to_string()));
+    }
     lines
 }
 
@@ -165,7 +183,7 @@ fn log_level(level: LogLevel) -> &'static str {
 }
 
 /// A word as `sdssplitargs` reads it back: quoted only where it must be.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = !word.is_empty()
         && word
             .chars()

@@ -12,7 +12,14 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Directives that would reach for what is the real server's, or other hosts'.
-const LEFT_OUT: [&str; 4] = ["loadmodule", "replicaof", "slaveof", "cluster-enabled"];
+const LEFT_OUT: [&str; 5] = [
+    "loadmodule",
+    "replicaof",
+    "slaveof",
+    "cluster-enabled",
+    // The password for the primary, which may not be there yet.
+    "include",
+];
 
 /// Where it runs; below a directory that only root can write to.
 const STAGE: &str = "/run/redis-harden-rehearsal";

@@ -18,9 +18,9 @@ const HEAD: &str = "\
 /// The file.
 ///
 /// # Errors
-/// A value that YAML cannot hold.
+/// A value that YAML cannot hold, or a password that cannot be mounted.
 pub fn compose(policy: &Policy, choice: &Choice) -> Result<String, String> {
-    let container = Container::of(policy, choice);
+    let container = Container::of(policy, choice)?;
     let mut services = Map::new();
     services.insert("redis".into(), server(&container, choice));
     let mut secrets = Map::new();

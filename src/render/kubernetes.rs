@@ -24,9 +24,9 @@ const LABEL: &str = "app.kubernetes.io/name";
 /// The manifests.
 ///
 /// # Errors
-/// A value that YAML cannot hold.
+/// A value that YAML cannot hold, or a password that cannot be mounted.
 pub fn kubernetes(policy: &Policy, choice: &Choice) -> Result<String, String> {
-    let container = Container::of(policy, choice);
+    let container = Container::of(policy, choice)?;
     // In the same pod.
     let exporter = Exporter::of(&container, "localhost");
     let name = match policy.is_default() {

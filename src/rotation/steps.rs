@@ -8,7 +8,7 @@ use crate::host::{Host, HostError, HostResult};
 use crate::policy::{Name, Policy};
 use crate::redis::takeover::open;
 use crate::redis::{Login, Silence, acl, live, ping};
-use crate::setting::{Sight, secret};
+use crate::setting::{Sight, primary, secret};
 use std::path::Path;
 
 /// Gives the users of a password file a new password beside the one that they have, or goes on with what was cut off.
@@ -21,10 +21,10 @@ pub fn begin(
     say: &mut dyn FnMut(&str),
 ) -> HostResult<Rotation> {
     let host = sight.host;
-    let doing = || format!("changing the password of {}", target.names().join(", "));
+    let doing = || target.changing();
     target.can_be_changed(sight)?;
-    let there = digest_in(host, &target.secret)?;
-    let under_way = read(host, &place(&target.secret, "json"))?.filter(|r| r.fits(&there));
+    let there = digest_in(host, target.file()?)?;
+    let under_way = read(host, &place(target.file()?, "json"))?.filter(|r| r.fits(&there));
     let mut rotation = match under_way {
         Some(rotation) if rotation.placed => {
             // Cut off at the very last step, it has left the new password there.
@@ -46,6 +46,12 @@ pub fn begin(
     // From here on an apply renders both, too.
     tell_servers(sight, target, &rotation.digests(), say)?;
     place_password(sight, target, &rotation)?;
+    for (name, user) in &target.users {
+        let known = known(sight, name)?;
+        if known.policy.replication.user.as_ref() == Some(user) {
+            primary::renew(sight, known)?;
+        }
+    }
     rotation.holders = holders(sight, target)?;
     rotation.placed = true;
     write(host, &rotation)?;
@@ -69,7 +75,7 @@ pub fn finish(
         )
     };
     let refuse = |why: &str| Err(HostError::refused(doing(), why));
-    let there = secret::digest(host, &target.secret)?;
+    let there = secret::digest(host, &rotation.secret)?;
     if !there.is_some_and(|digest| rotation.fits(&digest)) {
         say("its file has another password by now, or none: the record goes");
         host.remove(&rotation.next())?;
@@ -111,7 +117,7 @@ fn prepare(
     let now = host.now();
     let began = now.round(to_second).unwrap_or(now);
     let rotation = Rotation {
-        secret: target.secret.clone(),
+        secret: target.file()?.to_path_buf(),
         users: target.names(),
         began,
         until: began.checked_add(overlap).unwrap_or(jiff::Timestamp::MAX),
@@ -185,10 +191,11 @@ fn write_line(host: &Host, policy: &Policy, user: &Name, digests: &[String]) -> 
 /// Puts the new password where its readers look, once every server has proved to take it.
 fn place_password(sight: Sight, target: &Target, rotation: &Rotation) -> HostResult<()> {
     let host = sight.host;
-    if secret::digest(host, &target.secret)?.as_ref() == Some(&rotation.new) {
+    let file = target.file()?;
+    if secret::digest(host, file)?.as_ref() == Some(&rotation.new) {
         return Ok(());
     }
-    let doing = || format!("changing the password of {}", rotation.users.join(", "));
+    let doing = || target.changing();
     let password = secret::password(host, &rotation.next())?.unwrap_or_default();
     if secret::digest_of(&password) != rotation.new {
         let why = format!("{} is not what the record says", rotation.next().display());
@@ -210,17 +217,11 @@ fn place_password(sight: Sight, target: &Target, rotation: &Rotation) -> HostRes
             Err(why) => return Err(HostError::refused(doing(), why.to_string())),
         }
     }
-    let stat = host.stat(&target.secret)?.ok_or_else(|| {
-        HostError::refused(doing(), format!("{} is gone", target.secret.display()))
-    })?;
+    let stat = host
+        .stat(file)?
+        .ok_or_else(|| HostError::refused(doing(), format!("{} is gone", file.display())))?;
     let line = format!("{password}\n");
-    host.write_file(
-        &target.secret,
-        line.as_bytes(),
-        stat.mode,
-        stat.uid,
-        stat.gid,
-    )
+    host.write_file(file, line.as_bytes(), stat.mode, stat.uid, stat.gid)
 }
 
 /// The supervisors that were started with the password of `agent`, which they keep.

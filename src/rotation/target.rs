@@ -1,18 +1,18 @@
 //! Whose password is to be replaced: a password file of ours, and every user of the policy that has it.
 
 use crate::facts::{Instance, View};
-use crate::host::{HostError, HostResult};
-use crate::policy::{Name, Policies};
-use crate::setting::Sight;
+use crate::host::{Host, HostError, HostResult, Kind, Trust};
+use crate::policy::{Name, PasswordSource, Policies};
+use crate::setting::{Sight, credential};
 use std::path::{Path, PathBuf};
 
-/// Where the passwords are that are ours to replace.
+/// Where the passwords are that are ours.
 const OURS: &str = "/etc/redis-harden/secrets";
 
-/// A password file and its users, each with its instance.
+/// A password and its users, each with its instance.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub secret: PathBuf,
+    pub source: PasswordSource,
     pub users: Vec<(Name, Name)>,
 }
 
@@ -31,18 +31,38 @@ impl Target {
                 names.join(", ")
             ));
         }
-        Ok(Target::with(policies, policy.secret_file(user)))
+        Ok(Target::with(policies, policy.password_of(user)))
     }
 
-    /// The one of a password file, whoever has it.
-    pub fn with(policies: &Policies, secret: PathBuf) -> Target {
+    /// The one of a source, whoever has it.
+    pub fn with(policies: &Policies, source: PasswordSource) -> Target {
         let mut all = Vec::new();
         for policy in &policies.instances {
             let users = policy.acl_users().into_keys();
-            let those = users.filter(|user| policy.secret_file(user) == secret);
+            let those = users.filter(|user| policy.password_of(user) == source);
             all.extend(those.map(|user| (policy.redis.name.clone(), user)));
         }
-        Target { secret, users: all }
+        Target { source, users: all }
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// It is none, and what to do instead.
+    pub(super) fn file(&self) -> HostResult<&Path> {
+        let refuse = |why: String| Err(HostError::refused(self.changing(), why));
+        match &self.source {
+            PasswordSource::File(path) => Ok(path),
+            PasswordSource::Credential(name) => refuse(format!(
+                "it comes from the systemd credential {name}, and is changed there ({}); then redis-harden apply, \
+                 from which on the former one is refused, and a restart of the programs that are given it",
+                credential::step(name)
+            )),
+        }
+    }
+
+    pub(super) fn changing(&self) -> String {
+        format!("changing the password of {}", self.names().join(", "))
     }
 
     /// `INSTANCE.USER` of each.
@@ -55,15 +75,15 @@ impl Target {
 
     /// Refuses, before anything is changed, what could only be changed in part.
     pub(super) fn can_be_changed(&self, sight: Sight) -> HostResult<()> {
-        let doing = || format!("changing the password of {}", self.names().join(", "));
-        let refuse = |why: String| Err(HostError::refused(doing(), why));
-        if self.secret.parent() != Some(Path::new(OURS)) {
-            return refuse(format!(
-                "it is in {}, which is not ours: put the new one there, then redis-harden apply",
-                self.secret.display()
-            ));
+        let refuse = |why: String| Err(HostError::refused(self.changing(), why));
+        let file = self.file()?;
+        if !is_ours(file) {
+            of_roots_alone(sight.host, file).map_err(|why| {
+                let step = "put the new one there where it comes from, then redis-harden apply";
+                HostError::refused(self.changing(), format!("{why}; {step}"))
+            })?;
         }
-        let mut places = vec![PathBuf::from(OURS)];
+        let mut places: Vec<PathBuf> = file.parent().map(PathBuf::from).into_iter().collect();
         for (name, user) in &self.users {
             let known = known(sight, name)?;
             let file = known.policy.acl_file();
@@ -96,6 +116,27 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// Whether it is in our own directory.
+pub(super) fn is_ours(file: &Path) -> bool {
+    file.parent() == Some(Path::new(OURS))
+}
+
+/// Why a file that somebody has put elsewhere is not to be replaced by root: it may be another's, or be what another makes of it.
+fn of_roots_alone(host: &Host, file: &Path) -> Result<(), String> {
+    let shown = file.display();
+    let stat = host.stat(file).map_err(|e| e.to_string())?;
+    match stat {
+        None => return Err(format!("{shown} does not exist")),
+        Some(stat) if stat.kind != Kind::File => {
+            return Err(format!("{shown} is a link, or no regular file"));
+        }
+        Some(_) => {}
+    }
+    // Owner and mode of the file and of each directory above it.
+    let read = host.read_trusted(file, Trust::Root);
+    read.map(drop).map_err(|e| e.to_string())
 }
 
 /// The instance of that name.

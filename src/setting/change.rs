@@ -2,7 +2,7 @@
 
 use super::{
     Obstacle, Saved, Setting, Sight, account, file, firewall, kernel, legacy, live, package,
-    secret, service, sysctl_d, tls, unit,
+    primary, secret, service, sysctl_d, tls, unit,
 };
 use crate::host::{HostError, HostResult, Image};
 use crate::rotation;
@@ -36,6 +36,16 @@ impl Setting {
             (Setting::UnitEnabled(unit), Value::Flag(false)) => {
                 host.remove(&unit::wants_link(unit))
             }
+            (Setting::PrimaryPassword { instance, .. }, Value::Owned(access)) => {
+                primary::write(sight, instance, access)
+            }
+            (Setting::PrimaryPassword { path, .. }, Value::Nothing) => host.remove(path),
+            (Setting::LivePrimaryPassword(instance), Value::Nothing) => {
+                primary::write_live(sight, instance)
+            }
+            (Setting::TimerActive(timer), Value::Flag(wanted)) => {
+                unit::timer::write(sight, timer, *wanted)
+            }
             (Setting::Firewall, Value::Firewall(table)) => firewall::load(host, table),
             (Setting::Firewall, Value::Nothing) => firewall::delete(host),
             (Setting::File(path), Value::Nothing) => host.remove(path),
@@ -66,10 +76,16 @@ impl Setting {
             Setting::File(path) | Setting::Dir(path) | Setting::Mode(path) => {
                 host.image(path).map(Saved::Inode)
             }
-            Setting::Secret(path) => secret::save(host, path).map(Saved::Inode),
+            Setting::Secret(path) | Setting::PrimaryPassword { path, .. } => {
+                secret::save(host, path).map(Saved::Inode)
+            }
             Setting::Binary { path, .. } => host.image(path).map(Saved::Inode),
             Setting::SysctlAtBoot(_) => host.image(Path::new(sysctl_d::OURS)).map(Saved::Inode),
             Setting::UnitEnabled(unit) => host.image(&unit::wants_link(unit)).map(Saved::Inode),
+            Setting::LivePrimaryPassword(name) => Ok(Saved::Text(primary::save_live(sight, name))),
+            Setting::TimerActive(timer) => {
+                unit::timer::save(host, timer).map(|s| Saved::Text(Some(s)))
+            }
             Setting::Sysctl(key) => kernel::read_text(host, key).map(Saved::Text),
             Setting::HugePages => kernel::huge_pages_mode(host).map(Saved::Text),
             Setting::Package(name) => package::save(host, name).map(Saved::Text),
@@ -92,6 +108,12 @@ impl Setting {
         match (self, saved) {
             (Setting::Secret(path), Saved::Inode(Image::Absent)) => secret::move_aside(host, path),
             (Setting::Secret(path), Saved::Inode(image)) => secret::restore(host, path, image),
+            (Setting::PrimaryPassword { instance, path }, Saved::Inode(image)) => {
+                primary::restore(sight, instance, path, image)
+            }
+            (Setting::LivePrimaryPassword(name), Saved::Text(Some(saved))) => {
+                primary::restore_live(sight, name, saved)
+            }
             (Setting::File(path), Saved::Inode(image)) if self.is_acl_file() => {
                 let image = rotation::with_passwords_of_now(sight, path, image);
                 file::restore(host, path, &image)
@@ -109,6 +131,9 @@ impl Setting {
             }
             (Setting::Access(path), Saved::Text(Some(text))) => {
                 file::restore_access(host, path, text)
+            }
+            (Setting::TimerActive(timer), Saved::Text(Some(text))) => {
+                unit::timer::restore(sight, timer, text)
             }
             (Setting::Sysctl(key), Saved::Text(Some(text))) => kernel::write(host, key, text),
             (Setting::HugePages, Saved::Text(Some(mode))) => kernel::write_huge_pages(host, mode),
@@ -162,7 +187,8 @@ impl Setting {
             | Setting::Dir(path)
             | Setting::Mode(path)
             | Setting::Access(path)
-            | Setting::Secret(path) => Some(path),
+            | Setting::Secret(path)
+            | Setting::PrimaryPassword { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -178,6 +204,6 @@ impl Setting {
 
     /// Whether its content must never be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self, Setting::Secret(_))
+        matches!(self, Setting::Secret(_) | Setting::PrimaryPassword { .. })
     }
 }

@@ -183,7 +183,7 @@ fn look(sight: Sight, server: &Instance) -> Result<Known, NoOrigin> {
     let file = load(sight.host, table, &origin.start)?;
     let policy = match sight.facts.maxmemory.get(server.policy.redis.name.as_str()) {
         Some(bytes) => {
-            let text = config::render(&server.policy, *bytes, Some(origin.version));
+            let text = config::render_alone(&server.policy, *bytes, Some(origin.version));
             load_text(sight.host, table, &text, "the policy")?
         }
         // What cannot be worked out here is rendered nowhere.
@@ -238,8 +238,13 @@ impl Known {
                 list(self.file.overridden.iter().map(line).collect(), None)
             }
             Question::Passwords => {
+                // What a replica has to show its primary is judged where it is made.
+                let ours = format!("{}:", server.policy.primary_password_file().display());
+                let named = server.policy.replication.user.is_some();
+                let others = self.file.passwords.iter();
+                let others = others.filter(|(_, at)| !(named && at.starts_with(&ours)));
                 let line = |(what, at): &(String, String)| format!("{what} in {at}");
-                list(self.file.passwords.iter().map(line).collect(), None)
+                list(others.map(line).collect(), None)
             }
         }
     }

@@ -35,7 +35,7 @@ pub fn write(sight: Sight, policy: &Policy, path: &Path, access: &Access) -> Hos
                 path.display()
             ),
             format!(
-                "{} has no requirepass: write the password that programs use into it, or leave [legacy] out",
+                "neither the policy nor {} has a requirepass: write the password that programs use into it, or leave [legacy] out",
                 policy.stock_config().display()
             ),
         )),
@@ -46,6 +46,9 @@ pub fn write(sight: Sight, policy: &Policy, path: &Path, access: &Access) -> Hos
 pub fn password(host: &Host, policy: &Policy) -> HostResult<Option<String>> {
     if let Some(password) = secret::password(host, &policy.legacy_secret_file())? {
         return Ok(Some(password));
+    }
+    if let Some(given) = &policy.legacy.password {
+        return Ok(Some(given.reveal().to_owned()));
     }
     let text = host.read_untrusted(&policy.stock_config())?;
     let lines = config::parse(&String::from_utf8_lossy(&text.unwrap_or_default()));

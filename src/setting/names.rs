@@ -12,6 +12,17 @@ impl fmt::Display for Setting {
             Setting::Mode(path) => write!(f, "mode of {}", path.display()),
             Setting::ModesBelow(path) => write!(f, "modes of the files in {}", path.display()),
             Setting::Secret(path) => write!(f, "password file {}", path.display()),
+            Setting::Credential(name) => write!(f, "systemd credential {name}"),
+            Setting::LivePrimaryPassword(instance) => {
+                write!(f, "password of running {instance} for its primary")
+            }
+            Setting::PrimaryPassword { instance, path } => {
+                write!(
+                    f,
+                    "password of {instance} for its primary, {}",
+                    path.display()
+                )
+            }
             Setting::Access(path) => write!(f, "owner and mode of {}", path.display()),
             Setting::FileSystem(path) => write!(f, "file system of {}", path.display()),
             Setting::FreeSpace(path) => write!(f, "free space at {}", path.display()),
@@ -35,6 +46,7 @@ impl fmt::Display for Setting {
             Setting::Unit { unit, key } => write!(f, "{unit} {key}"),
             Setting::UnitEscapes(unit) => write!(f, "ways around the sandbox of {unit}"),
             Setting::UnitEnabled(unit) => write!(f, "{unit} enabled"),
+            Setting::TimerActive(unit) => write!(f, "{unit} waiting"),
             Setting::Firewall => write!(f, "nftables table inet redis_harden"),
             Setting::Service(name) => write!(f, "service {name}"),
             Setting::Live(name) => write!(f, "directives of running {name}"),

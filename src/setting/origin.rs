@@ -15,6 +15,15 @@ impl Setting {
             Setting::Dir(path) | Setting::Secret(path) | Setting::Access(path) => {
                 format!("{}: owner and mode", path.display())
             }
+            Setting::Credential(name) => format!(
+                "the credential {name} of this process's unit, of the machine, and in /etc, /run and /usr/lib: credstore, credstore.encrypted"
+            ),
+            Setting::PrimaryPassword { path, .. } => {
+                format!("{}, against the user's password", path.display())
+            }
+            Setting::LivePrimaryPassword(_) => {
+                "CONFIG GET masterauth, against the user's password".to_owned()
+            }
             Setting::Mode(path) => format!("{}: mode", path.display()),
             Setting::ModesBelow(path) => format!("{}/*: modes", path.display()),
             Setting::FileSystem(path) => format!("statfs {}", path.display()),
@@ -64,6 +73,7 @@ impl Setting {
                 format!("the supervisor's report of {name} in /run, and PING")
             }
             Setting::Live(_) => "CONFIG GET *, against the policy".to_owned(),
+            Setting::TimerActive(unit) => format!("systemctl show {unit}, where its file is there"),
             Setting::LiveUsers(_) => "ACL LIST, against the policy".to_owned(),
             Setting::Reboot(name) => format!("what starts {name} at boot: units, or /etc/init.d"),
             Setting::Process { instance, what } => process(sight, instance, *what),

@@ -1,10 +1,10 @@
 //! Each kind of setting is read here.
 
 use super::{
-    Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, effective,
-    file, firewall, kernel, legacy, live, measure, package, peers, planted, ports,
-    rotation as logrotate, scripts, secret, sentinel, server, service, strangers, strays, sysctl_d,
-    tls, tmpfiles, traces, unit, users,
+    Reading, Setting, Sight, above, account, acl_file, arguments, build, config_file, credential,
+    effective, file, firewall, kernel, legacy, live, measure, package, peers, planted, ports,
+    primary, rotation as logrotate, scripts, secret, sentinel, server, service, strangers, strays,
+    sysctl_d, tls, tmpfiles, traces, unit, users,
 };
 use crate::rotation;
 
@@ -21,6 +21,7 @@ impl Setting {
                 | Setting::Mode(_)
                 | Setting::ModesBelow(_)
                 | Setting::Secret(_)
+                | Setting::PrimaryPassword { .. }
                 | Setting::Access(_)
                 | Setting::Tls {
                     what: tls::TlsFact::Pair,
@@ -100,6 +101,9 @@ impl Setting {
             Setting::Mode(path) => file::read_mode(host, path).into(),
             Setting::ModesBelow(path) => file::read_modes_below(host, path),
             Setting::Secret(path) => secret::read(host, path, sight.facts).into(),
+            Setting::Credential(name) => credential::read(sight, name),
+            Setting::PrimaryPassword { instance, .. } => primary::read(sight, instance),
+            Setting::LivePrimaryPassword(instance) => primary::read_live(sight, instance),
             Setting::Access(path) => file::of_what_is_there(path, file::read_owned(sight, path)),
             Setting::FileSystem(path) => file::read_file_system(host, path),
             Setting::FreeSpace(path) => file::read_free_space(host, path),
@@ -126,6 +130,7 @@ impl Setting {
             Setting::Unit { unit, key } => unit::read(sight, unit, key),
             Setting::UnitEscapes(unit) => unit::read_escapes(sight, unit),
             Setting::UnitEnabled(name) => unit::read_enabled(sight, name),
+            Setting::TimerActive(name) => unit::timer::read(sight, name),
             Setting::Firewall => firewall::reading_in(sight),
             Setting::Service(name) => service::read(sight, name),
             Setting::Live(name) => live::read_directives(sight, name),

@@ -2,6 +2,7 @@
 
 use crate::facts::Facts;
 use crate::host::{Host, HostError, HostResult, Image, Kind};
+use crate::policy::PasswordSource;
 use crate::value::{Access, Value};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -51,6 +52,14 @@ pub fn write(host: &Host, path: &Path, access: &Access) -> HostResult<()> {
     }
 }
 
+/// The password of a source.
+pub fn password_of(host: &Host, source: &PasswordSource) -> HostResult<Option<String>> {
+    match source {
+        PasswordSource::File(path) => password(host, path),
+        PasswordSource::Credential(name) => super::credential::password(host, name),
+    }
+}
+
 /// The SHA-256 of the password in a file, as Redis's ACL rules want it after `#`; `None` while there is no password.
 pub fn digest(host: &Host, path: &Path) -> HostResult<Option<String>> {
     Ok(password(host, path)?.map(|p| digest_of(&p)))
@@ -66,12 +75,16 @@ pub fn password(host: &Host, path: &Path) -> HostResult<Option<String>> {
     let Some(bytes) = host.read_untrusted(path)? else {
         return Ok(None);
     };
-    let text = String::from_utf8(bytes).map_err(|_| {
-        HostError::refused(
-            format!("reading the password in {}", path.display()),
-            "it is not UTF-8 text",
-        )
-    })?;
+    line(
+        &format!("reading the password in {}", path.display()),
+        bytes,
+    )
+}
+
+/// The first line of what was read while `doing`.
+pub(super) fn line(doing: &str, bytes: Vec<u8>) -> HostResult<Option<String>> {
+    let text =
+        String::from_utf8(bytes).map_err(|_| HostError::refused(doing, "it is not UTF-8 text"))?;
     let line = text
         .lines()
         .next()

@@ -45,6 +45,14 @@ pub fn read(sight: Sight, name: &str) -> Reading {
     }
 }
 
+/// The first user whose password somebody else has to give, and has not.
+fn without_password(sight: Sight, policy: &Policy) -> Option<String> {
+    let users = policy.acl_users();
+    let mut sources = users.keys().map(|user| (user, policy.password_of(user)));
+    let missing = sources.find(|(_, source)| !sight.facts.digests.contains_key(source));
+    missing.map(|(user, source)| format!("there is no password of {user} yet, in {source}"))
+}
+
 /// Whether the instance comes back after a reboot, hardened.
 pub fn read_reboot(sight: Sight, name: &str) -> Reading {
     let Some(known) = sight.facts.instances.get(name) else {
@@ -97,10 +105,10 @@ pub fn serve(
     let known = known(sight.facts, name)?;
     super::firewall::put_in_place(sight.host, &known.policy)?;
     if generation_of_files(sight.host, &known.policy)? != generation {
-        return Err(HostError::refused(
-            format!("starting {name}"),
-            "its files are not those of the policy (left out by --only, --skip or a waiver?): apply them first",
-        ));
+        let why = without_password(sight, &known.policy).unwrap_or_else(|| {
+            "its files are not those of the policy (left out by --only, --skip or a waiver?): apply them first".to_owned()
+        });
+        return Err(HostError::refused(format!("starting {name}"), why));
     }
     let started = known.report.as_ref().filter(|r| r.generation == generation);
     match started {

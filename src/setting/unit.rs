@@ -3,6 +3,7 @@
 mod directive;
 mod escapes;
 mod span;
+pub mod timer;
 
 pub use directive::value_of;
 

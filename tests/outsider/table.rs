@@ -170,7 +170,7 @@ fn users(policy: &Policy) -> String {
     let users = policy.acl_users();
     let digests: acl::Digests = users
         .keys()
-        .map(|name| (policy.secret_file(name), vec![hex(name.as_str())]))
+        .map(|name| (policy.password_of(name), vec![hex(name.as_str())]))
         .collect();
     acl::render(policy, &digests)
 }

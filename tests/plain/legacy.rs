@@ -81,3 +81,78 @@ END
     assert!(list.ok().contains("user default off"), "{list}");
     assert!(plain.exec(&["test", "-S", SOCKET]).code == 0);
 }
+
+#[test]
+fn a_policy_as_the_guides_have_it_is_understood_and_made_into_users() {
+    let plain = bare();
+    let of_old = "of old, in clear text";
+    let directives = |requirepass: &str| {
+        format!(
+            "extends = \"production\"\n[redis.directives]\nrename-command = ['SUBSCRIBE \"\"', 'CONFIG hidden-name']\n{requirepass}\n\
+             [legacy]\ndefault-until = \"2099-12-31\"\n"
+        )
+    };
+    plain.sh("mkdir -p /etc/redis-harden").ok();
+    let text = directives(&format!("requirepass = \"{of_old}\""));
+    plain.write(POLICY, text.as_bytes(), 0o600);
+    let applied = plain.exec(&[BINARY, "-vv", "apply"]);
+    println!("{applied}");
+    applied.ok();
+    let warned = &applied.stderr;
+    assert!(warned.contains("requirepass is the password of the user default, in clear text"));
+    assert!(warned.contains("rename-command is not rendered: it breaks Sentinel"));
+    for word in [of_old, "hidden-name"] {
+        assert!(!applied.stdout.contains(word));
+    }
+    assert!(!warned.contains(of_old));
+
+    let as_default = |words: &[&str]| {
+        let login = ["redis-cli", "-s", SOCKET, "--no-auth-warning"];
+        let ran = plain.exec_with(&[("REDISCLI_AUTH", of_old)], &[&login, words].concat());
+        ran.stdout + &ran.stderr
+    };
+    assert!(as_default(&["SET", "key", "1"]).contains("OK"));
+    for (user, words) in [("app", ["SUBSCRIBE", "x"]), ("app", ["CONFIG", "HELP"])] {
+        let refused = redis(&plain, user, &words);
+        assert!(refused.stdout.contains("NOPERM"), "{refused}");
+        assert!(as_default(&words).contains("NOPERM"));
+    }
+    // It is no server with renamed commands: who administers calls them by their names.
+    assert!(
+        redis(&plain, "admin", &["CONFIG", "GET", "maxclients"])
+            .ok()
+            .contains("maxclients")
+    );
+    assert!(
+        redis(&plain, "app", &["PUBLISH", "x", "y"])
+            .ok()
+            .contains('0')
+    );
+    let found = plain.sh(&format!(
+        "grep -rl '{of_old}' /etc /var/lib /run /var/log 2>/dev/null | sort"
+    ));
+    assert_eq!(
+        found.ok(),
+        format!("{POLICY}\n/etc/redis-harden/secrets/default")
+    );
+    for words in [
+        &["policy", "show"][..],
+        &["check", "--format", "json"],
+        &["plan"],
+        &["-vvv", "check"],
+    ] {
+        let ran = plain.exec(&[&[BINARY], words].concat());
+        assert!(
+            !ran.stdout.contains(of_old) && !ran.stderr.contains(of_old),
+            "{ran}"
+        );
+    }
+    assert!(apply(&plain).ok().contains("nothing to change"));
+
+    // As the warning says: out of the policy, and all goes on.
+    plain.write(POLICY, directives("").as_bytes(), 0o644);
+    let without = apply(&plain);
+    assert!(without.ok().contains("nothing to change"), "{without}");
+    assert!(!without.stderr.contains("requirepass"), "{without}");
+    assert!(as_default(&["GET", "key"]).contains('1'));
+}

@@ -28,6 +28,7 @@ mod legacy;
 mod logs;
 mod machine;
 mod processes;
+mod replicas;
 mod replication;
 mod result;
 mod rollback;

@@ -336,6 +336,24 @@ fn a_password_is_shown_to_a_person_only_and_redis_cli_needs_none(plain: &Plain) 
     ] {
         cli(words).exits(2);
     }
+    // redis-cli's own -h is no call for our help, which would hide that nothing was done.
+    for words in [
+        &["-h", "10.0.0.1", "PING"][..],
+        &["--", "-h", "10.0.0.1", "PING"],
+    ] {
+        let refused = cli(words);
+        assert!(
+            refused.exits(2).is_empty() && refused.stderr.contains("--instance"),
+            "{refused}"
+        );
+    }
+    assert!(cli(&["--help"]).ok().contains("Usage: redis-harden cli"));
+    let theirs = cli(&["--", "--help"]);
+    assert!(
+        theirs.stdout.contains("redis-cli [OPTIONS]")
+            || theirs.stderr.contains("redis-cli [OPTIONS]"),
+        "{theirs}"
+    );
     assert!(cli(&["--user", "app", "-e", "FLUSHALL"]).code == 1);
     let look = format!(
         "{BINARY} cli --user app BLPOP nothing 2 >/dev/null & sleep 0.5; pid=$(pidof {})
@@ -353,4 +371,59 @@ fn a_password_is_shown_to_a_person_only_and_redis_cli_needs_none(plain: &Plain) 
         seen.contains("400 root") && seen.contains("Permission denied"),
         "{seen}"
     );
+}
+
+#[test]
+fn a_password_file_elsewhere_is_replaced_where_it_is_roots_alone() {
+    let plain = applied();
+    let file = "/srv/app/password";
+    let text = format!("[acl.app]\nrole = \"application\"\npassword-file = \"{file}\"\n");
+    policy(&plain, &text);
+    plain
+        .sh(&format!(
+            "mkdir -p /srv/app; (umask 077; echo a-password-from-elsewhere >{file}); chgrp www-data {file}; chmod 640 {file}"
+        ))
+        .ok();
+    apply(&plain).ok();
+    let now = || plain.read(file).trim().to_owned();
+    let before = now();
+    assert!(lets_in(&plain, "app", &before));
+    let said = rotate(&plain, &["app"]);
+    assert!(said.ok().contains(file), "{said}");
+    let after = now();
+    assert!(after != before && lets_in(&plain, "app", &before) && lets_in(&plain, "app", &after));
+    let access = plain.exec(&["stat", "-c", "%U:%G %a", file]);
+    assert_eq!(access.ok(), "root:www-data 640");
+    assert!(apply(&plain).ok().contains("nothing to change"));
+    rotate(&plain, &["app", "--finish"]).ok();
+    assert!(!lets_in(&plain, "app", &before) && lets_in(&plain, "app", &after));
+    assert_eq!(plain.sh(&format!("ls {STATE}/rotations")).ok(), "");
+
+    // What another could have put there, or would have changed elsewhere, is left to him.
+    for (make, why) in [
+        (format!("chown www-data {file}"), "not by root"),
+        (
+            format!("chown root {file}; chmod 660 {file}"),
+            "can be written by its group",
+        ),
+        (
+            format!("chmod 600 {file}; chmod 777 /srv/app"),
+            "can be written by",
+        ),
+        (
+            format!("chmod 755 /srv/app; mv {file} /srv/app/other; ln -s other {file}"),
+            "is a link",
+        ),
+    ] {
+        plain.sh(&make).ok();
+        let refused = rotate(&plain, &["app"]);
+        refused.exits(2);
+        assert!(refused.stderr.contains(why), "{make}: {refused}");
+        assert!(
+            refused.stderr.contains("then redis-harden apply"),
+            "{refused}"
+        );
+        assert_eq!(now(), after);
+        assert!(lets_in(&plain, "app", &after));
+    }
 }

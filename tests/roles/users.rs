@@ -51,7 +51,7 @@ fn of(roles: &[&str]) -> String {
     let digests: acl::Digests = policy
         .acl_users()
         .keys()
-        .map(|name| (policy.secret_file(name), digest(name.as_str())))
+        .map(|name| (policy.password_of(name), digest(name.as_str())))
         .collect();
     acl::render(policy, &digests)
 }

@@ -19,6 +19,8 @@ mod support {
 
 mod certificate;
 mod confirm;
+mod credential;
+mod legacy;
 mod machine;
 mod managers;
 mod restart;

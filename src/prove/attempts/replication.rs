@@ -53,7 +53,7 @@ pub const ATTEMPTS: &[Attempt] = &[
             ],
             by_hand: "take @admin and @dangerous from every application (role = \"application\")",
         }),
-        how: How::Each(Who::Intruders, rogue_replica),
+        how: How::Each(Who::IntrudersButCopiers, rogue_replica),
         undo: Undo::Never,
     },
     Attempt {

@@ -27,6 +27,10 @@ pub const TARGETS: [&str; 5] = [
 /// Directives that would reach for other hosts, or have no part in an attack.
 const LEFT_OUT: [&str; 4] = ["replicaof", "slaveof", "daemonize", "supervised"];
 
+/// And the password for the primary, which redis.conf of ours includes: no twin needs it.
+const OF_THE_PRIMARY: &str = "include /etc/redis-harden/redis/";
+const OURS: &str = "/etc/redis-harden/redis";
+
 /// What nothing is laid over: programs and what they need to start.
 const NEVER: [Never; 10] = [
     Never::Tree("/usr"),
@@ -155,6 +159,9 @@ impl<'a> Ground<'a> {
             let Some(stat) = stat.filter(|s| s.kind == Kind::File && s.size <= MOST) else {
                 continue;
             };
+            if path.extension().is_some_and(|e| e == "auth") && dir.starts_with(OURS) {
+                continue;
+            }
             let bytes = self.host.read_untrusted_below(&path, MOST);
             files.extend(bytes.map_err(|e| e.to_string())?.map(|bytes| Copied {
                 name: name.into(),
@@ -254,7 +261,7 @@ fn empty(path: impl Into<PathBuf>, mode: u32, uid: u32, gid: u32) -> Scratch {
 fn within(conf: &str) -> String {
     let left_out = |line: &&str| {
         let name = line.split_whitespace().next().unwrap_or_default();
-        LEFT_OUT.contains(&name.to_ascii_lowercase().as_str())
+        LEFT_OUT.contains(&name.to_ascii_lowercase().as_str()) || line.starts_with(OF_THE_PRIMARY)
     };
     let kept: Vec<&str> = conf.lines().filter(|line| !left_out(line)).collect();
     kept.join("\n") + "\n"
