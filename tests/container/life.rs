@@ -251,7 +251,7 @@ fn a_password_that_is_not_mounted_and_a_volume_of_anothers_are_refused_with_the_
 #[test]
 fn a_node_of_a_set_shows_its_primary_a_password_that_is_mounted() {
     let mut container = Container::new();
-    const NODE: &str = "extends = \"container\"\n[acl.replica]\nrole = \"replica\"\npassword-file = \"/run/secrets/redis-exporter\"\n\
+    const NODE: &str = "extends = \"container\"\n[redis]\nlog-file = \"stdout\"\n[acl.replica]\nrole = \"replica\"\npassword-file = \"/run/secrets/redis-exporter\"\n\
          [replication]\nuser = \"replica\"\n";
     let spec = composed(&container, Some(NODE));
     container.start(&spec);
