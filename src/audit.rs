@@ -376,6 +376,9 @@ impl Finding {
                 "passwords are generated on the host itself: copies of this tree would share them"
                     .into(),
             ),
+            (Setting::PrimaryPassword { .. }, Some((Value::Owned(_), _))) => {
+                Some("the host itself has the password: copies of this tree would share it".into())
+            }
             (Setting::User(_) | Setting::Group(_), _) => {
                 Some("made at first boot, or by the package: no program is run here".into())
             }

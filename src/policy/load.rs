@@ -88,7 +88,7 @@ impl Policies {
             own if *own == host.real(&Path::new(DIRECTORY).join("policy.toml")) => AtBoot::Found,
             named if host.is_live_root() => AtBoot::Named(named.clone()),
             // The tree would have it in a file that everybody reads, and so would each of its copies.
-            _ if merged.policy.legacy.password.is_some() => {
+            _ if merged.policy.legacy.password.reveal().is_some() => {
                 let what =
                     "the policy has a requirepass, and would be copied into the tree with it";
                 return Err(PolicyError::new(what).help(
@@ -398,7 +398,7 @@ impl Merged {
         super::whole::check(&policy, &tree)?;
         let at = password.as_ref().map(|(_, node)| node);
         let warnings = inherited::warnings(&policy, &tree, at);
-        policy.legacy.password = password.map(|(password, _)| password);
+        policy.legacy.password = password.map(|(password, _)| password).unwrap_or_default();
         Ok(Merged {
             policy,
             tree,

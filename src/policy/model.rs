@@ -387,7 +387,7 @@ pub struct Legacy {
     pub rules: Option<String>,
     /// What `requirepass` under `[redis.directives]` said.
     #[serde(skip)]
-    pub password: Option<Hidden>,
+    pub password: Hidden,
 }
 
 /// A least-privilege set of ACL rules.

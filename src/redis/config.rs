@@ -19,10 +19,6 @@ pub fn render(policy: &Policy, maxmemory: u64, version: Option<Version>) -> Stri
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name} {value}");
     }
-    if policy.replication.user.is_some() {
-        let file = policy.primary_password_file();
-        let _ = writeln!(text, "include {}", quoted(&file.to_string_lossy()));
-    }
     text
 }
 
@@ -52,6 +48,10 @@ pub fn directives(
         }
         lines.retain(|(n, _)| *n != name);
         lines.extend(arguments(value).into_iter().map(|v| (name.clone(), v)));
+    }
+    if policy.replication.user.is_some() {
+        let file = policy.primary_password_file();
+        lines.push(("include".to_owned(), quoted(&file.to_string_lossy())));
     }
     lines
 }

@@ -47,8 +47,8 @@ pub fn password(host: &Host, policy: &Policy) -> HostResult<Option<String>> {
     if let Some(password) = secret::password(host, &policy.legacy_secret_file())? {
         return Ok(Some(password));
     }
-    if let Some(given) = &policy.legacy.password {
-        return Ok(Some(given.reveal().to_owned()));
+    if let Some(given) = policy.legacy.password.reveal() {
+        return Ok(Some(given.to_owned()));
     }
     let text = host.read_untrusted(&policy.stock_config())?;
     let lines = config::parse(&String::from_utf8_lossy(&text.unwrap_or_default()));

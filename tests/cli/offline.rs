@@ -308,3 +308,34 @@ fn no_program_of_the_tree_or_of_this_machine_is_run() {
     tree.run(&["start"])
         .refuses_with(&["programs are not run on a tree"]);
 }
+
+#[test]
+fn a_trees_passwords_are_left_to_the_host_wherever_they_come_from() {
+    let tree = Fake::debian();
+    let policy = "extends = \"production\"\n[acl.app]\nrole = \"application\"\npassword-credential = \"redis-app\"\n\
+         [acl.replica]\nrole = \"replica\"\n[replication]\nuser = \"replica\"\n[legacy]\ndefault-until = \"2099-12-31\"\n";
+    tree.file("etc/redis-harden/policy.toml", policy);
+    tree.file("etc/credstore/redis-app", "a password of somebody's\n");
+    tree.run(&["apply"]).exits(0);
+    for path in [
+        "redis/default.acl",
+        "redis/default.auth",
+        "secrets/replica",
+        "secrets/default",
+    ] {
+        assert!(!tree.has(&format!("etc/redis-harden/{path}")), "{path}");
+    }
+    // What ends `default` is a file like others, and waits for the host.
+    let timer = "redis-harden-legacy.timer";
+    let units = [
+        format!("etc/systemd/system/{timer}"),
+        format!("etc/systemd/system/multi-user.target.wants/{timer}"),
+    ];
+    assert!(units.iter().all(|unit| tree.has(unit)));
+    assert!(
+        tree.text(&units[0])
+            .contains("OnCalendar=2100-01-01 00:00:00 UTC")
+    );
+    tree.run(&["rollback"]).exits(0);
+    assert!(!units.iter().any(|unit| tree.has(unit)));
+}

@@ -247,3 +247,42 @@ fn a_password_that_is_not_mounted_and_a_volume_of_anothers_are_refused_with_the_
         container.log()
     );
 }
+
+#[test]
+fn a_node_of_a_set_shows_its_primary_a_password_that_is_mounted() {
+    let mut container = Container::new();
+    const NODE: &str = "extends = \"container\"\n[redis]\nlog-file = \"stdout\"\n[acl.replica]\nrole = \"replica\"\npassword-file = \"/run/secrets/redis-exporter\"\n\
+         [replication]\nuser = \"replica\"\n";
+    let spec = composed(&container, Some(NODE));
+    container.start(&spec);
+    container.wait_healthy();
+    let admin = "/etc/redis-harden/secrets/admin";
+    let shown = container.redis("admin", admin, &["config", "get", "master*"]);
+    let file = container
+        .exec(&["cat", "/run/secrets/redis-exporter"])
+        .stdout;
+    let password = String::from_utf8_lossy(&file).trim().to_owned();
+    assert!(
+        shown.contains("replica") && shown.contains(&password),
+        "{shown}"
+    );
+    let access = container.exec(&[
+        "stat",
+        "-c",
+        "%u:%g %a",
+        "/etc/redis-harden/redis/default.auth",
+    ]);
+    assert_eq!(
+        String::from_utf8_lossy(&access.stdout).trim(),
+        "999:999 640"
+    );
+    let conf = container
+        .exec(&["cat", "/etc/redis-harden/redis/default.conf"])
+        .stdout;
+    let conf = String::from_utf8_lossy(&conf).into_owned();
+    assert!(
+        conf.contains("masteruser replica") && !conf.contains(&password),
+        "{conf}"
+    );
+    assert!(!container.log().contains(&password));
+}
