@@ -1,18 +1,25 @@
 //! A replica logs in at its primary as a user of the policy, with a password that is in no file that anybody is shown.
 
-use super::machine::{BINARY, applied, apply, redis, redis_at, wait_until};
+use super::machine::{BINARY, applied, apply, flavour, redis, redis_at, wait_until};
 use crate::support::plain::Plain;
 
 const SECRET: &str = "/etc/redis-harden/secrets/replica";
 const AUTH: &str = "/etc/redis-harden/redis/two.auth";
-const OTHER: &str = "/run/redis-two/redis-server.sock";
 const USER: &str = "[acl.replica]\nrole = \"replica\"\npassword-file = \"/etc/redis-harden/secrets/replica\"\n\
     [replication]\nuser = \"replica\"\n";
 
+fn other() -> String {
+    let flavour = flavour();
+    format!("/run/{flavour}-two/{flavour}-server.sock")
+}
+
 fn policies(plain: &Plain, user: &str) {
-    let one = format!("extends = \"production\"\n[redis]\nmaxmemory = \"64mb\"\n{user}");
+    let flavour = flavour();
+    let one = format!(
+        "extends = \"production\"\n[redis]\nflavour = \"{flavour}\"\nmaxmemory = \"64mb\"\n{user}"
+    );
     let two = format!(
-        "extends = \"production\"\n[redis]\nport = 6380\nmaxmemory = \"64mb\"\n[redis.directives]\nreplicaof = \"127.0.0.1 6379\"\n{user}"
+        "extends = \"production\"\n[redis]\nflavour = \"{flavour}\"\nport = 6380\nmaxmemory = \"64mb\"\n[redis.directives]\nreplicaof = \"127.0.0.1 6379\"\n{user}"
     );
     plain.write("/etc/redis-harden/policy.toml", one.as_bytes(), 0o644);
     plain.sh("mkdir -p /etc/redis-harden/instances").ok();
@@ -24,7 +31,7 @@ fn policies(plain: &Plain, user: &str) {
 }
 
 fn is_up(plain: &Plain) -> bool {
-    let told = redis_at(plain, "two.admin", OTHER, &["INFO", "replication"]);
+    let told = redis_at(plain, "two.admin", &other(), &["INFO", "replication"]);
     told.stdout.contains("master_link_status:up")
 }
 
@@ -66,7 +73,7 @@ fn a_replica_logs_in_with_a_password_that_nobody_is_shown() {
     assert!(!said.stdout.contains(&first) && !said.stderr.contains(&first));
     assert_eq!(
         plain.exec(&["stat", "-c", "%U:%G %a", AUTH]).ok(),
-        "root:redis 640"
+        format!("root:{} 640", flavour())
     );
     let as_whom = redis(&plain, "admin", &["CLIENT", "LIST", "TYPE", "replica"]);
     assert!(as_whom.ok().contains("user=replica"), "{as_whom}");
@@ -110,7 +117,7 @@ fn a_replica_logs_in_with_a_password_that_nobody_is_shown() {
     redis_at(
         &plain,
         "two.admin",
-        OTHER,
+        &other(),
         &["CONFIG", "SET", "masterauth", "wrong"],
     )
     .ok();
@@ -143,7 +150,7 @@ fn a_replica_logs_in_with_a_password_that_nobody_is_shown() {
     println!("{}", apply(&plain).ok());
     wait_until("the link", || is_up(&plain));
     let access = plain.exec(&["stat", "-c", "%U:%G %a", AUTH]);
-    assert_eq!(access.ok(), "root:redis 640");
+    assert_eq!(access.ok(), format!("root:{} 640", flavour()));
     assert!(plain.read(AUTH).contains(&password()));
     for password in [first, second, password()] {
         is_nowhere_else(&plain, &password);
