@@ -1,12 +1,13 @@
 //! Files, includes in their place, and options last. Source: `loadServerConfig` and `loadServerConfigFromString` in Redis's config.c.
-//! The files may be the server's own to write: no link is followed, and depth and size are bounded.
+//! The files may be the server's own to write: no link is followed, nothing is read that their writer may not read, and depth and size are
+//! bounded.
 
 use super::kind::{self, Refusal};
 use super::special::Lists;
 use super::table::{Directive, Table, Version};
 use super::text::{COMMAND_LINE, Text};
 use super::{Effective, Fault, Given, Start, Wrong, glob, is_secret, words};
-use crate::host::{Host, HostError, HostResult, Kind, Trust};
+use crate::host::{Host, HostError, HostResult, Kind, Sayers, Trust};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -52,6 +53,8 @@ struct Loader<'a> {
     table: &'a Table,
     /// `dir` changes it at once, for the includes after it too.
     cwd: Option<PathBuf>,
+    /// Who beside root may have written what was read so far.
+    sayers: Sayers,
     lists: Lists,
     bytes: usize,
     modules: bool,
@@ -66,6 +69,7 @@ impl<'a> Loader<'a> {
             host,
             table,
             cwd,
+            sayers: Sayers::default(),
             lists: Lists::default(),
             bytes: 0,
             modules: false,
@@ -230,9 +234,12 @@ impl<'a> Loader<'a> {
 
     fn read(&mut self, path: &Path) -> HostResult<Option<Vec<u8>>> {
         let doing = || format!("reading {}", path.display());
-        let read = match self.host.read_untrusted(path) {
+        let only_root = self.sayers.is_root();
+        let read = match self.host.read_named(path, &mut self.sayers) {
             // A link: root's own may lead to what is root's own.
-            Err(e) if e.errno == Some(Errno::ELOOP) => self.host.read_trusted(path, Trust::Root),
+            Err(e) if e.errno == Some(Errno::ELOOP) && only_root => {
+                self.host.read_trusted(path, Trust::Root)
+            }
             read => read,
         };
         let Some(bytes) = read? else {
