@@ -90,6 +90,12 @@ impl Host {
 }
 
 impl Sayers {
+    /// A user with his group; root's word needs no other's leave.
+    pub fn user(uid: u32, gid: u32) -> Sayers {
+        let who = (uid != 0).then_some(Sayer::User(uid, gid));
+        Sayers(who.into_iter().collect())
+    }
+
     /// Whether root alone has said all so far.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()

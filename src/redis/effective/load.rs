@@ -21,7 +21,18 @@ const HZ: (i64, i64) = (1, 500);
 
 /// All that a server started this way would have set.
 pub fn load(host: &Host, table: &Table, start: &Start) -> HostResult<Effective> {
+    load_said(host, table, start, Sayers::default())
+}
+
+/// The same, where others than root have said how it was started.
+pub fn load_said(
+    host: &Host,
+    table: &Table,
+    start: &Start,
+    sayers: Sayers,
+) -> HostResult<Effective> {
     let mut loader = Loader::new(host, table, start.cwd.clone());
+    loader.sayers = sayers;
     if start.line.stdin {
         let doing = "reading the server's configuration";
         return Err(HostError::refused(

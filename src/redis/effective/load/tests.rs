@@ -124,13 +124,18 @@ fn what_a_writer_may_not_read_is_not_read_for_him() {
     };
     mode("open", 0o777);
     let host = Host::at(root.path(), Reach::Running).unwrap();
-    let read = |name: &str| {
+    let read_said = |name: &str, sayers| {
         let start = Start {
             line: CommandLine::parse(Version::Redis70, &[name.into()]),
             cwd: Some("/".into()),
         };
-        load(&host, Table::of(Version::Redis70), &start)
+        load_said(&host, Table::of(Version::Redis70), &start, sayers)
     };
+    let read = |name: &str| read_said(name, Sayers::default());
+    // A server that names another's file as its own.
+    mode("etc/b", 0o600);
+    assert!(read_said("/etc/b", Sayers::user(4_000_000_000, 4_000_000_000)).is_err());
+    assert!(read_said("/etc/b", Sayers::user(0, 0)).is_ok());
     for (of_b, named, told) in [
         (0o600, "/open/a.conf", false),
         (0o600, "/etc/a.conf", true),
