@@ -3,7 +3,7 @@
 use super::{Context, Outcome, Trouble, count, print};
 use crate::audit::ids;
 use crate::cli::{PolicyCommand, SchemaFormat};
-use crate::host::Host;
+use crate::host::{Host, Sayers};
 use crate::policy::adopt::{Found, adopt};
 use crate::policy::{Trust, reference, schema, show, starter};
 use crate::redis::config;
@@ -49,14 +49,18 @@ fn from_host(host: &Host) -> Result<String, Trouble> {
     ];
     for (flavour, path) in candidates {
         let mut lines = Vec::new();
-        if !read(host, Path::new(path), 0, &mut lines)? {
+        // Debian gives the server's user its directory: what it names is read as far as he could.
+        let mut sayers = Sayers::default();
+        if !read(host, Path::new(path), 0, &mut sayers, &mut lines)? {
             continue;
         }
         let mut users = String::new();
         if let Some((_, words)) = lines.iter().rev().find(|(name, _)| name == "aclfile")
             && let Some(file) = words.first().filter(|file| file.starts_with('/'))
         {
-            let text = host.read_untrusted(Path::new(file))?.unwrap_or_default();
+            let text = host
+                .read_named(Path::new(file), &mut sayers)?
+                .unwrap_or_default();
             users = String::from_utf8_lossy(&text).into_owned();
         }
         let today = host.now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -80,6 +84,7 @@ fn read(
     host: &Host,
     path: &Path,
     depth: usize,
+    sayers: &mut Sayers,
     lines: &mut Vec<(String, Vec<String>)>,
 ) -> Result<bool, Trouble> {
     if depth > DEEPEST {
@@ -88,7 +93,7 @@ fn read(
             path.display()
         )));
     }
-    let Some(text) = host.read_untrusted(path)? else {
+    let Some(text) = host.read_named(path, sayers)? else {
         return Ok(false);
     };
     for (name, words) in config::parse(&String::from_utf8_lossy(&text)) {
@@ -104,7 +109,7 @@ fn read(
                     path.display()
                 )));
             }
-            if !read(host, &included, depth + 1, lines)? {
+            if !read(host, &included, depth + 1, sayers, lines)? {
                 return Err(Trouble(format!(
                     "{}: it includes {word}, which is not there",
                     path.display()

@@ -4,7 +4,7 @@ mod ending;
 
 use crate::control::{Control, Severity, Want, Wants, fails, passes};
 use crate::facts::Facts;
-use crate::policy::Policy;
+use crate::policy::{Policy, Role};
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::acl_file::AclFileFact;
@@ -218,6 +218,42 @@ pub const CONTROLS: &[Control] = &[
             ]),
             fails(&[("ACL app", "on #aa ~* +@read +eval")]),
             fails(&[("ACL app", "on #aa ~* -@all +get (~c* +@scripting)")]),
+        ],
+    },
+    Control {
+        id: "acl.sentinel-channel",
+        title: "no application may speak on Sentinel's channel",
+        severity: Severity::High,
+        why: "Who publishes there that another server is the primary is believed by every Sentinel, at once and without a vote.",
+        references: &[
+            "Redis sentinel.c sentinelProcessHelloMessage",
+            "Redis security/acl.md",
+        ],
+        by_hand: "give Sentinel a user of role = \"sentinel\" in the policy, which takes its channel from the applications; where an application has rules of its own, name its channels there instead of &*",
+        wants: Wants::Instance(|p, f| {
+            let watched = p.acl.values().any(|user| user.role == Some(Role::Sentinel));
+            match watched || !f.sentinels.is_empty() {
+                true => users(p, UserFact::SpeaksAsSentinel),
+                false => Vec::new(),
+            }
+        }),
+        cases: &[
+            passes(&[
+                ("ACL admin", "on #aa ~* &* +@all"),
+                ("ACL app", "on #bb ~* &[^_]* &_[^_]* &__[^s]* +@all -@admin"),
+                (
+                    "ACL failover",
+                    "on #cc resetchannels &__sentinel__:hello -@all +publish",
+                ),
+            ])
+            .under("[acl.failover]\nrole = \"sentinel\""),
+            fails(&[("ACL app", "on #bb ~* &* +@all -@admin")])
+                .under("[acl.failover]\nrole = \"sentinel\""),
+            fails(&[(
+                "ACL app",
+                "on #bb ~* resetchannels -@all +get (&* +publish)",
+            )])
+            .under("[acl.failover]\nrole = \"sentinel\""),
         ],
     },
     Control {

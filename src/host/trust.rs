@@ -128,7 +128,7 @@ impl Host {
         ))
     }
 
-    fn is_trusted_owner(&self, uid: u32, trust: Trust) -> HostResult<bool> {
+    pub(super) fn is_trusted_owner(&self, uid: u32, trust: Trust) -> HostResult<bool> {
         let root = status(&self.root_fd, Path::new("/"))?;
         let caller = trust == Trust::Reader && uid == self.euid();
         Ok(uid == 0 || caller || (!self.is_live_root() && uid == root.uid))

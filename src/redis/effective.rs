@@ -11,7 +11,7 @@ mod text;
 pub mod words;
 
 pub use command_line::CommandLine;
-pub use load::{load, load_text};
+pub use load::{load, load_said, load_text};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! The users of an ACL, as `ACL LIST` tells them and as a file has them, and what each may do. Source: Redis's `acl.c`.
 
+use super::effective::glob;
 use std::collections::BTreeSet;
 
 /// The commands of Redis 7.0 and later with their ACL categories, a line each; `tests/acl.rs` holds it against a real server.
@@ -126,6 +127,21 @@ impl User {
         all.into_iter().any(|selector| selector.may(command))
     }
 
+    /// Whether some selector lets it publish on a channel.
+    pub fn may_publish_on(&self, channel: &str) -> bool {
+        let all = std::iter::once(&self.root).chain(&self.selectors);
+        let mut speaks = all.filter(|selector| {
+            let mut publish = commands().filter(|c| c.name == "publish");
+            publish.any(|c| selector.may(c))
+        });
+        speaks.any(|selector| {
+            let patterns = selector.channels.iter();
+            let mut patterns = patterns.filter_map(|pattern| pattern.strip_prefix('&'));
+            // To Redis `[!_]` is one of two characters, and none of it a negation. Source: util.c, stringmatchlen.
+            patterns.any(|pattern| pattern.contains("[!") || glob::matches(pattern, channel))
+        })
+    }
+
     /// Whether two users reach the same keys and channels.
     pub fn reaches_as(&self, other: &User) -> bool {
         let reach = |user: &User| -> Vec<(BTreeSet<String>, BTreeSet<String>)> {
@@ -214,6 +230,24 @@ mod tests {
         assert!(user.may(command("get")) && user.may(command("set")));
         assert!(!user.may(command("del")));
         assert!(!user.reaches_as(&super::tests::user("~a* %R~b* +get +set")));
+    }
+
+    #[test]
+    fn who_speaks_on_a_channel_has_the_command_and_a_pattern_in_one_selector() {
+        let channel = "__sentinel__:hello";
+        for (rules, may) in [
+            ("on &* +publish", true),
+            ("on allchannels +@all", true),
+            ("on &__sent* +@pubsub", true),
+            ("on &* +@all resetchannels", false),
+            ("on &* +subscribe", false),
+            ("on &[^_]* &_[^_]* &__[^s]* +@all", false),
+            ("on &[!_]* +@all", true),
+            ("on &* -@all (&news +publish)", false),
+            ("on -@all (&* +publish)", true),
+        ] {
+            assert_eq!(user(rules).may_publish_on(channel), may, "{rules}");
+        }
     }
 
     #[test]

@@ -4,10 +4,11 @@
 mod origin;
 
 use super::memo::Slot;
-use super::{Reading, Sight};
+use super::{Reading, Sight, server as running};
 use crate::facts::{Instance, View};
+use crate::host::Sayers;
 use crate::redis::effective::table::{Directive, Table};
-use crate::redis::effective::{Effective, Fault, Given, Wrong, is_secret, load, load_text};
+use crate::redis::effective::{Effective, Fault, Given, Wrong, is_secret, load_said, load_text};
 use crate::redis::{Told, config, live};
 use crate::value::Value;
 use origin::{NoOrigin, origin};
@@ -180,7 +181,7 @@ fn views(sight: Sight) -> Views {
 fn look(sight: Sight, server: &Instance) -> Result<Known, NoOrigin> {
     let origin = origin(sight, server)?;
     let table = Table::of(origin.version);
-    let file = load(sight.host, table, &origin.start)?;
+    let file = load_said(sight.host, table, &origin.start, sayers(sight, server)?)?;
     let policy = match sight.facts.maxmemory.get(server.policy.redis.name.as_str()) {
         Some(bytes) => {
             let text = config::render_alone(&server.policy, *bytes, Some(origin.version));
@@ -203,6 +204,24 @@ fn look(sight: Sight, server: &Instance) -> Result<Known, NoOrigin> {
         hidden: origin.hidden,
         other_file,
     })
+}
+
+/// A running server names its file itself: what its user may not read it has not read.
+fn sayers(sight: Sight, server: &Instance) -> Result<Sayers, NoOrigin> {
+    let accounts = &sight.facts.accounts;
+    let policy = &server.policy;
+    match (&server.view, server.pid()) {
+        (View::Told(_), Some(pid)) => running::ids(sight, pid)
+            .map(|(uid, gid)| Sayers::user(uid, gid))
+            .map_err(|e| NoOrigin::Unknown(format!("reading /proc/{pid}: {e}"))),
+        (View::Told(_), None) => {
+            let ids = accounts
+                .uid(policy.user())
+                .zip(accounts.gid(policy.group()));
+            Ok(ids.map_or_else(Sayers::default, |(uid, gid)| Sayers::user(uid, gid)))
+        }
+        _ => Ok(Sayers::default()),
+    }
 }
 
 fn other_file(has: &str, named: Option<&Path>) -> Option<String> {

@@ -169,6 +169,13 @@ pub fn read_sysctl(sight: Sight, instance: &str, key: &str) -> Reading {
     }
 }
 
+/// As which user and group a process acts.
+pub(super) fn ids(sight: Sight, pid: i32) -> procfs::ProcResult<(u32, u32)> {
+    let process = Process::new_with_root(sight.host.real(Path::new(&format!("/proc/{pid}"))))?;
+    let status = status(sight, &process)?;
+    Ok((status.euid, status.egid))
+}
+
 /// A process's status; in a pass of judging it is read once.
 fn status(sight: Sight, process: &Process) -> procfs::ProcResult<Rc<Status>> {
     let known = sight

@@ -28,6 +28,8 @@ pub enum UserFact {
     Dangerous,
     /// Another user than `admin` that may run scripts or functions.
     Scripting,
+    /// Another user than `admin` and a Sentinel's that may speak on Sentinel's channel.
+    SpeaksAsSentinel,
     /// What it gives to RESTORE is believed unchecked.
     TrustedPayloads,
     /// In both, and not the same: its password, keys, channels or commands.
@@ -43,6 +45,7 @@ impl fmt::Display for UserFact {
             UserFact::Missing => "users of the policy that are missing or off",
             UserFact::Dangerous => "users with dangerous commands",
             UserFact::Scripting => "users that may run scripts",
+            UserFact::SpeaksAsSentinel => "users that may speak on Sentinel's channel",
             UserFact::TrustedPayloads => "users whose payloads are not checked",
             UserFact::Differing => "users that differ from the policy",
         })
@@ -93,6 +96,11 @@ fn named(sight: Sight, known: &Instance, users: &[User], what: UserFact) -> Vec<
             u.on && !is_admin(policy, &u.name)
                 && commands().any(|c| scripts.contains(&c.name) && u.may(c))
         }),
+        UserFact::SpeaksAsSentinel => names(&|u| {
+            let meant = [Role::Admin, Role::Sentinel];
+            let meant = role(policy, &u.name).is_some_and(|role| meant.contains(&role));
+            u.on && !meant && u.may_publish_on("__sentinel__:hello")
+        }),
         UserFact::Dangerous => {
             let dangers = users
                 .iter()
@@ -117,9 +125,14 @@ fn named(sight: Sight, known: &Instance, users: &[User], what: UserFact) -> Vec<
 
 /// A user whose role has every command.
 fn is_admin(policy: &Policy, name: &str) -> bool {
+    role(policy, name) == Some(Role::Admin)
+}
+
+/// What the policy makes of a user.
+fn role(policy: &Policy, name: &str) -> Option<Role> {
     let users = policy.acl_users();
-    let role = users.iter().find(|(n, _)| n.as_str() == name);
-    role.is_some_and(|(_, user)| user.role == Some(Role::Admin))
+    let known = users.iter().find(|(n, _)| n.as_str() == name);
+    known.and_then(|(_, user)| user.role)
 }
 
 /// The dangerous commands that a user may run, but for those of its role.

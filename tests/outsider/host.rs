@@ -93,6 +93,27 @@ fn long_and_strange_words_hide_nothing_and_reach_no_terminal() {
 }
 
 #[test]
+fn what_the_servers_user_plants_in_its_configuration_tells_nothing_of_roots_files() {
+    let machine = Machine::hardened("");
+    let plain = &machine.plain;
+    let admin = plain.read("/etc/redis-harden/secrets/admin");
+    for line in ["include", "aclfile"] {
+        let plant = format!(
+            "cd /etc/redis; rm -f redis.conf; echo 'hz 20' >redis.conf
+            echo '{line} /etc/redis-harden/secrets/admin' >>redis.conf"
+        );
+        let service = ["setpriv", "--reuid", "redis", "--regid", "redis"];
+        let planted = [&service[..], &["--clear-groups", "sh", "-c", &plant]].concat();
+        plain.exec(&planted).ok();
+        let ran = machine.run(&["policy", "init", "--from-host"]);
+        let said = [ran.stdout.as_str(), &ran.stderr].concat();
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(said.contains("may not read it himself"), "{said}");
+        assert!(!said.contains(&admin), "{line} tells it");
+    }
+}
+
+#[test]
 fn a_long_command_of_a_clients_is_waited_out_and_told_as_such() {
     let machine = Machine::hardened("");
     let mut wire = machine.application();

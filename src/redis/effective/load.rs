@@ -1,12 +1,13 @@
 //! Files, includes in their place, and options last. Source: `loadServerConfig` and `loadServerConfigFromString` in Redis's config.c.
-//! The files may be the server's own to write: no link is followed, and depth and size are bounded.
+//! The files may be the server's own to write: no link is followed, nothing is read that their writer may not read, and depth and size are
+//! bounded.
 
 use super::kind::{self, Refusal};
 use super::special::Lists;
 use super::table::{Directive, Table, Version};
 use super::text::{COMMAND_LINE, Text};
 use super::{Effective, Fault, Given, Start, Wrong, glob, is_secret, words};
-use crate::host::{Host, HostError, HostResult, Kind, Trust};
+use crate::host::{Host, HostError, HostResult, Kind, Sayers, Trust};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -20,7 +21,18 @@ const HZ: (i64, i64) = (1, 500);
 
 /// All that a server started this way would have set.
 pub fn load(host: &Host, table: &Table, start: &Start) -> HostResult<Effective> {
+    load_said(host, table, start, Sayers::default())
+}
+
+/// The same, where others than root have said how it was started.
+pub fn load_said(
+    host: &Host,
+    table: &Table,
+    start: &Start,
+    sayers: Sayers,
+) -> HostResult<Effective> {
     let mut loader = Loader::new(host, table, start.cwd.clone());
+    loader.sayers = sayers;
     if start.line.stdin {
         let doing = "reading the server's configuration";
         return Err(HostError::refused(
@@ -52,6 +64,8 @@ struct Loader<'a> {
     table: &'a Table,
     /// `dir` changes it at once, for the includes after it too.
     cwd: Option<PathBuf>,
+    /// Who beside root may have written what was read so far.
+    sayers: Sayers,
     lists: Lists,
     bytes: usize,
     modules: bool,
@@ -66,6 +80,7 @@ impl<'a> Loader<'a> {
             host,
             table,
             cwd,
+            sayers: Sayers::default(),
             lists: Lists::default(),
             bytes: 0,
             modules: false,
@@ -230,9 +245,12 @@ impl<'a> Loader<'a> {
 
     fn read(&mut self, path: &Path) -> HostResult<Option<Vec<u8>>> {
         let doing = || format!("reading {}", path.display());
-        let read = match self.host.read_untrusted(path) {
+        let only_root = self.sayers.is_root();
+        let read = match self.host.read_named(path, &mut self.sayers) {
             // A link: root's own may lead to what is root's own.
-            Err(e) if e.errno == Some(Errno::ELOOP) => self.host.read_trusted(path, Trust::Root),
+            Err(e) if e.errno == Some(Errno::ELOOP) && only_root => {
+                self.host.read_trusted(path, Trust::Root)
+            }
             read => read,
         };
         let Some(bytes) = read? else {

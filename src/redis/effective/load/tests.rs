@@ -106,3 +106,45 @@ fn what_cannot_be_read_is_an_error() {
     let found = read(&[("/a", "port 1\n"), ("/l", "-> /a")], "/l").unwrap();
     assert_eq!(at(&found, "port"), "1 /l:1", "a link that root made");
 }
+
+/// `include /etc/shadow`, in a file of the server's own: what is told of it would be told of a file that only root may read.
+#[test]
+fn what_a_writer_may_not_read_is_not_read_for_him() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    for dir in ["open", "etc"] {
+        std::fs::create_dir(path(dir)).unwrap();
+    }
+    std::fs::write(path("open/a.conf"), "include /etc/b\n").unwrap();
+    std::fs::write(path("etc/a.conf"), "include /etc/b\n").unwrap();
+    std::fs::write(path("etc/b"), "secret words\n").unwrap();
+    let mode = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path(name), mode).unwrap();
+    };
+    mode("open", 0o777);
+    let host = Host::at(root.path(), Reach::Running).unwrap();
+    let read_said = |name: &str, sayers| {
+        let start = Start {
+            line: CommandLine::parse(Version::Redis70, &[name.into()]),
+            cwd: Some("/".into()),
+        };
+        load_said(&host, Table::of(Version::Redis70), &start, sayers)
+    };
+    let read = |name: &str| read_said(name, Sayers::default());
+    // A server that names another's file as its own.
+    mode("etc/b", 0o600);
+    assert!(read_said("/etc/b", Sayers::user(4_000_000_000, 4_000_000_000)).is_err());
+    assert!(read_said("/etc/b", Sayers::user(0, 0)).is_ok());
+    for (of_b, named, told) in [
+        (0o600, "/open/a.conf", false),
+        (0o600, "/etc/a.conf", true),
+        (0o644, "/open/a.conf", true),
+    ] {
+        mode("etc/b", of_b);
+        let found = read(named);
+        assert_eq!(found.is_ok(), told, "{of_b:o} {named}");
+        let text = format!("{found:?}");
+        assert_eq!(text.contains("secret"), told, "{text}");
+    }
+}
