@@ -128,7 +128,7 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
         ],
         boots: &[
             "look write crash",
-            "look read tls unloaded locked removed refusals",
+            "look read tls instance unloaded locked removed refusals",
         ],
         repository: &repository,
     };
@@ -147,6 +147,9 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
         told.ok(1, asked);
     }
     is_confined(&told, 1, "tls-confined", &SERVICE);
+    told.ok(1, "instance-apply");
+    assert_eq!(told.ok(1, "instance-active"), "active");
+    is_confined(&told, 1, "instance-confined", &SERVICE);
     for asked in [
         "unload",
         "unloaded-start",
