@@ -128,7 +128,7 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
         ],
         boots: &[
             "look write crash",
-            "look read tls unloaded locked removed refusals",
+            "look read tls instance unloaded locked removed refusals",
         ],
         repository: &repository,
     };
@@ -147,6 +147,9 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
         told.ok(1, asked);
     }
     is_confined(&told, 1, "tls-confined", &SERVICE);
+    told.ok(1, "instance-apply");
+    assert_eq!(told.ok(1, "instance-active"), "active");
+    is_confined(&told, 1, "instance-confined", &SERVICE);
     for asked in [
         "unload",
         "unloaded-start",
@@ -173,21 +176,22 @@ fn vendor_data_applies_at_each_boot_and_a_machine_that_is_cut_off_keeps_its_data
 }
 
 #[test]
-#[ignore = "two machines: tests/full vm"]
-fn clones_of_a_baked_image_start_hardened_with_secrets_of_their_own() {
+#[ignore = "two machines and three boots: tests/full vm"]
+fn clones_of_a_baked_image_start_hardened_with_secrets_of_their_own_and_keep_them() {
     let (suite, scratch) = (suite(), scratch());
     let fresh = Image::of(&suite);
     let repository = scratch.path().join("repo");
     fresh.repository(&package::built(None), &repository);
     let image = baked(&fresh, &repository, scratch.path());
 
-    let clones = ["one", "two"].map(|name| {
+    let two_boots: &[&str] = &["look starts write refusals", "look read refusals"];
+    let clones = [("one", two_boots), ("two", &["look starts"])].map(|(name, boots)| {
         let seed = Seed {
             files: &[
                 ("user-data", &text("baked.yaml")),
                 ("meta-data", &meta_data(name)),
             ],
-            boots: &["look starts"],
+            boots,
             repository: &repository,
         };
         let dir = scratch.path().join(name);
@@ -198,6 +202,14 @@ fn clones_of_a_baked_image_start_hardened_with_secrets_of_their_own() {
         is_hardened(told, 0, &suite);
         assert_eq!(told.ok(0, "maxclients"), "maxclients\n3000");
         started_hardened(told);
+    }
+    let [again, _] = &clones;
+    is_hardened(again, 1, &suite);
+    assert_eq!(again.said(1, "at-boot"), LATER_BOOT);
+    assert_eq!(again.ok(1, "read"), "through 0", "Redis's data is there");
+    assert_eq!(again.ok(0, "secrets"), again.ok(1, "secrets"));
+    for boot in [0, 1] {
+        nothing_was_refused(again, boot);
     }
     let [one, two] = clones.each_ref().map(|told| told.ok(0, "secrets"));
     for (one, two) in one.lines().zip(two.lines()) {
