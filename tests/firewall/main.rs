@@ -96,32 +96,34 @@ fn a_reload_under_traffic_refuses_no_friend_and_lets_no_stranger_in() {
     );
     let tables = [friends(), more];
     net.server.load(&friends());
-    let reloads_while = |until: Instant, traffic: &mut dyn FnMut()| {
+    let traffic_while_reloaded = |times: usize, traffic: &dyn Fn()| {
+        let mut count: u64 = 0;
         std::thread::scope(|scope| {
             let loading = scope.spawn(|| {
-                let loads = tables.iter().cycle().take_while(|_| Instant::now() < until);
-                loads.map(|table| net.server.load(table)).count()
+                let tables = tables.iter().cycle().take(times);
+                tables.for_each(|table| net.server.load(table));
             });
-            while Instant::now() < until {
+            while !loading.is_finished() {
                 traffic();
+                count += 1;
             }
-            loading.join().unwrap()
-        })
+            loading.join().unwrap();
+        });
+        count
     };
-    let mut served = 0;
-    let reloads = reloads_while(Instant::now() + Duration::from_secs(4), &mut || {
+    let served = traffic_while_reloaded(40, &|| {
         // A lost packet would be sent again after a second: longer than a client of these tests waits.
         assert!(net.friend.reaches(SocketAddr::new(v4(1), REDIS)));
         assert!(net.friend.reaches(SocketAddr::new(v6(1), REDIS)));
-        served += 2;
     });
-    println!("{served} connections during {reloads} reloads");
-    assert!(reloads > 20 && served > 50, "{reloads} {served}");
-    let reloads = reloads_while(Instant::now() + Duration::from_secs(3), &mut || {
+    assert!(served > 40, "{served}");
+    assert_eq!(net.server.refused(), 0);
+    let refused = traffic_while_reloaded(20, &|| {
         assert!(!net.stranger.reaches(SocketAddr::new(v4(2), REDIS)));
         assert!(!net.stranger.reaches(SocketAddr::new(v6(2), REDIS)));
     });
-    assert!(reloads > 20, "{reloads}");
+    println!("{served} pairs of connections during 40 reloads, {refused} refused during 20");
+    assert!(net.server.refused() >= 2 * refused);
 }
 
 #[test]

@@ -304,7 +304,8 @@ fn socket_v6_only(port: u16) -> TcpListener {
         0,
     ));
     bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &address).unwrap();
-    listen(&fd, Backlog::new(64).unwrap()).unwrap();
+    // As std's: of a shorter queue a busy machine loses connections, whatever the table says.
+    listen(&fd, Backlog::MAXCONN).unwrap();
     TcpListener::from(fd)
 }
 
