@@ -81,6 +81,16 @@ impl<'a> Container<'a> {
         })
     }
 
+    /// The directory of the certificate's files, where nothing else is mounted in it.
+    fn tls_directory(&self) -> Option<&Path> {
+        let dir = self.tls.first()?.parent()?;
+        let mut others = self.secrets.iter().map(|(_, path)| path);
+        let is_its_own = !others.any(|path| path.starts_with(dir))
+            && !self.scratch.iter().any(|path| path.starts_with(dir))
+            && self.tls.iter().all(|path| path.parent() == Some(dir));
+        is_its_own.then_some(dir)
+    }
+
     /// What a secret is called by whoever keeps it.
     fn secret_name(path: &Path) -> String {
         let name = path.file_name().unwrap_or_default();

@@ -24,6 +24,8 @@ mod long;
 mod manager;
 #[path = "supervise/refusals.rs"]
 mod refusals;
+#[path = "supervise/renewals.rs"]
+mod renewals;
 #[path = "supervise/resources.rs"]
 mod resources;
 #[path = "support/runner.rs"]
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         &held::ALL[..],
         &faults::ALL[..],
         &endings::ALL[..],
+        &renewals::ALL[..],
     ];
     runner::run(all.into_iter().flatten())
 }

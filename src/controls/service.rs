@@ -14,6 +14,7 @@ use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::setting::secret::hex;
+use crate::setting::tls::pair::Files;
 use crate::supervise::settings::{Settings, generation};
 use crate::value::Value;
 use sha2::{Digest, Sha256};
@@ -392,6 +393,7 @@ pub fn supervisor_settings(policy: &Policy, facts: &Facts) -> Option<Settings> {
         },
         pid_namespace: policy.service.pid_namespace,
         unit_sha256: unit,
+        certificate: policy.is_watched_by_supervisor().then(|| Files::of(policy)),
         contain: Contain::of(policy),
     })
 }

@@ -41,6 +41,7 @@ pub struct Stat {
     /// Bytes.
     pub size: u64,
     pub device: u64,
+    pub inode: u64,
     /// Seconds and nanoseconds of the last change of its content.
     pub modified: (i64, i64),
 }
@@ -351,6 +352,7 @@ impl From<FileStat> for Stat {
             links: links(&stat),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             device: stat.st_dev,
+            inode: stat.st_ino,
             modified: (stat.st_mtime, stat.st_mtime_nsec),
         }
     }

@@ -118,6 +118,7 @@ mod tests {
             links: 1,
             size: 0,
             device: 0,
+            inode: 0,
             modified: (0, 0),
         };
         for (sayer, file, may) in [

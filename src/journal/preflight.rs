@@ -10,7 +10,7 @@ use crate::policy::{Install, Policy};
 use crate::redis::{acl, rehearsal};
 use crate::setting::effective::faults_of_policy;
 use crate::setting::secret::hex;
-use crate::setting::tls::pair;
+use crate::setting::tls::pair::{self, Files};
 use crate::setting::{Reading, Setting, Sight, firewall};
 use crate::value::Value;
 use sha2::{Digest, Sha256};
@@ -105,7 +105,7 @@ fn no_certificate(sight: Sight, policy: &Policy) -> Option<HostError> {
     if !policy.tls.enabled {
         return None;
     }
-    let why = pair::wrong(sight, policy).ok()??;
+    let why = pair::wrong(sight.host, &Files::of(policy)).ok()??;
     let doing = format!("checking the new configuration of {}", policy.redis.name);
     let step = pair::step(policy);
     Some(HostError::refused(doing, format!("{why} ({step})")))

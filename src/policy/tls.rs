@@ -38,6 +38,9 @@ pub struct Tls {
     pub replication: bool,
     /// Whether the bus of a cluster is encrypted.
     pub cluster: bool,
+    /// Who sees that a certificate was replaced in its file, and has the server read it: `systemd`, by a path unit; or `supervisor`, for
+    /// containers and hosts without systemd, whose user `agent` then may `CONFIG SET`.
+    pub watch: Watch,
 }
 
 impl Default for Tls {
@@ -54,6 +57,7 @@ impl Default for Tls {
             ciphers: CIPHERS.into(),
             replication: true,
             cluster: true,
+            watch: Watch::Systemd,
         }
     }
 }
@@ -65,6 +69,15 @@ pub enum ClientCertificates {
     #[default]
     Required,
     Optional,
+}
+
+/// Who sees that a certificate was replaced in its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Watch {
+    #[default]
+    Systemd,
+    Supervisor,
 }
 
 /// A version that nobody has retired.
@@ -112,6 +125,11 @@ impl Policy {
     /// Whether `redis-harden tls` writes its pair: one that the policy names is somebody else's.
     pub fn has_own_pair(&self) -> bool {
         self.tls.cert == Auto::Auto && self.tls.key == Auto::Auto
+    }
+
+    /// Whether the supervisor itself has the server read a certificate that was replaced.
+    pub fn is_watched_by_supervisor(&self) -> bool {
+        self.tls.enabled && self.tls.watch == Watch::Supervisor
     }
 
     /// Whether it has to do with servers on other hosts.

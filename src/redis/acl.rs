@@ -87,12 +87,23 @@ fn beside(policy: &Policy, role: Role) -> Cow<'static, str> {
         Role::Application if users.any(|user| user.role == Some(Role::Sentinel)) => {
             rules(role).replacen(ALL, OTHERS, 1).into()
         }
-        // `default` is also whoever has not logged in yet: where it is let in, nobody can tell the two apart.
-        Role::Agent if policy.legacy.default_until.is_some() => {
-            rules(role).replace(" +client|kill", "").into()
-        }
+        Role::Agent => agent(policy).into(),
         _ => rules(role).into(),
     }
+}
+
+/// The supervisor's, by what the policy has it do.
+fn agent(policy: &Policy) -> String {
+    let mut all = rules(Role::Agent).to_owned();
+    // `default` is also whoever has not logged in yet: where it is let in, nobody can tell the two apart.
+    if policy.legacy.default_until.is_some() {
+        all = all.replace(" +client|kill", "");
+    }
+    // An ACL has no pattern for the directive.
+    if policy.is_watched_by_supervisor() {
+        all.push_str(" +config|set");
+    }
+    all
 }
 
 /// Rules without the commands that the policy takes from everybody who is not there to administer, in each selector too.
@@ -202,6 +213,24 @@ mod tests {
         let off = "user default off sanitize-payload resetkeys -@all";
         assert_eq!(with_passwords(off, &["cc".into()]), off);
         assert_eq!(without_passwords(line), without_passwords(&new));
+    }
+
+    #[test]
+    fn the_supervisor_may_change_the_configuration_only_to_renew_a_certificate() {
+        let agent = |text: &str| {
+            let policies = crate::policy::Policies::parse("test.toml", text).expect("a policy");
+            agent(policies.instances.first().expect("an instance"))
+        };
+        let may = |text: &str| agent(text).contains("config|");
+        assert!(may("[tls]\nenabled = true\nwatch = \"supervisor\"\n"));
+        assert!(!may("[tls]\nenabled = true\n"));
+        assert!(!may("[tls]\nwatch = \"supervisor\"\n"));
+        assert!(!may("extends = \"container\"\n"));
+        assert!(may("extends = \"container\"\n[tls]\nenabled = true\n"));
+        // Whoever has not logged in is `default`, too.
+        let legacy = "[legacy]\ndefault-until = \"2027-01-01\"\n";
+        assert!(agent("").contains("client|kill"));
+        assert!(!agent(legacy).contains("client|kill"));
     }
 
     #[test]

@@ -14,12 +14,17 @@ const HEAD: &str = "\
 # tls.crt, tls.key and ca.crt), and the exporter's: the Secret NAME-tls.
 # Clients are the pods with the label redis-client: \"true\". A changed Secret or policy counts after a restart of the pod:
 #   kubectl rollout restart statefulset/NAME
+# A renewed certificate needs none where its files have a directory of their own in the policy: the supervisor sees it there.
 # One replica: a second pod would be another, empty Redis. The disruption budget keeps a drain waiting until you delete the pod.
 # The DaemonSet prepares the nodes, since no pod can do that for itself; it is privileged, and belongs into a namespace that allows it.
 ";
 
 /// Whether one process of the node's, or only the pod's own, is meant.
 const LABEL: &str = "app.kubernetes.io/name";
+
+/// Volumes of the same Secret: neither container has the other's key.
+const TLS: &str = "tls";
+const EXPORTER_TLS: &str = "exporter-tls";
 
 /// The manifests.
 ///
@@ -89,9 +94,16 @@ fn stateful_set(name: &str, container: &Container, exporter: Option<&Exporter>) 
         json!({"name": "passwords", "secret": {"secretName": format!("{name}-passwords"), "defaultMode": 0o440}}),
         json!({"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "32Mi"}}),
     ];
-    if !container.tls.is_empty() {
-        let secret = json!({"secretName": format!("{name}-tls"), "defaultMode": 0o440});
-        volumes.push(json!({"name": "tls", "secret": secret}));
+    let certificates = [
+        (TLS, container.tls.iter().collect::<Vec<_>>()),
+        (EXPORTER_TLS, exporter.iter().flat_map(|e| &e.tls).collect()),
+    ];
+    for (volume, files) in certificates.iter().filter(|(_, files)| !files.is_empty()) {
+        let keys = files.iter().map(|path| Container::file_name(path));
+        let items: Vec<Value> = keys.map(|key| json!({"key": key, "path": key})).collect();
+        let secret =
+            json!({"secretName": format!("{name}-tls"), "defaultMode": 0o440, "items": items});
+        volumes.push(json!({"name": volume, "secret": secret}));
     }
     json!({
         "apiVersion": "apps/v1",
@@ -196,7 +208,7 @@ fn mounts(container: &Container) -> Vec<Value> {
     mounts.extend(container.secrets.iter().map(|(_, path)| {
         json!({"name": "passwords", "mountPath": path, "subPath": Container::secret_name(path), "readOnly": true})
     }));
-    mounts.extend(container.tls.iter().map(|path| of_tls(path)));
+    mounts.extend(certificate(container));
     mounts.extend(
         container
             .scratch
@@ -206,8 +218,16 @@ fn mounts(container: &Container) -> Vec<Value> {
     mounts
 }
 
-fn of_tls(path: &Path) -> Value {
-    json!({"name": "tls", "mountPath": path, "subPath": Container::file_name(path), "readOnly": true})
+/// By its directory where it has one of its own: what is mounted by itself a kubelet does not replace.
+fn certificate(container: &Container) -> Vec<Value> {
+    match container.tls_directory() {
+        Some(dir) => vec![json!({"name": TLS, "mountPath": dir, "readOnly": true})],
+        None => container.tls.iter().map(|p| of_tls(TLS, p)).collect(),
+    }
+}
+
+fn of_tls(volume: &str, path: &Path) -> Value {
+    json!({"name": volume, "mountPath": path, "subPath": Container::file_name(path), "readOnly": true})
 }
 
 fn sub_path(path: &Path) -> String {
@@ -221,7 +241,7 @@ fn beside(exporter: &Exporter) -> Value {
     let mut mounts = vec![
         json!({"name": "passwords", "mountPath": exporter::PASSWORDS, "subPath": "redis-exporter-json", "readOnly": true}),
     ];
-    mounts.extend(exporter.tls.iter().map(|path| of_tls(path)));
+    mounts.extend(exporter.tls.iter().map(|path| of_tls(EXPORTER_TLS, path)));
     json!({
         "name": "exporter",
         "image": exporter::IMAGE,

@@ -2,12 +2,14 @@
 //! Any reply means alive; only +PONG means ready. It judges nothing beyond that.
 
 use super::settings::Settings;
+use crate::setting::tls::pair::Files;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6, UnixAddr, connect,
     getsockopt, recv, send, socket, sockopt::SocketError,
 };
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -39,7 +41,7 @@ pub enum Answer {
 }
 
 /// What is sent after a PING, in the same breath. Only the PING says how the server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Also {
     Nothing,
     /// What `INFO` says of its data, its replicas and its clients.
@@ -50,11 +52,13 @@ pub enum Also {
     Unblock,
     /// An end without a last save.
     Leave,
+    /// A certificate that was replaced in these files.
+    Renew(Files),
 }
 
 impl Also {
-    fn commands(self) -> &'static [&'static [&'static str]] {
-        match self {
+    fn commands(&self) -> Vec<Vec<Cow<'_, str>>> {
+        let fixed: &[&[&str]] = match self {
             Also::Nothing => &[],
             Also::Account => &[
                 &["INFO", "persistence"],
@@ -64,8 +68,25 @@ impl Also {
             Also::MakeRoom => &[&["CLIENT", "KILL", "USER", "default"]],
             Also::Unblock => &[&["SCRIPT", "KILL"], &["FUNCTION", "KILL"]],
             Also::Leave => &[&["SHUTDOWN", "NOSAVE", "NOW", "FORCE"]],
-        }
+            Also::Renew(files) => return vec![renewal(files)],
+        };
+        let words = |command: &&[&'static str]| command.iter().map(|word| (*word).into()).collect();
+        fixed.iter().map(words).collect()
     }
+}
+
+/// All three at once: one alone may not fit what is there. With their old names Redis reads the files anew (src/config.c applyTlsCfg).
+fn renewal(files: &Files) -> Vec<Cow<'_, str>> {
+    vec![
+        "CONFIG".into(),
+        "SET".into(),
+        "tls-cert-file".into(),
+        files.cert.to_string_lossy(),
+        "tls-key-file".into(),
+        files.key.to_string_lossy(),
+        "tls-ca-cert-file".into(),
+        files.ca.to_string_lossy(),
+    ]
 }
 
 /// Where the server listens.
@@ -85,6 +106,8 @@ pub struct Probe {
     also: Also,
     /// What INFO said last.
     told: Option<String>,
+    /// The last line of what was said to anything but the PING.
+    said: Option<String>,
 }
 
 /// An open connection, and what is awaited on it.
@@ -103,6 +126,8 @@ struct Link {
     answer: Option<Answer>,
     /// A text among the others.
     text: Option<String>,
+    /// The last line among them.
+    line: Option<String>,
     /// Whether an earlier probe was answered on it.
     reused: bool,
 }
@@ -122,6 +147,7 @@ impl Probe {
             deadline: None,
             also: Also::Nothing,
             told: None,
+            said: None,
         }
     }
 
@@ -132,7 +158,7 @@ impl Probe {
         let sent = match &mut self.link {
             // The last PING is not answered yet: waiting on is the question.
             Some(link) if link.awaited > 0 => return None,
-            Some(link) => link.send(question(also), 1, also),
+            Some(link) => link.send(&question(&self.also), 1, &self.also),
             None => self.connect(),
         };
         match sent {
@@ -167,6 +193,7 @@ impl Probe {
             Err(e) => return Some(self.refused(e)),
         };
         self.told = self.link.as_mut().and_then(|link| link.text.take());
+        self.said = self.link.as_mut().and_then(|link| link.line.take());
         self.deadline = None;
         if answer.is_a_stranger() {
             // The password may be right by the next time: it logs in again.
@@ -188,12 +215,17 @@ impl Probe {
     pub fn forget(&mut self) {
         self.link = None;
         self.deadline = None;
-        self.told = None;
+        (self.told, self.said) = (None, None);
     }
 
     /// What INFO has said since this was asked last.
     pub fn take_told(&mut self) -> Option<String> {
         self.told.take()
+    }
+
+    /// The last line that came in answer to anything but the PING, since this was asked last.
+    pub fn take_said(&mut self) -> Option<String> {
+        self.said.take()
     }
 
     fn was_reused(&self) -> bool {
@@ -231,13 +263,14 @@ impl Probe {
             error: None,
             answer: None,
             text: None,
+            line: None,
             reused: false,
         };
-        let hello = [self.auth.as_slice(), &question(self.also)].concat();
+        let hello = [self.auth.as_slice(), &question(&self.also)].concat();
         if connected {
-            link.send(hello, 2, self.also)?;
+            link.send(&hello, 2, &self.also)?;
         } else {
-            link.await_replies(2, self.also);
+            link.await_replies(2, &self.also);
             link.unsent = Some(hello);
         }
         self.link = Some(link);
@@ -295,15 +328,15 @@ impl Target {
 
 impl Link {
     /// `deciding` replies say how it is, and then come those to `also`.
-    fn await_replies(&mut self, deciding: usize, also: Also) {
+    fn await_replies(&mut self, deciding: usize, also: &Also) {
         self.deciding = deciding;
         self.awaited = deciding + also.commands().len();
-        (self.answer, self.text, self.error) = (None, None, None);
+        (self.answer, self.text, self.line, self.error) = (None, None, None, None);
     }
 
-    fn send(&mut self, bytes: Vec<u8>, deciding: usize, also: Also) -> Result<(), Errno> {
+    fn send(&mut self, bytes: &[u8], deciding: usize, also: &Also) -> Result<(), Errno> {
         self.await_replies(deciding, also);
-        self.write(&bytes)
+        self.write(bytes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Errno> {
@@ -342,7 +375,7 @@ impl Link {
             self.awaited -= 1;
             match (self.deciding.checked_sub(1), reply) {
                 (None, Reply::Text(text)) => self.text.get_or_insert_default().push_str(&text),
-                (None, Reply::Line(_)) => {}
+                (None, Reply::Line(line)) => self.line = Some(line),
                 (Some(left), reply) => {
                     self.deciding = left;
                     self.decide(reply);
@@ -408,15 +441,18 @@ fn classify(line: &str) -> Answer {
 }
 
 /// A PING, and what is asked with it.
-fn question(also: Also) -> Vec<u8> {
-    let others = also.commands().iter().flat_map(|words| command(words));
-    command(&["PING"]).into_iter().chain(others).collect()
+fn question(also: &Also) -> Vec<u8> {
+    let mut text = command(&["PING"]);
+    for words in also.commands() {
+        text.extend(command(&words));
+    }
+    text
 }
 
 /// A command in RESP.
-fn command(words: &[&str]) -> Vec<u8> {
+fn command<T: AsRef<str>>(words: &[T]) -> Vec<u8> {
     let mut text = format!("*{}\r\n", words.len());
-    for word in words {
+    for word in words.iter().map(AsRef::as_ref) {
         text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
     }
     text.into_bytes()

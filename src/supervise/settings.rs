@@ -6,6 +6,7 @@ use crate::host::{Host, HostError, HostResult};
 use crate::policy::scalar::{Duration, HangTimeout, Name};
 use crate::policy::{DataLoss, Scheduling};
 use crate::redis::{acl, live};
+use crate::setting::tls::pair::Files;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -74,13 +75,16 @@ pub struct Settings {
     pub pid_namespace: bool,
     /// Digest of the unit's drop-in, or empty: a change of it is a new generation.
     pub unit_sha256: String,
+    /// The certificate that the supervisor has the server read when it is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Files>,
     /// What widens the sandbox; without it the server has its own files and its own port.
     #[serde(default, skip_serializing_if = "Contain::is_default")]
     pub contain: Contain,
 }
 
 /// What a running supervisor takes from the file; the server takes its clients by CONFIG SET.
-const LIVE: [&str; 8] = [
+const LIVE: [&str; 11] = [
     "maxclients",
     "start-timeout",
     "stop-timeout",
@@ -89,6 +93,9 @@ const LIVE: [&str; 8] = [
     "backoff-reset",
     "hang-timeout",
     "data-loss-on-stop",
+    "tls-cert",
+    "tls-key",
+    "tls-ca",
 ];
 
 impl Settings {
@@ -103,6 +110,7 @@ impl Settings {
             backoff_reset: newer.backoff_reset,
             hang_timeout: newer.hang_timeout,
             data_loss_on_stop: newer.data_loss_on_stop,
+            certificate: newer.certificate.clone(),
             ..self.clone()
         }
     }
@@ -218,6 +226,7 @@ mod tests {
             scheduling: Scheduling::default(),
             pid_namespace: false,
             unit_sha256: String::new(),
+            certificate: None,
             contain: Contain::default(),
         }
     }
@@ -228,6 +237,11 @@ mod tests {
             unix_socket: None,
             address: Some("::1".parse().unwrap()),
             log_file: Some("/var/log/redis/redis-server.log".into()),
+            certificate: Some(Files {
+                cert: "/etc/tls/tls.crt".into(),
+                key: "/etc/tls/tls.key".into(),
+                ca: "/etc/tls/ca.crt".into(),
+            }),
             contain: Contain {
                 listen: vec![16379],
                 read: vec!["/etc/tls".into()],

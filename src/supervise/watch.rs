@@ -1,5 +1,6 @@
 //! Around the machine: one thread that polls signals and the probe, tells the machine, and has done what it says.
 
+mod certificate;
 mod hands;
 mod reread;
 mod word;
@@ -15,6 +16,7 @@ use super::vitals::Vitals;
 use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
 use crate::policy::DataLoss;
+use certificate::Renewal;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -69,6 +71,7 @@ pub(super) struct Watch<'a> {
     account_at: Moment,
     /// Whether nearly all connections were taken when it was asked last.
     crowded: bool,
+    renewal: Renewal,
     /// Of the server that ran last.
     replicas: u32,
     vitals: Vitals,
@@ -106,6 +109,7 @@ impl<'a> Watch<'a> {
             also: None,
             account_at: Duration::ZERO,
             crowded: false,
+            renewal: Renewal::default(),
             replicas: 0,
             vitals: Vitals::default(),
             ended: None,
@@ -266,6 +270,7 @@ impl<'a> Watch<'a> {
         if let Some(answer) = answer {
             self.tell(Event::Answer(answer.clone()));
             self.account();
+            self.renewed();
             self.feel(&answer);
             self.probe_at = self.now() + self.pause(&answer);
             self.extend();
@@ -274,10 +279,14 @@ impl<'a> Watch<'a> {
 
     /// What is asked with this PING.
     fn question(&mut self) -> Also {
+        self.renewal.forget_question();
         if let Some(also) = self.also.take() {
             return also;
         }
         let serves = matches!(self.machine.phase(), Phase::Ready | Phase::Busy);
+        if let Some(files) = serves.then(|| self.renewal()).flatten() {
+            return Also::Renew(files);
+        }
         let stops = self.machine.phase() == Phase::Stopping;
         let due = serves && self.now() >= self.account_at;
         if !(stops || due) {

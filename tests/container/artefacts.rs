@@ -101,10 +101,21 @@ fn the_manifests_fit_the_schemas_of_kubernetes() {
         .arg(checkout(KUBERNETES)));
     let dir = TempDir::new().expect("a directory");
     let by_tls = shipped(POLICY) + "[tls]\nenabled = true\n";
+    let beside_passwords = by_tls.clone()
+        + "cert = \"/run/secrets/redis-tls.crt\"\nkey = \"/run/secrets/redis-tls.key\"\nca = \"/run/secrets/ca.crt\"\n";
     let by_tls = rendered(&by_tls, &["kubernetes"]);
-    for part in ["subPath: ca.crt", "secretName: redis-tls", "rediss://"] {
+    // A kubelet replaces what is mounted by its directory, and the exporter has its own key only.
+    for part in [
+        "mountPath: /etc/redis-harden/tls\n",
+        "subPath: ca.crt",
+        "secretName: redis-tls",
+        "rediss://",
+    ] {
         assert!(by_tls.contains(part), "{part}: {by_tls}");
     }
+    assert!(!by_tls.contains("subPath: default.pem"), "{by_tls}");
+    let beside_passwords = rendered(&beside_passwords, &["kubernetes"]);
+    assert!(beside_passwords.contains("subPath: redis-tls.key"));
     let path = dir.path().join("tls.yaml");
     fs::write(&path, by_tls).expect("ours");
     ok(Command::new(tool("kubernetes-validate"))

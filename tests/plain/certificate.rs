@@ -56,6 +56,35 @@ fn trusting(plain: &Plain, certificate: &[u8]) -> Ran {
 }
 
 #[test]
+fn without_systemd_the_supervisor_takes_what_somebody_else_has_renewed() {
+    let plain = bare();
+    let dir = tempfile::tempdir().expect("a directory");
+    let (first, first_key) = issued(dir.path(), "first", "90");
+    let (second, second_key) = issued(dir.path(), "second", "90");
+    apply(&plain).ok();
+    plain.sh("mkdir -p /etc/redis-tls").ok();
+    put(&plain, &first, &first_key);
+    policy(
+        &plain,
+        &format!(
+            "[tls]\nenabled = true\nport = {PORT}\nclients = \"optional\"\nwatch = \"supervisor\"\n\
+             cert = \"{CERTIFICATE}\"\nkey = \"{KEY}\"\nca = \"{CERTIFICATE}\"\n"
+        ),
+    );
+    apply(&plain).ok();
+    assert_eq!(trusting(&plain, &first).ok(), "PONG");
+    let starts = server_starts(&plain);
+    put(&plain, &second, &second_key);
+    wait_until("the new certificate", || {
+        trusting(&plain, &second).stdout.trim() == "PONG"
+    });
+    assert_eq!(server_starts(&plain), starts, "no restart");
+    assert!(apply(&plain).ok().starts_with("nothing to change\n"));
+    let told = plain.sh("cat /var/log/redis-harden/default.log");
+    assert!(told.ok().contains("the server has read it"), "{told}");
+}
+
+#[test]
 fn a_renewed_certificate_reaches_the_running_server_and_a_wrong_one_does_not() {
     let plain = bare();
     let dir = tempfile::tempdir().expect("a directory");

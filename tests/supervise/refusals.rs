@@ -132,7 +132,7 @@ fn listens(port: u16) -> String {
 }
 
 /// Redis takes none that the kernel chooses; its bus needs 10,000 more.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let free = |port: &u16| {
         let bind = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
         bind(*port) && bind(*port + 10_000)

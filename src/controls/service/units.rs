@@ -164,7 +164,7 @@ pub(super) fn drop_in(policy: &Policy, facts: &Facts) -> String {
         true => "Wants=network-online.target\nAfter=network-online.target\n",
         false => "",
     };
-    let watch = match policy.tls.enabled {
+    let watch = match policy.tls.enabled && !policy.is_watched_by_supervisor() {
         true => format!("Wants={WATCH}\n"),
         false => String::new(),
     };

@@ -135,7 +135,7 @@ fn watch(policies: &Policies, facts: &Facts) -> Vec<Want> {
     let on: Vec<&Policy> = policies
         .instances
         .iter()
-        .filter(|p| p.tls.enabled)
+        .filter(|p| p.tls.enabled && !p.is_watched_by_supervisor())
         .collect();
     if facts.init != Init::Systemd || on.is_empty() {
         return Vec::new();

@@ -22,6 +22,7 @@ fn probe_of(target: Target) -> Probe {
         deadline: None,
         also: Also::Nothing,
         told: None,
+        said: None,
     }
 }
 
@@ -153,6 +154,19 @@ fn what_is_asked_beside_the_ping_does_not_decide_and_is_kept() {
     );
     assert_eq!(probe.take_told().as_deref(), Some("abc:1\r\nd:e:f:"));
     assert_eq!(probe.take_told(), None);
+
+    let files = Files {
+        cert: "/tls/a.crt".into(),
+        key: "/tls/a.key".into(),
+        ca: "/tls/ca.crt".into(),
+    };
+    assert_eq!(probe.ask(Also::Renew(files), Instant::now()), None);
+    let asked = "*8\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$13\r\ntls-cert-file\r\n$10\r\n/tls/a.crt\r\n";
+    assert!(read(&mut server).contains(asked));
+    server.write_all(b"+PONG\r\n-ERR no such key\r\n").unwrap();
+    assert_eq!(answer(&mut probe), Answer::Pong);
+    assert_eq!(probe.take_said().as_deref(), Some("-ERR no such key"));
+    assert_eq!(probe.take_said(), None);
 
     assert_eq!(probe.ask(Also::Unblock, Instant::now()), None);
     assert!(read(&mut server).contains("SCRIPT"));

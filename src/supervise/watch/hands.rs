@@ -1,6 +1,7 @@
 //! What is done to the server: started behind the gate, signalled, and looked at one last time.
 
 use super::Watch;
+use super::certificate::Renewal;
 use crate::contain::layers::Layer;
 use crate::host::{HostError, HostResult};
 use crate::supervise::machine::Event;
@@ -16,6 +17,7 @@ impl Watch<'_> {
         self.probe.forget();
         self.vitals.forget();
         self.also = None;
+        self.renewal = Renewal::begun(self.inputs.host, &self.inputs.settings);
         self.probe_at = self.now();
         let log = self.inputs.settings.log_file.as_deref();
         self.log_size = log.map_or(0, process::log_size);
