@@ -4,6 +4,7 @@ use super::engine::{Engine, checkout, ok};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_redis-harden");
 /// Of cargo only what the build stage asks for: the binary of this test run, where a release build would put it.
@@ -243,6 +244,30 @@ fn by_tls(engine: &Engine) {
     let (_, clear) = engine.host.run(&["redis-cli", "-p", "6379", "ping"]);
     assert!(clear.contains("refused"), "{clear}");
     assert!(is_scraped(engine), "the exporter by its own certificate");
+    let serial = |file: &str| {
+        let file = project.path().join(file);
+        ok(Command::new("openssl")
+            .args(["x509", "-noout", "-serial", "-in"])
+            .arg(file))
+    };
+    let served = || {
+        let asked = "openssl s_client -connect 127.0.0.1:6380 </dev/null 2>/dev/null | openssl x509 -noout -serial";
+        engine.host.run(&["sh", "-c", asked]).1
+    };
+    assert_eq!(served(), serial("secrets/redis-tls.crt"));
+    let binary = Path::new(BINARY).parent().unwrap().display();
+    project.run(&format!(
+        "PATH={binary}:$PATH
+         redis-harden tls issue redis-tls --server --name redis --name localhost --name 127.0.0.1 --ca ca --out new
+         for end in crt key; do cat new/redis-tls.$end >secrets/redis-tls.$end; done"
+    ));
+    let renewed = serial("new/redis-tls.crt");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while served() != renewed {
+        assert!(Instant::now() < deadline, "the certificate is not renewed");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(by_certificate("redis-exporter").trim(), "PONG");
     ok(&mut project.compose(engine, &["down", "--volumes"]));
 }
 
