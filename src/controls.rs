@@ -45,6 +45,7 @@ mod monitoring;
 mod network;
 mod package;
 mod persistence;
+mod rendered;
 mod replication;
 mod sandbox;
 mod sentinel;
@@ -64,7 +65,7 @@ use crate::redis::Told;
 use crate::setting::Setting;
 
 /// The topics, in the order of reports and plans.
-const TOPICS: [&[Control]; 24] = [
+const TOPICS: [&[Control]; 28] = [
     kernel::CONTROLS,
     system::CONTROLS,
     memory::CONTROLS,
@@ -77,6 +78,8 @@ const TOPICS: [&[Control]; 24] = [
     config::CONTROLS,
     config::effective::CONTROLS,
     acl::CONTROLS,
+    acl::file::CONTROLS,
+    acl::directives::CONTROLS,
     tls::CONTROLS,
     tls::certificates::CONTROLS,
     tls::wanted::CONTROLS,
@@ -86,8 +89,10 @@ const TOPICS: [&[Control]; 24] = [
     sentinel::CONTROLS,
     monitoring::CONTROLS,
     compromise::CONTROLS,
+    sandbox::switches::CONTROLS,
     sandbox::CONTROLS,
     service::CONTROLS,
+    service::directives::CONTROLS,
     unit::CONTROLS,
 ];
 

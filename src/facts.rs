@@ -1,11 +1,15 @@
 //! What is known of the host before anything is judged: memory, kernel, init system, accounts, and what the running servers say.
 //! Gathered once a phase; nothing here changes anything.
 
+mod binary;
 mod elsewhere;
 mod links;
 mod listener;
 mod machine;
+mod maxmemory;
+mod names;
 pub mod orphans;
+mod passwords;
 mod sentinels;
 mod servers;
 pub mod tuned;
@@ -15,28 +19,20 @@ pub use sentinels::SentinelFile;
 pub use servers::{Instance, View, admin, default};
 
 use crate::host::{Host, HostResult};
-use crate::policy::{Auto, Memory, Name, PasswordSource, Policies, Policy};
+use crate::policy::{Auto, Memory, PasswordSource, Policies, Policy};
 use crate::prove::Outcomes;
 use crate::redis::acl;
 use crate::redis::effective::table::Version;
-use crate::redis::users::User;
 use crate::rotation::{self, Rotation};
 use crate::setting::account::Accounts;
 use crate::setting::firewall;
 use crate::setting::package::Dpkg;
 use crate::setting::secret;
-use crate::value::Account;
+use binary::binaries;
+use maxmemory::maxmemory;
+use passwords::digests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// `maxmemory = "auto"` is rounded down to this, so that a kernel update that reserves a page more changes nothing.
-const GRAIN: u64 = 16 << 20;
-
-/// Where our binary is put when it runs from somewhere that is no system directory.
-const INSTALLED: &str = "/usr/local/sbin/redis-harden";
-
-/// Where it stays where it is.
-const SYSTEM_DIRS: [&str; 3] = ["/usr/bin", "/usr/sbin", "/usr/local/sbin"];
 
 /// What is known of a host.
 #[derive(Debug)]
@@ -199,72 +195,10 @@ impl Facts {
         self.root
     }
 
-    /// Whether the binary that units run is a copy of ours; a package's own is left to it.
-    pub fn copies_exe(&self) -> bool {
-        let ours = Path::new(INSTALLED);
-        self.exe == ours && (self.running_exe != ours || self.offline)
-    }
-
     /// Whether an instance's server answers, or at least listens.
     pub fn is_running(&self, name: &crate::policy::Name) -> bool {
         let instance = self.instances.get(name.as_str());
         instance.is_some_and(|i| !matches!(i.view, View::NotRunning))
-    }
-
-    /// A user by id; the number stands for a name that nobody has.
-    pub fn user_of(&self, uid: u32) -> Account {
-        let name = self
-            .accounts
-            .user_name(uid)
-            .map_or_else(|| uid.to_string(), str::to_owned);
-        Account {
-            name,
-            id: Some(uid),
-        }
-    }
-
-    /// A group by id.
-    pub fn group_of(&self, gid: u32) -> Account {
-        let name = self
-            .accounts
-            .group_name(gid)
-            .map_or_else(|| gid.to_string(), str::to_owned);
-        Account {
-            name,
-            id: Some(gid),
-        }
-    }
-
-    /// A user by name, whether it exists or not.
-    pub fn user(&self, name: &str) -> Account {
-        Account {
-            name: name.to_owned(),
-            id: self.accounts.uid(name),
-        }
-    }
-
-    /// A group by name, whether it exists or not.
-    pub fn group(&self, name: &str) -> Account {
-        Account {
-            name: name.to_owned(),
-            id: self.accounts.gid(name),
-        }
-    }
-
-    /// Root, or who stands in its place in a container that root did not start.
-    pub fn root_account(&self) -> Account {
-        match self.entrypoint {
-            Some(Entrypoint::Own(uid, _)) => self.user_of(uid),
-            _ => self.user("root"),
-        }
-    }
-
-    /// The same of root's group.
-    pub fn root_group(&self) -> Account {
-        match self.entrypoint {
-            Some(Entrypoint::Own(_, gid)) => self.group_of(gid),
-            _ => self.group("root"),
-        }
     }
 
     /// Whether root's rights over the network (the packet filter) have been taken from this process.
@@ -306,112 +240,9 @@ pub fn is_root(host: &Host) -> HostResult<bool> {
     Ok(host.euid() == 0 || !host.is_live_root() && owner == Some(host.euid()))
 }
 
-/// The binary that units run, and the one that runs now.
-fn binaries(host: &Host) -> HostResult<(PathBuf, PathBuf)> {
-    let running = running_exe(host);
-    let dir = running.parent().unwrap_or(Path::new("/"));
-    if host.is_live_root() && SYSTEM_DIRS.iter().any(|d| dir == Path::new(d)) {
-        return Ok((running.clone(), running));
-    }
-    // A tree may have its own, from its package; any other is not there yet, wherever ours is on this machine.
-    for packaged in ["/usr/bin/redis-harden", "/usr/sbin/redis-harden"] {
-        if !host.is_live_root() && host.stat(Path::new(packaged))?.is_some() {
-            return Ok((packaged.into(), running));
-        }
-    }
-    Ok((PathBuf::from(INSTALLED), running))
-}
-
-/// Our own file; without /proc (a bare chroot) the one of the name that we were called by, in a system directory: units run it, and
-/// it is copied, so that no caller's PATH counts.
-fn running_exe(host: &Host) -> PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| {
-        let called = std::env::args().next().unwrap_or_default();
-        let found = match Path::new(&called).is_absolute() {
-            true => Some(PathBuf::from(called)),
-            false => host.find_program(&called),
-        };
-        found.unwrap_or_else(|| PathBuf::from(INSTALLED))
-    })
-}
-
-/// Each instance's maxmemory: the automatic ones share what the memory limit leaves after its headroom and the fixed ones.
-fn maxmemory(policies: &Policies, memory: u64, limit: u64) -> BTreeMap<String, u64> {
-    let fixed = |policy: &Policy| match policy.redis.maxmemory {
-        Memory::Size(size) => Some(size.0),
-        Memory::Percent(percent) if memory > 0 => Some(memory / 100 * u64::from(percent)),
-        _ => None,
-    };
-    let taken: u64 = policies.instances.iter().filter_map(fixed).sum();
-    let automatic = policies
-        .instances
-        .iter()
-        .filter(|p| p.redis.maxmemory == Memory::Auto)
-        .count();
-    let auto = |policy: &Policy| {
-        let wanted = policy.redis.maxmemory == Memory::Auto && memory > 0;
-        wanted.then(|| share(limit, policy.memory.headroom, taken, automatic))
-    };
-    let of = |policy: &Policy| {
-        let bytes = fixed(policy).or_else(|| auto(policy))?;
-        Some((policy.redis.name.to_string(), bytes))
-    };
-    policies.instances.iter().filter_map(of).collect()
-}
-
-fn share(limit: u64, headroom: f64, taken: u64, instances: usize) -> u64 {
-    // A memory size fits a double's 53 bits, and the result is rounded to 16 MiB anyway.
-    let usable = (limit as f64 / headroom.max(1.0)) as u64;
-    let each = usable.saturating_sub(taken) / u64::try_from(instances.max(1)).unwrap_or(1);
-    (each / GRAIN * GRAIN).max(GRAIN)
-}
-
-/// The digests of the passwords that can be read; the others are generated by `apply`, or root's to read.
-fn digests(host: &Host, policy: &Policy) -> acl::Digests {
-    policy
-        .acl_users()
-        .keys()
-        .filter_map(|name| {
-            let source = policy.password_of(name);
-            // Not readable here is what the control on the password file reports.
-            let password = secret::password_of(host, &source).ok().flatten();
-            let digests = match (password, &source) {
-                (Some(password), _) => vec![secret::digest_of(&password)],
-                (None, PasswordSource::Credential(_)) => there_already(host, policy, name)?,
-                (None, PasswordSource::File(_)) => return None,
-            };
-            Some((source, digests))
-        })
-        .collect()
-}
-
-/// What the ACL file has already: a credential that only another process is given, or that cannot be decrypted now, is not known to
-/// be another, and nobody is locked out for it.
-fn there_already(host: &Host, policy: &Policy, name: &Name) -> Option<Vec<String>> {
-    // That the file cannot be read is what its own control reports.
-    let text = host.read_text(&policy.acl_file()).ok()??;
-    let user = User::parse_all(&text).into_iter();
-    let user = user.into_iter().find(|user| user.name == name.as_str())?;
-    let hashes: Vec<String> = user.hashes.into_iter().collect();
-    (!hashes.is_empty()).then_some(hashes)
-}
-
 /// Whether the policy leaves a value to be worked out on the host itself.
 pub fn is_machine_derived(policy: &Policy) -> bool {
     policy.redis.maxmemory != Memory::Size(crate::policy::scalar::Size(0))
         && !matches!(policy.redis.maxmemory, Memory::Size(_))
         || policy.limits.nofile == Auto::Auto
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn automatic_instances_share_what_the_fixed_ones_leave() {
-        const GIB: u64 = 1 << 30;
-        assert_eq!(share(8 * GIB, 2.0, 0, 1), 4 * GIB);
-        assert_eq!(share(8 * GIB, 2.0, 2 * GIB, 2), GIB);
-        assert_eq!(share(GIB, 2.0, 4 * GIB, 1), GRAIN, "never none at all");
-    }
 }

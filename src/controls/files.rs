@@ -1,19 +1,17 @@
 //! Files and directories: whose they are, who may read them, and what holds them.
 
+mod passwords;
+
+use super::rendered::{MEMORY_UNKNOWN, access, group, rendered};
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Entrypoint, Facts};
 use crate::policy::{Policies, Policy};
 use crate::redis::{acl, config};
 use crate::rule::Rule;
 use crate::setting::Setting;
-use crate::setting::credential;
 use crate::setting::server::ProcessFact;
-use crate::value::{Access, FileValue, Value};
+use crate::value::Value;
 use std::path::{Path, PathBuf};
-
-/// Of a policy whose application has its password from systemd.
-const OF_A_CREDENTIAL: &str =
-    "[acl.app]\nrole = \"application\"\npassword-credential = \"redis-app\"";
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -122,56 +120,7 @@ pub const CONTROLS: &[Control] = &[
             "user app on nopass ~* +@all\n",
         )])],
     },
-    Control {
-        id: "files.passwords",
-        title: "every ACL user has a password file that only its owner reads",
-        severity: Severity::Critical,
-        why: "A password that others can read is no password.",
-        references: &["Redis security/acl.md"],
-        by_hand: "chown root:root /etc/redis-harden/secrets/* && chmod 0600 /etc/redis-harden/secrets/*",
-        wants: Wants::Instance(passwords),
-        cases: &[
-            passes(&[
-                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
-                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
-                ("/etc/redis-harden/secrets/app 0600 root:root", "2f3c\n"),
-            ]),
-            fails(&[
-                ("/etc/redis-harden/secrets/admin 0644 root:root", "0f3c\n"),
-                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
-                ("/etc/redis-harden/secrets/app 0600 root:root", "2f3c\n"),
-            ]),
-            passes(&[
-                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
-                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
-                ("/etc/credstore/redis-app 0600 root:root", "2f3c\n"),
-            ])
-            .under(OF_A_CREDENTIAL),
-            fails(&[
-                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
-                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
-                ("/etc/credstore/redis-app 0644 root:root", "2f3c\n"),
-            ])
-            .under(OF_A_CREDENTIAL),
-            fails(&[
-                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
-                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
-                ("/etc/credstore/redis-app 0600 redis:root", "2f3c\n"),
-            ])
-            .under(OF_A_CREDENTIAL),
-            fails(&[
-                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
-                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
-                ("/etc/credstore/redis-app 0600 root:root", "\n"),
-            ])
-            .under(OF_A_CREDENTIAL),
-            fails(&[
-                ("/etc/redis-harden/secrets/admin 0600 root:root", "0f3c\n"),
-                ("/etc/redis-harden/secrets/agent 0600 root:root", "1f3c\n"),
-            ])
-            .under(OF_A_CREDENTIAL),
-        ],
-    },
+    passwords::CONTROL,
     Control {
         id: "files.stock-configuration",
         title: "the package's redis.conf cannot be read by everybody",
@@ -370,32 +319,6 @@ pub const CONTROLS: &[Control] = &[
     },
 ];
 
-/// An access by names.
-pub(super) fn access(facts: &Facts, user: &str, group: &str, mode: u32) -> Access {
-    Access {
-        user: facts.user(user),
-        group: facts.group(group),
-        mode,
-    }
-}
-
-/// A rendered file of root's.
-pub(super) fn rendered(facts: &Facts, group: &str, mode: u32, content: String) -> Rule {
-    let mut access = access(facts, "root", group, mode);
-    if let Some(Entrypoint::Own(..)) = facts.entrypoint {
-        (access.user, access.group) = (facts.root_account(), facts.root_group());
-    }
-    Rule::Is(Value::File(FileValue {
-        content: content.into_bytes(),
-        access,
-    }))
-}
-
-/// The group of an instance's rendered files and its service: they are done and undone together.
-pub(super) fn group(policy: &Policy) -> String {
-    format!("redis {}", policy.redis.name)
-}
-
 fn directory(path: PathBuf, user: &str, group: &str, mode: u32, facts: &Facts) -> Want {
     Want::write(
         Phase::Ground,
@@ -420,10 +343,6 @@ fn own_directories(policies: &Policies, facts: &Facts) -> Vec<Want> {
         .map(|(path, group, mode)| directory(PathBuf::from(path), "root", group, *mode, facts))
         .collect()
 }
-
-/// Why redis.conf, and the settings beside it, are not in a tree that is prepared.
-pub(super) const MEMORY_UNKNOWN: &str =
-    "maxmemory is worked out from the memory of the host itself";
 
 /// Not rendered where it would hold what only the host itself can tell.
 fn configuration(policy: &Policy, facts: &Facts) -> Vec<Want> {
@@ -454,42 +373,4 @@ fn acl_file(policy: &Policy, facts: &Facts) -> Vec<Want> {
         Setting::File(policy.acl_file()),
         rule,
     )]
-}
-
-fn passwords(policy: &Policy, facts: &Facts) -> Vec<Want> {
-    let want = |(name, user): (crate::policy::scalar::Name, crate::policy::AclUser)| {
-        if let Some(credential) = &user.password_credential {
-            return Want::by_hand(
-                Setting::Credential(credential.clone()),
-                Rule::Is(Value::Present),
-                format!("give {name} its password: {}", credential::step(credential)),
-            );
-        }
-        let owner = user.owner.as_deref().unwrap_or("root");
-        let group = user.group.as_deref().unwrap_or("root");
-        let mode = user.mode.map_or(0o600, |m| m.0);
-        let path = policy.secret_file(&name);
-        let mut access = access(facts, owner, group, mode);
-        // Made at the container's start, by whoever starts it.
-        if user.owner.is_none() && user.group.is_none() && user.password_file.is_none() {
-            (access.user, access.group) = (facts.root_account(), facts.root_group());
-        }
-        let rule = Rule::Is(Value::Owned(access));
-        match path.starts_with(Path::new("/etc/redis-harden/secrets")) {
-            true => Want::write(Phase::Ground, "passwords", Setting::Secret(path), rule),
-            false => Want::by_hand(
-                Setting::Secret(path.clone()),
-                rule,
-                format!("put the password of {name} into {}", path.display()),
-            ),
-        }
-    };
-    let mut wants: Vec<Want> = policy.acl_users().into_iter().map(want).collect();
-    if policy.default_lets_in(facts.today) {
-        // It is no new one: what the server had, from the configuration that it had.
-        let rule = Rule::Is(Value::Owned(access(facts, "root", "root", 0o600)));
-        let setting = Setting::Secret(policy.legacy_secret_file());
-        wants.push(Want::write(Phase::Ground, "passwords", setting, rule));
-    }
-    wants
 }

@@ -353,7 +353,7 @@ fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
         return gone();
     };
     let file = |path: &str, mode, text: String| {
-        let rule = super::files::rendered(facts, "root", mode, text);
+        let rule = super::rendered::rendered(facts, "root", mode, text);
         Want::write(Phase::Files, "firewall", Setting::File(path.into()), rule)
     };
     let mut wants = vec![file(FILE, 0o644, table.render())];
@@ -361,7 +361,7 @@ fn at_boot(policies: &Policies, facts: &Facts) -> Vec<Want> {
         let unit = |name: &str| format!("/etc/systemd/system/{name}");
         let drop_in = PathBuf::from(unit(NFTABLES_DROP_IN_NAME));
         let dir = drop_in.parent().map(PathBuf::from).unwrap_or_default();
-        let access = super::files::access(facts, "root", "root", 0o755);
+        let access = super::rendered::access(facts, "root", "root", 0o755);
         let dir_rule = Rule::Is(Value::Dir(access));
         wants.push(Want::write(
             Phase::Files,

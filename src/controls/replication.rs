@@ -1,6 +1,6 @@
 //! Replication: judged on what the running server says of its role.
 
-use super::files::{access, group};
+use super::rendered::{access, group};
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::{Entrypoint, Facts};
 use crate::policy::Policy;

@@ -1,33 +1,27 @@
 //! The service: our binary, the rendered unit, enabled, running on the rendered files, and back after a reboot.
 
+pub(super) mod directives;
+mod supervisor;
 pub(super) mod units;
 
+pub use supervisor::supervisor_settings;
 pub use units::named_policy;
 pub(super) use units::writable;
 
-use super::files::{group, rendered};
-use crate::contain::plan::Contain;
+use super::rendered::{group, rendered};
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::facts::{Entrypoint, Facts, Init};
-use crate::policy::{Name, Policies, Policy, Scheduling};
-use crate::redis::{acl, config};
+use crate::facts::{Facts, Init};
+use crate::policy::{Policies, Policy};
 use crate::rule::Rule;
 use crate::setting::Setting;
-use crate::setting::secret::hex;
-use crate::setting::tls::pair::Files;
-use crate::supervise::settings::{Settings, generation};
 use crate::value::Value;
-use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use supervisor::{settings, wanted_generation};
 
 /// Repairs the running kernel's values at each boot. Nothing waits for it.
 pub const BOOT_UNIT: &str = "redis-harden.service";
 
 /// Makes what only the host itself can tell, where an image left it to its first boot. Redis, which cannot start without, waits for it.
 pub const FIRST_BOOT_UNIT: &str = "redis-harden-first-boot.service";
-
-/// What ending a background save and writing the last one may take, at the least.
-const LEAST_STOP_S: i64 = 60;
 
 pub const CONTROLS: &[Control] = &[
     Control {
@@ -59,7 +53,7 @@ pub const CONTROLS: &[Control] = &[
             }
             None => {
                 let file = Setting::File(p.settings_file());
-                vec![Want::at_first_boot(file, super::files::MEMORY_UNKNOWN)]
+                vec![Want::at_first_boot(file, super::rendered::MEMORY_UNKNOWN)]
             }
         }),
         cases: &[fails(&[(
@@ -204,101 +198,6 @@ pub const CONTROLS: &[Control] = &[
             "@settings/jobs.toml",
         )])],
     },
-    Control {
-        id: "service.stop-timeout",
-        title: "the unit lets Redis save before it is killed",
-        severity: Severity::High,
-        why: "A stop that is cut short by SIGKILL loses what the last save and the last fsync have not.",
-        references: &[
-            "systemd.service(5) TimeoutStopSec",
-            "Redis src/server.c prepareForShutdown",
-        ],
-        by_hand: "set TimeoutStopSec= to ten minutes or more in a drop-in of the unit",
-        wants: Wants::Instance(|p, _| of_unit(p, "TimeoutStopSec", Rule::AtLeast(LEAST_STOP_S))),
-        cases: &[
-            passes(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nTimeoutStopSec=0\n",
-            )]),
-            passes(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nTimeoutStopSec=infinity\n",
-            )]),
-            fails(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nTimeoutStopSec=5\n",
-            )]),
-        ],
-    },
-    Control {
-        id: "service.notifies",
-        title: "systemd is told when Redis is ready",
-        severity: Severity::Medium,
-        why: "With another type what depends on Redis is started while it still loads.",
-        references: &["systemd.service(5) Type", "sd_notify(3)"],
-        by_hand: "set Type=notify in a drop-in of the unit, with supervised systemd in redis.conf or our supervisor",
-        wants: Wants::Instance(|p, _| {
-            of_unit(
-                p,
-                "Type",
-                Rule::OneOf(vec![Value::text("notify"), Value::text("notify-reload")]),
-            )
-        }),
-        cases: &[
-            passes(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nType=notify\n",
-            )]),
-            fails(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nType=forking\n",
-            )]),
-        ],
-    },
-    Control {
-        id: "service.comes-back",
-        title: "systemd brings Redis back when it ends",
-        severity: Severity::Medium,
-        why: "A server that the kernel killed at night is missed in the morning.",
-        references: &["systemd.service(5) Restart"],
-        by_hand: "set Restart=always in a drop-in of the unit",
-        wants: Wants::Instance(|p, _| {
-            let good = ["always", "on-failure", "on-abnormal"].map(Value::text);
-            of_unit(p, "Restart", Rule::OneOf(good.to_vec()))
-        }),
-        cases: &[
-            passes(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nRestart=always\n",
-            )]),
-            fails(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nRestart=no\n",
-            )]),
-        ],
-    },
-    Control {
-        id: "service.no-stop-command",
-        title: "no stop command of the unit asks for a password that it has not",
-        severity: Severity::Medium,
-        why: "`ExecStop=redis-cli shutdown` is refused by a server with a password, and the stop ends in SIGKILL; SIGTERM alone saves and ends.",
-        references: &[
-            "systemd.service(5) ExecStop",
-            "Redis src/server.c sigShutdownHandler",
-        ],
-        by_hand: "set ExecStop= (empty) in a drop-in of the unit",
-        wants: Wants::Instance(|p, _| of_unit(p, "ExecStop", Rule::Absent)),
-        cases: &[
-            passes(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nType=notify\n",
-            )]),
-            fails(&[(
-                "/lib/systemd/system/redis-server.service",
-                "[Service]\nExecStop=/usr/bin/redis-cli shutdown\n",
-            )]),
-        ],
-    },
 ];
 
 /// Our own binary, copied to where units find it, unless a system directory has it already.
@@ -318,19 +217,6 @@ fn binary(_: &Policies, facts: &Facts) -> Vec<Want> {
     )]
 }
 
-/// The digest of all that a server is started from; `None` where it is not rendered.
-fn wanted_generation(policy: &Policy, facts: &Facts) -> Option<String> {
-    let maxmemory = facts.maxmemory.get(policy.redis.name.as_str())?;
-    let conf = config::render(policy, *maxmemory, facts.version(policy));
-    let users = acl::render(policy, &facts.digests);
-    let settings = settings(policy, facts)?;
-    Some(generation(
-        conf.as_bytes(),
-        users.as_bytes(),
-        settings.as_bytes(),
-    ))
-}
-
 fn running(policy: &Policy, facts: &Facts) -> Vec<Want> {
     let Some(generation) = wanted_generation(policy, facts) else {
         return Vec::new();
@@ -342,71 +228,4 @@ fn running(policy: &Policy, facts: &Facts) -> Vec<Want> {
         setting,
         Rule::Is(Value::Serving(generation)),
     )]
-}
-
-/// The rendered settings of the supervisor; not where maxmemory, and with it redis.conf, is the host's own to tell.
-fn settings(policy: &Policy, facts: &Facts) -> Option<String> {
-    supervisor_settings(policy, facts).map(|settings| settings.render())
-}
-
-/// The same, as the supervisor reads them.
-pub fn supervisor_settings(policy: &Policy, facts: &Facts) -> Option<Settings> {
-    facts.maxmemory.get(policy.redis.name.as_str())?;
-    let unit = if facts.init == Init::Systemd {
-        hex(&Sha256::digest(units::drop_in(policy, facts).as_bytes()))
-    } else {
-        String::new()
-    };
-    let service = &policy.service;
-    // A runtime may give a number without a name to whoever starts the container.
-    let (user, group) = match facts.entrypoint {
-        Some(Entrypoint::Own(uid, gid)) => (Some(uid.to_string()), Some(gid.to_string())),
-        _ => (None, None),
-    };
-    Some(Settings {
-        instance: policy.redis.name.clone(),
-        server: PathBuf::from(format!("/usr/bin/{}", policy.package())),
-        config: policy.config_file(),
-        acl_file: policy.acl_file(),
-        agent_secret: policy.secret_file(&Name::agent()),
-        user: user.unwrap_or_else(|| policy.user().to_owned()),
-        group: group.unwrap_or_else(|| policy.group().to_owned()),
-        unix_socket: Some(policy.unix_socket()),
-        port: policy.plain_port(),
-        address: None,
-        log_file: policy.log_file(),
-        state_dir: policy.state_dir(),
-        run_dir: policy.run_dir(),
-        data_dir: policy.data_dir(),
-        nofile: u64::from(policy.nofile_wanted()),
-        maxclients: u64::from(policy.redis.maxclients),
-        start_timeout: service.start_timeout,
-        stop_timeout: service.stop_timeout,
-        backoff: service.backoff,
-        backoff_max: service.backoff_max,
-        backoff_reset: service.backoff_reset,
-        hang_timeout: service.hang_timeout,
-        data_loss_on_stop: service.data_loss_on_stop,
-        scheduling: match facts.init {
-            Init::Systemd => Scheduling::default(),
-            _ => Scheduling::of(service),
-        },
-        pid_namespace: policy.service.pid_namespace,
-        unit_sha256: unit,
-        certificate: policy.is_watched_by_supervisor().then(|| Files::of(policy)),
-        contain: Contain::of(policy),
-    })
-}
-
-/// A directive of the unit, with all its drop-ins.
-fn of_unit(policy: &Policy, key: &str, rule: Rule) -> Vec<Want> {
-    let setting = Setting::Unit {
-        unit: policy.unit(),
-        key: key.into(),
-    };
-    let what = format!(
-        "change {key}= in a drop-in of {}, daemon-reload, restart",
-        policy.unit()
-    );
-    vec![Want::by_hand(setting, rule, what)]
 }

@@ -4,7 +4,7 @@
 pub mod certificates;
 pub mod wanted;
 
-use super::files::group;
+use super::rendered::group;
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
 use crate::facts::Facts;
 use crate::policy::Policy;

@@ -1,5 +1,10 @@
-//! Writing: regular files by temporary file, fsync, rename and fsync of the directory; kernel files by one write.
+//! Writing: regular files by temporary file, fsync, rename and fsync of the directory; kernel files by one write (`in_place`).
 //! Modes and owners go through descriptors, so that nobody can swap what is being changed.
+
+mod image;
+mod in_place;
+
+pub use image::Image;
 
 use super::attributes::{self, Attributes};
 use super::path::Place;
@@ -12,87 +17,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
-
-/// All that is needed to put an inode back as it was.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Image {
-    Absent,
-    File {
-        content: Vec<u8>,
-        mode: u32,
-        uid: u32,
-        gid: u32,
-        #[serde(default, skip_serializing_if = "Attributes::is_empty")]
-        attributes: Attributes,
-    },
-    Dir {
-        mode: u32,
-        uid: u32,
-        gid: u32,
-    },
-    Link(PathBuf),
-}
+use std::path::Path;
 
 impl Host {
-    /// What is at `path` now.
-    pub fn image(&self, path: &Path) -> HostResult<Image> {
-        let Some(Stat {
-            kind,
-            mode,
-            uid,
-            gid,
-            ..
-        }) = self.stat(path)?
-        else {
-            return Ok(Image::Absent);
-        };
-        match kind {
-            Kind::Dir => Ok(Image::Dir { mode, uid, gid }),
-            Kind::Link => Ok(self.read_link(path)?.map_or(Image::Absent, Image::Link)),
-            Kind::File => Ok(match self.read_untrusted(path)? {
-                Some(content) => Image::File {
-                    content,
-                    mode,
-                    uid,
-                    gid,
-                    attributes: self.attributes(path)?,
-                },
-                None => Image::Absent,
-            }),
-            Kind::Other => Err(HostError::refused(
-                format!("saving {}", path.display()),
-                "it is neither a file, a directory nor a link",
-            )),
-        }
-    }
-
-    /// Makes `path` be `image`. A directory is removed only when it is empty; its content is never touched.
-    pub fn put(&self, path: &Path, image: &Image) -> HostResult<()> {
-        match image {
-            Image::Absent => self.remove(path),
-            Image::File {
-                content,
-                mode,
-                uid,
-                gid,
-                attributes,
-            } => self.write_whole(path, content, (*mode, *uid, *gid), attributes),
-            Image::Dir { mode, uid, gid } => self.make_dir(path, *mode, *uid, *gid),
-            Image::Link(target) => self.make_link(path, target),
-        }
-    }
-
-    /// A file's extended attributes, as far as they can be put back.
-    fn attributes(&self, path: &Path) -> HostResult<Attributes> {
-        let found = self.place(path)?.map(|place| attributes::read(&place));
-        let doing = || format!("reading the attributes of {}", path.display());
-        found
-            .unwrap_or_else(|| Ok(Attributes::new()))
-            .map_err(|e| HostError::errno(doing(), e))
-    }
-
     /// Writes a regular file whole: either the old content or the new is there, whatever happens.
     pub fn write_file(
         &self,
@@ -279,57 +206,6 @@ impl Host {
         )
         .map_err(fail)?;
         fsync(new.parent.as_fd()).map_err(fail)
-    }
-
-    /// Writes a kernel file (`/proc/sys`, `/sys`): one write, nothing created.
-    pub fn write_kernel(&self, path: &Path, text: &str) -> HostResult<()> {
-        let doing = || format!("writing {:?} to {}", text.trim_end(), path.display());
-        let place = self.place_for_writing(path)?;
-        let flags = OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(
-            place.parent.as_fd(),
-            place.name.as_os_str(),
-            flags,
-            Mode::empty(),
-        )
-        .map_err(|e| HostError::errno(doing(), e))?;
-        File::from(fd)
-            .write_all(text.as_bytes())
-            .map_err(|e| HostError::new(doing(), e))
-    }
-
-    /// Appends to a file of ours and syncs it; created 0600.
-    pub fn append(&self, path: &Path, text: &[u8]) -> HostResult<()> {
-        let doing = || format!("appending to {}", path.display());
-        let place = self.place_for_writing(path)?;
-        let flags = OFlag::O_WRONLY
-            | OFlag::O_APPEND
-            | OFlag::O_CREAT
-            | OFlag::O_NOFOLLOW
-            | OFlag::O_CLOEXEC;
-        let fd = openat(
-            place.parent.as_fd(),
-            place.name.as_os_str(),
-            flags,
-            Mode::from_bits_truncate(0o600),
-        )
-        .map_err(|e| HostError::errno(doing(), e))?;
-        let mut file = File::from(fd);
-        let length = file
-            .metadata()
-            .map_err(|e| HostError::new(doing(), e))?
-            .len();
-        let written = file.write_all(text).and_then(|()| file.sync_data());
-        if written.is_err() {
-            // A full disk must not leave half a line; where this fails too, the reader knows a torn line.
-            let _ = file.set_len(length);
-        }
-        written.map_err(|e| HostError::new(doing(), e))?;
-        if length == 0 {
-            // The file itself is new, and its name has to last as well.
-            fsync(place.parent.as_fd()).map_err(|e| HostError::errno(doing(), e))?;
-        }
-        Ok(())
     }
 
     fn place_for_writing(&self, path: &Path) -> HostResult<Place> {

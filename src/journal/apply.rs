@@ -1,19 +1,19 @@
 //! Writes a plan: phase by phase, each judged anew on what the earlier ones left; group by group, a failed one undone in reverse.
 
-use super::digest;
+mod change;
+mod undo;
+mod verify;
+
 use super::log::{Outcome, Run};
 use super::preflight::Preflight;
-use super::revert::undo;
 use super::story::Entry;
 use crate::audit::{Judged, Selection, audit};
 use crate::control::{Control, Phase};
 use crate::facts::{Facts, View};
 use crate::host::{Host, HostError, HostResult};
-use crate::plan::{Change, by_group, is_ready, missing_parents, of_phase, plan};
+use crate::plan::{Change, by_group, is_ready, of_phase, plan};
 use crate::policy::Policies;
-use crate::setting::package::Guard;
-use crate::setting::{Reading, Saved, Setting, Sight};
-use crate::value::Value;
+use crate::setting::{Setting, Sight};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -215,189 +215,6 @@ impl Work<'_, '_> {
 
     fn look(&self) -> HostResult<Look> {
         Look::at(self.host, self.policies, self.controls, self.selection)
-    }
-
-    fn group(
-        &mut self,
-        sight: Sight,
-        group: &str,
-        changes: &[Change],
-        say: &mut dyn FnMut(&str),
-    ) -> HostResult<()> {
-        for change in changes {
-            let text = change.describe();
-            say(text.lines().next().unwrap_or_default());
-            self.change(sight, group, change, text, say)?;
-        }
-        if changes.iter().any(|c| is_unit(&c.setting)) {
-            crate::setting::service::reload_units(self.host, sight.facts)?;
-        }
-        Ok(())
-    }
-
-    fn change(
-        &mut self,
-        sight: Sight,
-        group: &str,
-        change: &Change,
-        text: String,
-        say: &mut dyn FnMut(&str),
-    ) -> HostResult<()> {
-        for dir in missing_parents(sight.host, change)? {
-            let text = format!("directory {}: create", dir.display());
-            self.record(sight, group, Setting::Dir(dir.clone()), text, |_| {
-                let (uid, gid) = crate::setting::file::root_owner(sight.host)?;
-                sight.host.make_dir(&dir, 0o755, uid, gid)
-            })?;
-        }
-        self.record(sight, group, change.setting.clone(), text.clone(), |work| {
-            work.write(sight, group, change, say)?;
-            verify(sight, change)
-        })?;
-        tracing::info!(setting = %change.setting, group, "changed");
-        self.applied.changed.push(text);
-        Ok(())
-    }
-
-    /// Journals what is there, makes the change, and journals what is there then.
-    fn record(
-        &mut self,
-        sight: Sight,
-        group: &str,
-        setting: Setting,
-        text: String,
-        make: impl FnOnce(&mut Self) -> HostResult<()>,
-    ) -> HostResult<()> {
-        let before = setting.save(sight)?;
-        self.whole.remove(group);
-        let n = self
-            .run
-            .intent(group, &setting, before.clone(), text.clone())?;
-        self.entries.push(Entry {
-            n,
-            group: group.to_owned(),
-            setting: setting.clone(),
-            before,
-            text,
-            done: false,
-            after: None,
-            undone: false,
-        });
-        make(self)?;
-        let after = digest(&setting, &setting.save(sight)?);
-        self.run.done(n, after.clone())?;
-        if let Some(entry) = self.entries.last_mut() {
-            (entry.done, entry.after) = (true, after);
-        }
-        Ok(())
-    }
-
-    /// Writes the setting. A package's scripts run under a guard, and the guard is in the journal first.
-    fn write(
-        &mut self,
-        sight: Sight,
-        group: &str,
-        change: &Change,
-        say: &mut dyn FnMut(&str),
-    ) -> HostResult<()> {
-        if !matches!(change.setting, Setting::Package(_)) {
-            return change.setting.write(sight, &change.target, say);
-        }
-        let guard = Guard::plan(self.host)?;
-        let mut intents = Vec::new();
-        for write in guard.writes() {
-            let setting = Setting::File(write.path.into());
-            let text = format!("{setting}: deny the start of Redis while its package is installed");
-            intents.push(
-                self.run
-                    .intent(group, &setting, Saved::Inode(write.before), text)?,
-            );
-        }
-        let written = change.setting.write(sight, &change.target, say);
-        for n in intents {
-            self.run.undone(n)?;
-        }
-        written
-    }
-
-    /// Undoes all that this run did, since its groups stand and fall together.
-    fn undo_all(&mut self, sight: Sight, say: &mut dyn FnMut(&str)) {
-        let mine: Vec<Entry> = self.entries.iter().filter(|e| !e.undone).cloned().collect();
-        if !mine.is_empty() {
-            say("undoing the rest of the run with it (--atomic)");
-        }
-        let left = undo(sight, self.run, &mine, say);
-        self.entries.iter_mut().for_each(|e| e.undone = true);
-        self.applied.changed.clear();
-        if let Some(failure) = self.applied.failed.last_mut() {
-            failure.left.extend(left);
-        }
-    }
-
-    /// Undoes what this run did in the group, in reverse, and remembers why.
-    fn give_up(
-        &mut self,
-        sight: Sight,
-        group: String,
-        error: HostError,
-        say: &mut dyn FnMut(&str),
-    ) {
-        say(&format!("{error}; undoing {group}"));
-        let mine: Vec<Entry> = self
-            .entries
-            .iter()
-            .filter(|e| e.group == group && !e.undone)
-            .cloned()
-            .collect();
-        let left = undo(sight, self.run, &mine, say);
-        self.entries
-            .iter_mut()
-            .filter(|e| e.group == group)
-            .for_each(|e| e.undone = true);
-        self.applied
-            .changed
-            .retain(|text| !mine.iter().any(|e| e.text == *text));
-        self.applied.failed.push(Failure {
-            group: group.clone(),
-            error,
-            left,
-        });
-        self.broken.insert(group);
-    }
-}
-
-/// What was written must read back; a setting that somebody or something else holds is not ours to claim.
-/// Services, what they are told live, and packages prove themselves: by an answered PING, by asking again, by dpkg's own database.
-fn verify(sight: Sight, change: &Change) -> HostResult<()> {
-    if matches!(
-        change.setting,
-        Setting::Service(_)
-            | Setting::Package(_)
-            | Setting::User(_)
-            | Setting::Live(_)
-            | Setting::LiveUsers(_)
-            | Setting::LivePrimaryPassword(_)
-    ) {
-        return Ok(());
-    }
-    match change.setting.read(sight) {
-        Reading::Value(now, _) if now == change.target => Ok(()),
-        Reading::Value(now, source) => Err(HostError::refused(
-            format!("writing {}", change.setting),
-            format!(
-                "it reads back as {now}{}",
-                source.map_or(String::new(), |s| format!(" (from {s})"))
-            ),
-        )),
-        Reading::Absent if change.target == Value::Nothing => Ok(()),
-        Reading::Absent => Err(HostError::refused(
-            format!("writing {}", change.setting),
-            "it is not there afterwards",
-        )),
-        Reading::NotApplicable(why) | Reading::Unknown(why) => Err(HostError::refused(
-            format!("reading {} back", change.setting),
-            why,
-        )),
     }
 }
 

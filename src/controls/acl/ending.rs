@@ -1,8 +1,8 @@
 //! The end of the user `default` on its day, by a timer of systemd's. Without systemd nobody is there at that hour: the daily look tells.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::controls::files::rendered;
 use crate::controls::named_policy;
+use crate::controls::rendered::rendered;
 use crate::facts::{Facts, Init};
 use crate::policy::{Policies, Policy};
 use crate::rule::Rule;

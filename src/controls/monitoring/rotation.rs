@@ -1,6 +1,6 @@
 //! logrotate's stanzas for the logs that the server package's own does not name. Nothing is rotated twice: logrotate refuses that.
 
-use crate::controls::files::rendered;
+use crate::controls::rendered::rendered;
 use crate::facts::{Facts, Init};
 use crate::policy::{Policies, Policy};
 use crate::rule::Rule;

@@ -3,7 +3,7 @@
 use super::{BOOT_UNIT, FIRST_BOOT_UNIT};
 use crate::contain::apparmor;
 use crate::control::{Phase, Want};
-use crate::controls::files::{access, group, rendered};
+use crate::controls::rendered::{access, group, rendered};
 use crate::controls::tls::wanted::WATCH;
 use crate::facts::{Facts, Init, View};
 use crate::policy::{AtBoot, Auto, Name, Policies, Policy, Service};

@@ -1,7 +1,7 @@
 //! What `[tls]` of the policy names: files on which a server can start, keys that others cannot read, and no authority's key beside them.
 
 use crate::control::{Control, Phase, Severity, Want, Wants, fails, passes};
-use crate::controls::files::{access, rendered};
+use crate::controls::rendered::{access, rendered};
 use crate::controls::service::units::named_policy;
 use crate::facts::{Facts, Init};
 use crate::pki::AUTHORITY;
