@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::journal;
 use crate::pki::{self, Authority, Uses};
 use crate::policy::Policy;
-use crate::setting::tls::certificate::{issued_by, names_of};
+use crate::setting::tls::certificate::{issued_by, names_in};
 
 const DAY: i64 = 86_400;
 
@@ -56,7 +56,7 @@ fn renew(host: &Host, facts: &Facts, policy: &Policy, args: &Renew) -> Result<St
     }
     let (ders, _) = pki::parts(&old);
     let mut names = args.names.clone();
-    names.extend(ders.first().map(|der| names_of(der)).unwrap_or_default());
+    names.extend(ders.first().map(|der| names_in(der)).unwrap_or_default());
     let names = pki::of_server(host, &facts.hostname, policy, &names)?;
     let made = authority.issue(Uses::Server, &names, args.term.days, host.now())?;
     let whole = joined(&[made.certificate.as_bytes(), made.key.as_bytes()]);

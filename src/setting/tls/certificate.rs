@@ -1,26 +1,27 @@
 //! The certificates of a server, as files: what its peers will find in them. The words of OpenSSL's own judgement are followed,
 //! since it is OpenSSL that Redis and its peers ask.
 
+mod contents;
+mod purpose;
+mod strength;
+
 use super::{Blank, COMPLETE, Tls, chain, handshake, key, of_speaker, words};
-use crate::host::Host;
 use crate::setting::{Reading, Sight};
 use crate::value::Value;
+use contents::{count, names};
+pub(crate) use contents::{issued_by, parse};
+pub use contents::{issuer, names_in};
+pub(super) use contents::{load, pem};
+use purpose::is_taken_for;
+pub(crate) use purpose::serves;
+pub(super) use purpose::{limits_names, may_issue};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
-use x509_parser::certificate::BasicExtension;
-use x509_parser::prelude::{
-    BasicConstraints, ExtendedKeyUsage, FromDer, GeneralName, KeyUsage, ParsedExtension, Pem,
-    X509Certificate, X509Version,
-};
-use x509_parser::public_key::PublicKey;
-use x509_parser::signature_algorithm::SignatureAlgorithm;
+pub use strength::weakness;
+use x509_parser::prelude::X509Certificate;
 
 const DAY: i64 = 86_400;
-
-/// Ed25519 and Ed448, which come in one strength each.
-const EDWARDS: [&str; 2] = ["1.3.101.112", "1.3.101.113"];
 
 /// Which of a server's certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -234,184 +235,4 @@ fn looking(
         Some((leaf, above)) => look(leaf, above),
         None => Err(Blank::Unknown(format!("{place} holds no certificate"))),
     }
-}
-
-/// The certificates of a PEM file, the server's own first.
-pub(super) fn load(host: &Host, path: &Path) -> Result<Vec<Vec<u8>>, Blank> {
-    Ok(pem(&key::content(host, path)?))
-}
-
-/// The certificates in PEM text. What is no PEM holds none.
-pub(super) fn pem(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let sections = Pem::iter_from_buffer(bytes).map_while(Result::ok);
-    let certificates = sections.filter(|section| section.label == "CERTIFICATE");
-    certificates.map(|section| section.contents).collect()
-}
-
-/// A certificate whose every known extension can be read: one that cannot restricts in a way that nobody here would see.
-pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
-    let (_, parsed) = X509Certificate::from_der(der).map_err(|e| e.to_string())?;
-    let mut extensions = parsed.extensions().iter().map(|e| e.parsed_extension());
-    match extensions.find(|e| matches!(e, ParsedExtension::ParseError { .. })) {
-        Some(_) => Err("an extension of the certificate is malformed".to_owned()),
-        None => Ok(parsed),
-    }
-}
-
-fn count(host: &Host, path: &Path) -> Result<Option<Value>, Blank> {
-    let Some(bytes) = host.read(path)? else {
-        return Ok(None);
-    };
-    let ders = pem(&bytes);
-    let whole = ders.iter().filter(|der| parse(der).is_ok()).count();
-    let whole = i64::try_from(whole).unwrap_or(i64::MAX);
-    Ok(Some(Value::Int(whole)))
-}
-
-/// The names and addresses that a certificate in DER is for; none of one that cannot be read.
-pub(crate) fn names_of(der: &[u8]) -> Vec<String> {
-    let parsed = parse(der).ok();
-    parsed
-        .and_then(|leaf| names(&leaf).ok())
-        .unwrap_or_default()
-}
-
-/// Whether one certificate in DER bears the signature of another's key.
-pub(crate) fn issued_by(leaf: &[u8], above: &[u8]) -> bool {
-    match (parse(leaf), parse(above)) {
-        (Ok(leaf), Ok(above)) => leaf.verify_signature(Some(above.public_key())).is_ok(),
-        _ => false,
-    }
-}
-
-/// Whether clients take it for a server's.
-pub(crate) fn serves(leaf: &X509Certificate) -> Result<bool, Blank> {
-    is_taken_for(leaf, Role::Server)
-}
-
-/// As OpenSSL's purposes "SSL server" and "SSL client" (crypto/x509/v3_purp.c): what is not restricted serves any purpose,
-/// and `anyExtendedKeyUsage` names none.
-fn is_taken_for(leaf: &X509Certificate, role: Role) -> Result<bool, Blank> {
-    let extended = leaf.extended_key_usage()?;
-    let extended = extended.is_none_or(|usage| match role {
-        Role::Server => usage.value.server_auth,
-        Role::Client => usage.value.client_auth,
-    });
-    let usage = leaf.key_usage()?;
-    let signs = usage.as_ref().is_none_or(|usage| {
-        let (value, server) = (usage.value, role == Role::Server);
-        value.digital_signature() || value.key_agreement() || (server && value.key_encipherment())
-    });
-    Ok(extended && signs)
-}
-
-fn names(leaf: &X509Certificate) -> Result<Vec<String>, Blank> {
-    let names = leaf.subject_alternative_name()?;
-    let Some(names) = names else {
-        return Ok(Vec::new());
-    };
-    let shown = names
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => address(bytes),
-            _ => None,
-        });
-    Ok(shown.collect())
-}
-
-/// The names and addresses that a certificate in DER is for; one that cannot be read is for none.
-pub fn names_in(der: &[u8]) -> Vec<String> {
-    let parsed = parse(der);
-    parsed.map_or_else(|_| Vec::new(), |leaf| names(&leaf).unwrap_or_default())
-}
-
-/// Who has issued a certificate in DER.
-pub fn issuer(der: &[u8]) -> String {
-    parse(der).map_or_else(|why| why, |leaf| leaf.issuer().to_string())
-}
-
-fn address(bytes: &[u8]) -> Option<String> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(|b| IpAddr::from(Ipv4Addr::from(b)));
-    let any = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|b| Ipv6Addr::from(b).into()));
-    any.ok().map(|ip| ip.to_string())
-}
-
-/// Keys below 112 bits of security, and signatures by MD5 or SHA-1 (NIST SP 800-131A). A root's own signature proves nothing to anybody.
-pub fn weakness(certificate: &X509Certificate) -> Result<Vec<String>, Blank> {
-    let mut weak = Vec::new();
-    match certificate.public_key().parsed() {
-        Ok(PublicKey::RSA(key)) if key.key_size() < 2048 => {
-            weak.push(format!("RSA-{}", key.key_size()));
-        }
-        Ok(PublicKey::EC(point)) if point.key_size() < 256 => {
-            weak.push(format!("EC-{}", point.key_size()));
-        }
-        Ok(PublicKey::DSA(_)) => weak.push("DSA".to_owned()),
-        Ok(PublicKey::RSA(_) | PublicKey::EC(_)) => {}
-        _ => {
-            let algorithm = certificate.public_key().algorithm.algorithm.to_id_string();
-            if !EDWARDS.contains(&algorithm.as_str()) {
-                return Err(Blank::Unknown(format!("a key of the kind {algorithm}")));
-            }
-        }
-    }
-    let is_root = certificate.subject().as_raw() == certificate.issuer().as_raw();
-    if let (false, Some(hash)) = (is_root, weak_hash(certificate)) {
-        weak.push(format!("{hash}-signature"));
-    }
-    Ok(weak)
-}
-
-fn weak_hash(certificate: &X509Certificate) -> Option<&'static str> {
-    let hash_of_pss = match SignatureAlgorithm::try_from(&certificate.signature_algorithm) {
-        Ok(SignatureAlgorithm::RSASSA_PSS(parameters)) => {
-            Some(parameters.hash_algorithm_oid().to_id_string())
-        }
-        _ => None,
-    };
-    let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
-    match hash_of_pss.unwrap_or(algorithm).as_str() {
-        "1.2.840.113549.1.1.4" => Some("MD5"),
-        // RSA, RSA by its older name, ECDSA, DSA, and SHA-1 itself.
-        "1.2.840.113549.1.1.5"
-        | "1.3.14.3.2.29"
-        | "1.2.840.10045.4.1"
-        | "1.2.840.10040.4.3"
-        | "1.3.14.3.2.26" => Some("SHA-1"),
-        _ => None,
-    }
-}
-
-/// Whether a certificate may issue others, with `below` authorities between it and the server's own.
-pub(super) fn may_issue(certificate: &X509Certificate, role: Role, below: usize) -> bool {
-    let is_authority = |constraints: Option<BasicExtension<&BasicConstraints>>| match constraints {
-        Some(basic) => {
-            let reach = basic.value.path_len_constraint;
-            basic.value.ca && reach.is_none_or(|most| below <= most as usize)
-        }
-        // A root older than the extension.
-        None => certificate.version() == X509Version::V1,
-    };
-    let signs = |usage: BasicExtension<&KeyUsage>| usage.value.key_cert_sign();
-    let for_role = |usage: BasicExtension<&ExtendedKeyUsage>| match role {
-        Role::Server => usage.value.server_auth,
-        Role::Client => usage.value.client_auth,
-    };
-    certificate.basic_constraints().is_ok_and(is_authority)
-        && certificate.key_usage().is_ok_and(|u| u.is_none_or(signs))
-        && certificate
-            .extended_key_usage()
-            .is_ok_and(|u| u.is_none_or(for_role))
-}
-
-/// Whether it limits the names that may be issued below it, which is not judged here.
-pub(super) fn limits_names(certificate: &X509Certificate) -> bool {
-    let extensions = certificate.extensions();
-    let is = |e: &&x509_parser::extensions::X509Extension| {
-        matches!(e.parsed_extension(), ParsedExtension::NameConstraints(_))
-    };
-    extensions.iter().any(|e| is(&e))
 }
