@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test's own server")]
 
 use super::*;
+use crate::setting::tls::pair::Files;
 use nix::poll::{PollFd, PollTimeout, poll};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
