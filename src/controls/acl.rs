@@ -11,6 +11,9 @@ use crate::setting::Setting;
 use crate::setting::users::UserFact;
 use crate::value::Value;
 
+/// The supervisor has the server read a certificate that was replaced.
+const WATCHING: &str = "[tls]\nenabled = true\nwatch = \"supervisor\"\n";
+
 pub const CONTROLS: &[Control] = &[
     Control {
         id: "acl.anonymous",
@@ -194,6 +197,9 @@ pub const CONTROLS: &[Control] = &[
                 "ACL agent",
                 "on #aa -@all +ping +info +shutdown +script|kill +function|kill +client|kill",
             )]),
+            passes(&[("ACL agent", "on #aa -@all +ping +config|set")]).under(WATCHING),
+            fails(&[("ACL agent", "on #aa -@all +ping +config|set")]),
+            fails(&[("ACL agent", "on #aa -@all +ping +config|get")]).under(WATCHING),
             fails(&[("ACL app", "on #aa ~* &* +@all")]),
             fails(&[("ACL app", "on #aa ~* -@all +@read +keys")]),
         ],

@@ -49,7 +49,12 @@ pub struct Stat {
 impl Host {
     /// A file's content; `None` when it does not exist. Links that root made are followed.
     pub fn read(&self, path: &Path) -> HostResult<Option<Vec<u8>>> {
-        self.read_opened(path, self.open_trusted(path), MAX_FILE)
+        self.read_below(path, MAX_FILE)
+    }
+
+    /// The same of a file that is never longer than `most` bytes; a longer one is refused unread.
+    pub fn read_below(&self, path: &Path, most: u64) -> HostResult<Option<Vec<u8>>> {
+        self.read_opened(path, self.open_trusted(path), most)
     }
 
     /// A file's content as text.

@@ -81,7 +81,7 @@ pub fn render(policy: &Policy, digests: &Digests) -> String {
 
 /// The rules of a role beside the policy's other users. Where a Sentinel is one, no application speaks on its channel: who says there
 /// that another server is the primary is believed. Source: Redis's `sentinel.c`, `sentinelProcessHelloMessage`.
-fn beside(policy: &Policy, role: Role) -> Cow<'static, str> {
+pub fn beside(policy: &Policy, role: Role) -> Cow<'static, str> {
     let mut users = policy.acl.values();
     match role {
         Role::Application if users.any(|user| user.role == Some(Role::Sentinel)) => {

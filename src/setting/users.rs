@@ -144,7 +144,7 @@ fn dangers(policy: &Policy, user: &User) -> Vec<&'static str> {
         "default" if policy.legacy.default_until.is_some() => Some(Role::Application),
         _ => known.and_then(|(_, user)| user.role),
     };
-    let role = role.map(acl::rules);
+    let role = role.map(|role| acl::beside(policy, role));
     let role = User::parse(&format!("user role {}", role.unwrap_or_default()));
     let is = |c: &Command| {
         let meant = role.as_ref().is_some_and(|role| role.may(*c));

@@ -71,13 +71,19 @@ impl Probe {
         }
     }
 
+    /// Whether the last PING is not answered yet: waiting on is then the question, and nothing else is asked.
+    pub fn waits(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.awaited > 0)
+    }
+
     /// Sends a PING. An answer at once is a refusal; else it comes by `hear`, or is `late`.
     pub fn ask(&mut self, also: Also, now: Instant) -> Option<Answer> {
         self.deadline = Some(now + PATIENCE);
+        if self.waits() {
+            return None;
+        }
         self.also = also;
         let sent = match &mut self.link {
-            // The last PING is not answered yet: waiting on is the question.
-            Some(link) if link.awaited > 0 => return None,
             Some(link) => link.send(&question(&self.also), 1, &self.also),
             None => self.connect(),
         };

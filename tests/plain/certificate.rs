@@ -73,6 +73,7 @@ fn without_systemd_the_supervisor_takes_what_somebody_else_has_renewed() {
     );
     apply(&plain).ok();
     assert_eq!(trusting(&plain, &first).ok(), "PONG");
+    plain.exec(&[BINARY, "check", "--only", "acl.*"]).ok();
     let starts = server_starts(&plain);
     put(&plain, &second, &second_key);
     wait_until("the new certificate", || {

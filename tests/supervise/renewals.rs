@@ -25,7 +25,23 @@ struct Secret<'a> {
 impl Secret<'_> {
     fn put(&self, name: &str, key_of: &str) {
         let new = self.dir.join(format!("..{name}-{key_of}"));
-        fs::create_dir(&new).unwrap();
+        self.fill(&new, name, key_of);
+        self.exchange(&new);
+    }
+
+    /// In the certificate's place what this command makes.
+    fn put_odd(&self, command: &str) {
+        let new = self.dir.join(format!("..odd-{}", command.len()));
+        self.fill(&new, "renewed", "renewed");
+        let made = format!("rm tls.crt && {command} tls.crt");
+        let mut shell = Command::new("sh");
+        let made = shell.args(["-c", &made]).current_dir(&new).status();
+        assert!(made.unwrap().success());
+        self.exchange(&new);
+    }
+
+    fn fill(&self, new: &Path, name: &str, key_of: &str) {
+        fs::create_dir(new).unwrap();
         for (from, to) in [
             (format!("{name}.crt"), "tls.crt"),
             (format!("{key_of}.key"), "tls.key"),
@@ -39,6 +55,9 @@ impl Secret<'_> {
                 symlink(Path::new("..data").join(to), link).unwrap();
             }
         }
+    }
+
+    fn exchange(&self, new: &Path) {
         symlink(new.file_name().unwrap(), self.dir.join("..new")).unwrap();
         fs::rename(self.dir.join("..new"), self.dir.join("..data")).unwrap();
     }
@@ -113,13 +132,22 @@ fn a_replaced_certificate_reaches_the_running_server_and_a_wrong_one_does_not() 
         until(why, &instance, || instance.output().contains(why));
         assert_eq!(served(port), secret.certificate("direct"));
     }
+    // What is no file, and what no certificate is as long as: neither is read.
+    for (kind, why) in [
+        ("mkfifo", "not a regular file"),
+        ("truncate -s 100M", "is larger than"),
+    ] {
+        secret.put_odd(kind);
+        until(why, &instance, || instance.output().contains(why));
+        assert_eq!(served(port), secret.certificate("direct"));
+    }
     secret.put("renewed", "renewed");
     let new = secret.certificate("renewed");
     until("the new one", &instance, || served(port) == new);
     let said = instance.output();
     assert_eq!(
         said.matches("keeps the one that it has").count(),
-        2,
+        4,
         "{said}"
     );
     until("the word", &instance, || {

@@ -13,6 +13,9 @@ use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
 /// More than root's and the group's reading, and root's writing.
 const BEYOND_0640: u32 = 0o137;
 
+/// Every authority that Debian trusts is a sixteenth of this. The supervisor reads such files too, in the memory that is left beside Redis.
+const LONGEST: u64 = 4 << 20;
+
 /// Whether the key in the file is the certificate's.
 pub fn matches(host: &Host, path: &Path, certificate: &X509Certificate) -> Result<bool, Blank> {
     let unknown = |why: String| Blank::Unknown(format!("{}: {why}", path.display()));
@@ -43,7 +46,7 @@ pub(crate) fn is_of(pem: &[u8], certificate: &X509Certificate) -> Result<bool, S
 /// A file's content; that there is none leaves nothing to judge.
 pub fn content(host: &Host, path: &Path) -> Result<Vec<u8>, Blank> {
     let missing = || Blank::Unknown(format!("there is no {}", path.display()));
-    host.read(path)?.ok_or_else(missing)
+    host.read_below(path, LONGEST)?.ok_or_else(missing)
 }
 
 /// What lets others than root and the service read it: a mode beyond 0640, a stranger as owner or group.

@@ -106,6 +106,28 @@ fn what_a_full_server_says_before_it_closes_counts() {
 }
 
 #[test]
+fn nothing_else_is_asked_while_an_answer_is_awaited() {
+    let (_dir, listener, mut probe) = scripted();
+    probe.ask(Also::Nothing, Instant::now());
+    let (mut server, _) = listener.accept().unwrap();
+    read(&mut server);
+    server.write_all(b"+OK\r\n+PONG\r\n").unwrap();
+    answer(&mut probe);
+    assert!(!probe.waits());
+    probe.ask(Also::MakeRoom, Instant::now());
+    assert!(probe.waits());
+    assert_eq!(probe.ask(Also::Leave, Instant::now()), None);
+    let asked = read(&mut server);
+    assert!(asked.contains("KILL") && !asked.contains("SHUTDOWN"));
+    // Nor is it what the next connection is asked: whoever wanted it would take the other's answer for its own.
+    drop(server);
+    assert_eq!(probe.hear(), None);
+    let (mut server, _) = listener.accept().unwrap();
+    let asked = read(&mut server);
+    assert!(asked.contains("KILL") && !asked.contains("SHUTDOWN"));
+}
+
+#[test]
 fn silence_is_a_timeout_and_a_late_reply_still_counts() {
     let (_dir, listener, mut probe) = scripted();
     let start = Instant::now();

@@ -28,8 +28,15 @@ pub(super) struct Renewal {
     look_at: Moment,
     /// What the server is being asked to read.
     asked: Option<Print>,
-    /// What will not do, and when it is tried again. It is said once.
-    refused: Option<(Print, Moment)>,
+    refused: Option<Refusal>,
+}
+
+/// What will not do, why, and when it is tried again. Each reason is said once: a right to read is no change of the file.
+#[derive(Debug)]
+struct Refusal {
+    there: Print,
+    why: String,
+    again: Moment,
 }
 
 impl Renewal {
@@ -50,19 +57,28 @@ impl Renewal {
     /// Whether it is time to have `there` read.
     fn is_due(&mut self, there: Print, now: Moment) -> bool {
         let is_settled = self.seen.replace(there) == Some(there);
-        let is_refused =
-            matches!(self.refused, Some((print, again)) if print == there && now < again);
+        let refused = self.refused.as_ref();
+        let is_refused = refused.is_some_and(|of| of.there == there && now < of.again);
         self.read != Some(there) && is_settled && !is_refused
     }
 
     fn refuse(&mut self, there: Print, why: &str, now: Moment) {
-        let before = self.refused.replace((there, now + AGAIN));
-        if before.is_none_or(|(print, _)| print != there) {
+        if self.is_news(there, why, now) {
             tracing::warn!(
                 why,
                 "the certificate was replaced, and the server keeps the one that it has"
             );
         }
+    }
+
+    /// Keeps in mind what will not do, and says whether that is another than before, or for another reason.
+    fn is_news(&mut self, there: Print, why: &str, now: Moment) -> bool {
+        let before = self.refused.replace(Refusal {
+            there,
+            why: why.to_owned(),
+            again: now + AGAIN,
+        });
+        before.is_none_or(|of| of.there != there || of.why != why)
     }
 }
 
@@ -146,7 +162,9 @@ mod tests {
         let mut renewal = serving_old();
         let now = Duration::from_secs(10);
         renewal.seen = Some(NEW);
-        renewal.refuse(NEW, "has expired", now);
+        assert!(renewal.is_news(NEW, "permission denied", now));
+        assert!(!renewal.is_news(NEW, "permission denied", now));
+        assert!(renewal.is_news(NEW, "has expired", now));
         assert!(!renewal.is_due(NEW, now + Duration::from_secs(20)));
         assert!(renewal.is_due(NEW, now + AGAIN));
         let other = [NEW[0], NEW[0], None];

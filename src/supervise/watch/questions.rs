@@ -33,14 +33,13 @@ impl Watch<'_> {
 
     /// What is asked with this PING.
     fn question(&mut self) -> Also {
-        self.renewal.forget_question();
-        if let Some(also) = self.also.take() {
+        // What is asked while an answer is still to come would not be sent, and that answer be taken for its own.
+        if !self.probe.waits()
+            && let Some(also) = self.question_of_ours()
+        {
             return also;
         }
         let serves = matches!(self.machine.phase(), Phase::Ready | Phase::Busy);
-        if let Some(files) = serves.then(|| self.renewal()).flatten() {
-            return Also::Renew(files);
-        }
         let stops = self.machine.phase() == Phase::Stopping;
         let due = serves && self.now() >= self.account_at;
         if !(stops || due) {
@@ -50,6 +49,16 @@ impl Watch<'_> {
         self.reread();
         self.keep_published();
         Also::Account
+    }
+
+    /// What the machine wants asked, or a certificate's files. A server that runs a script would refuse these.
+    fn question_of_ours(&mut self) -> Option<Also> {
+        self.renewal.forget_question();
+        let renews = |watch: &mut Self| match watch.machine.phase() {
+            Phase::Ready => watch.renewal().map(Also::Renew),
+            _ => None,
+        };
+        self.also.take().or_else(|| renews(self))
     }
 
     /// Takes what was said of the data and of the clients.
