@@ -46,13 +46,17 @@ fn a_file_system_that_comes_and_goes_leaves_nothing_half_done() {
     let tree = Fake::debian();
     tree.dir("/etc/sysctl.d", 0o755, 0, 0);
     let at = tree.at("/etc/sysctl.d");
-    let script = "while :; do mount -t tmpfs none \"$1\"; umount -l \"$1\"; done & moving=$!
+    let goes_on = tempfile::NamedTempFile::new().expect("a file");
+    // A loop that is killed could leave a mount(8) behind, which mounts later.
+    let script =
+        "while [ -e \"$4\" ]; do mount -t tmpfs none \"$1\"; umount -l \"$1\"; done & moving=$!
         for i in 1 2 3 4 5 6 7 8; do \"$2\" --root \"$3\" apply; \"$2\" --root \"$3\" rollback; done
-        kill $moving; wait $moving; while umount \"$1\" 2>/dev/null; do :; done
+        rm \"$4\"; wait $moving; while umount \"$1\" 2>/dev/null; do :; done
         \"$2\" --root \"$3\" apply";
     let ran = Command::new("unshare")
         .args(["--mount", "sh", "-c", script, "sh"])
         .args([at.as_path(), Path::new(binary()), tree.root()])
+        .arg(goes_on.path())
         .stdin(Stdio::null())
         .output()
         .expect("unshare, as root");
