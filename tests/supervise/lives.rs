@@ -245,11 +245,10 @@ fn a_snapshot_that_would_be_ignored_refuses_the_start() {
     fs::write(&config, format!("{text}appendonly yes\n")).unwrap();
     instance.supervisor = Some(instance.spawn("output"));
     assert_eq!(instance.ended(), 78);
-    assert!(
-        instance.output().contains("would be ignored"),
-        "{}",
-        instance.output()
-    );
+    let said = instance.output();
+    assert!(said.contains("would be ignored"), "{said}");
+    let is_said_once = |line: &str| line.matches("would be ignored").count() <= 1;
+    assert!(said.lines().all(is_said_once), "{said}");
     assert_eq!(fs::read(instance.path("data/dump.rdb")).unwrap(), snapshot);
     assert!(!instance.path("data/appendonlydir").exists());
 }
