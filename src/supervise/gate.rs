@@ -263,14 +263,45 @@ pub(super) fn pass(host: &Host, settings: &Settings, left: Left, replicas: u32) 
     }
 }
 
-/// What is noted before a server starts: it has left nothing yet, and append-only files that it does not read are unused.
-pub(super) fn before(host: &Host, settings: &Settings) -> HostResult<Left> {
-    let layout = layout(host, settings)?;
-    let aof = layout.look(host)?.aof;
-    Ok(Left {
-        unused_aof: aof.filter(|_| !layout.appendonly),
-        ..Left::default()
-    })
+/// What a server finds when it begins.
+#[derive(Debug)]
+pub(super) struct Stood {
+    layout: Layout,
+    left: Left,
+    snapshot: Option<Mark>,
+    aof: Option<Mark>,
+}
+
+impl Stood {
+    /// Looks at it; `left` is by the one before.
+    pub(super) fn of(host: &Host, settings: &Settings, left: Left) -> HostResult<Stood> {
+        let layout = layout(host, settings)?;
+        let found = layout.look(host)?;
+        Ok(Stood {
+            layout,
+            left,
+            snapshot: found.written(),
+            aof: found.aof,
+        })
+    }
+
+    /// What is noted before it starts: it has left nothing yet, and append-only files that it does not read are unused.
+    pub(super) fn begun(&self) -> Left {
+        Left {
+            unused_aof: self.aof.filter(|_| !self.layout.appendonly),
+            ..Left::default()
+        }
+    }
+
+    /// What was left before, where nothing was written since: a server that could not begin takes nothing from it.
+    pub(super) fn unwritten(&self, host: &Host) -> HostResult<Option<Left>> {
+        let found = self.layout.look(host)?;
+        let is_same = found.written() == self.snapshot && found.aof == self.aof;
+        Ok(is_same.then(|| Left {
+            unused_aof: self.begun().unused_aof.or(self.left.unused_aof),
+            ..self.left
+        }))
+    }
 }
 
 /// What is noted when it has ended cleanly.
