@@ -198,12 +198,16 @@ fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
     std::path::absolute(path).map_err(|e| Trouble(format!("{}: {e}", path.display())))
 }
 
-/// `NO_COLOR` (set, not empty) and a pipe mean no colour, unless it is asked for.
+/// `NO_COLOR` (set, not empty), a terminal that says it has none, and a pipe mean no colour, unless it is asked for.
 fn wants_colour(colour: Colour, terminal: bool) -> bool {
     match colour {
         Colour::Always => true,
         Colour::Never => false,
-        Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        Colour::Auto => {
+            let has_some = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+            let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+            terminal && has_some && !refused
+        }
     }
 }
 

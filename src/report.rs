@@ -17,6 +17,7 @@ use crate::audit::{Baseline, Finding, Judged, Status, Summary, WaiverReport};
 use crate::control::Wants;
 use crate::facts::Facts;
 use crate::policy::Policies;
+use crate::value::Value;
 use std::path::Path;
 
 /// All that a report is made of.
@@ -112,9 +113,14 @@ fn worst_first(judged: &[Judged]) -> Vec<&Judged> {
     sorted
 }
 
-/// What was found of a setting, or what was not.
-fn observed(finding: &Finding) -> String {
+/// What was found of a setting, or what was not. A file's short form is the same for another content of the same length.
+pub fn observed(finding: &Finding) -> String {
     match (&finding.observed, finding.status) {
+        (Some(value @ Value::File(_)), Status::Fail)
+            if value.to_string() == finding.rule.to_string() =>
+        {
+            format!("{value}, with other content")
+        }
         (Some(value), _) => value.to_string(),
         (None, Status::Unknown) => "could not be read".to_owned(),
         (None, Status::NotApplicable) => "not applicable".to_owned(),

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostResult};
 use crate::journal::{self, Applied, Look, Run, Terms};
 use crate::policy::{Name, Policies, Policy};
+use crate::report::observed;
 use result::LastApply;
 
 /// The controls whose values the running kernel has; none of them asks a server, which may be starting.
@@ -216,6 +217,9 @@ fn summary(
     host: &Host,
 ) -> String {
     let mut text = match applied.changed.len() {
+        0 if !applied.failed.is_empty() => {
+            "nothing is changed: what failed was put back\n".to_owned()
+        }
         0 => "nothing to change\n".to_owned(),
         n => format!("{}:\n", count(n, "change")),
     };
@@ -265,10 +269,6 @@ fn residues(judged: &[Judged]) -> Vec<(&Judged, &Finding)> {
 
 /// What is left and who can fix it, in a line.
 fn residue(finding: &Finding, host: &Host) -> String {
-    let observed = finding
-        .observed
-        .as_ref()
-        .map_or_else(|| "absent".to_owned(), ToString::to_string);
     let because = finding
         .because
         .as_ref()
@@ -284,8 +284,11 @@ fn residue(finding: &Finding, host: &Host) -> String {
         Where::Hand => "by hand",
     };
     format!(
-        "{} is {observed}, wants {}{because}; {who}: {}",
-        finding.setting, finding.rule, finding.fix
+        "{} is {}, wants {}{because}; {who}: {}",
+        finding.setting,
+        observed(finding),
+        finding.rule,
+        finding.fix
     )
 }
 

@@ -9,6 +9,9 @@ use crate::policy::{Trust, reference, schema, show, starter};
 use crate::redis::config;
 use std::path::{Path, PathBuf};
 
+/// Where the server's configuration is once `apply` has taken it over: the package's is read by nobody then.
+const OURS: &str = "/etc/redis-harden/redis/default.conf";
+
 /// More than an honest configuration nests.
 const DEEPEST: usize = 8;
 
@@ -35,7 +38,16 @@ pub fn run(context: &Context, command: &PolicyCommand) -> Outcome {
             SchemaFormat::Json => print(&(serde_json::to_string_pretty(&schema())? + "\n"))?,
             SchemaFormat::Markdown => print(&reference())?,
         },
-        PolicyCommand::Init(args) if args.from_host => print(&from_host(&context.host()?)?)?,
+        PolicyCommand::Init(args) if args.from_host => {
+            let host = context.host()?;
+            print(&from_host(&host)?)?;
+            if host.stat(Path::new(OURS))?.is_some() {
+                let what = "this is not the Redis of redis-harden, which has its configuration in";
+                context.progress()(&format!(
+                    "{what} {OURS}: redis-harden policy show prints that one's"
+                ));
+            }
+        }
         PolicyCommand::Init(_) => print(&starter())?,
     }
     Ok(0)

@@ -187,8 +187,13 @@ fn write(host: &Host, policy: &Policy, new: &New, gid: u32) -> HostResult<()> {
 fn back(sight: Sight, policy: &Policy, before: &[Image; 2], why: &HostError) -> Trouble {
     let (pair, ca) = (policy.tls_cert(), policy.tls_ca());
     let [old, old_ca] = before;
-    let restored = sight.host.put(&pair, old);
-    let restored = restored.and_then(|()| sight.host.put(&ca, old_ca));
+    // Where nothing could be written, what was there still is: a disk that is full takes no second copy of it either.
+    let is_there = |path: &Path, old: &Image| sight.host.image(path).is_ok_and(|now| now == *old);
+    let put = |path: &Path, old: &Image| match is_there(path, old) {
+        true => Ok(()),
+        false => sight.host.put(path, old),
+    };
+    let restored = put(&pair, old).and_then(|()| put(&ca, old_ca));
     let name = &policy.redis.name;
     match (restored, old) {
         (Err(e), _) => Trouble(format!("{why}; and what was there is not back: {e}")),

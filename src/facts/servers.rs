@@ -185,6 +185,14 @@ fn hear(host: &Host, instance: &mut Instance) {
                 "{endpoint}: {why} (root reads the password, in {source})"
             ))
         }
+        Err(Silence::Refused(why)) if why.contains("WRONGPASS") => {
+            let source = instance.policy.password_of(&Name::admin());
+            let name = &instance.policy.redis.name;
+            View::Silent(format!(
+                "{endpoint}: {why} (the server has another password of admin than is in {source}: put that back; or have the server take \
+                 this one: redis-harden apply, redis-harden stop {name}, redis-harden start {name})"
+            ))
+        }
         Err(why) => View::Silent(format!("{endpoint}: {why}")),
     };
     if let View::Told(told) = &mut instance.view

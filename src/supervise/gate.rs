@@ -49,6 +49,8 @@ pub(crate) struct Left {
 pub(crate) struct Found {
     /// A snapshot that is not empty.
     pub snapshot: Option<Mark>,
+    /// A snapshot without a key, in its place: what a server leaves that was emptied, or never used.
+    pub empty: Option<Mark>,
     pub manifest: bool,
     /// `appendonly.aof` of Redis before 7, which 7 converts.
     pub old_aof: bool,
@@ -100,23 +102,27 @@ impl Layout {
         Ok(())
     }
 
-    /// The snapshot, where it holds something: one without a key, such as a stock server leaves when it is stopped unused, is none.
-    fn snapshot_with_keys(&self, host: &Host) -> HostResult<Option<Stat>> {
-        let Some(stat) = host.stat(&self.snapshot)?.filter(|s| s.size > 0) else {
-            return Ok(None);
-        };
+    /// Whether a snapshot holds no key, as one that a stock server leaves when it is stopped unused.
+    fn is_without_keys(&self, host: &Host, stat: Stat) -> HostResult<bool> {
         if stat.size > rdb::LONGEST_EMPTY {
-            return Ok(Some(stat));
+            return Ok(false);
         }
         let content = host.read_untrusted(&self.snapshot)?.unwrap_or_default();
-        Ok((!rdb::is_empty(&content)).then_some(stat))
+        Ok(rdb::is_empty(&content))
     }
 
     /// Looks at what is there.
     pub(crate) fn look(&self, host: &Host) -> HostResult<Found> {
         let holds = |path: &Path| host.stat(path).map(|s| s.filter(|s| s.size > 0));
+        let (mut snapshot, mut empty) = (holds(&self.snapshot)?, None);
+        if let Some(stat) = snapshot
+            && self.is_without_keys(host, stat)?
+        {
+            empty = snapshot.take();
+        }
         let mut found = Found {
-            snapshot: self.snapshot_with_keys(host)?.map(Mark::from),
+            snapshot: snapshot.map(Mark::from),
+            empty: empty.map(Mark::from),
             manifest: holds(&self.manifest())?.is_some(),
             old_aof: holds(&self.dir.join(&self.aof_name))?.is_some(),
             aof_files: false,
@@ -155,16 +161,21 @@ impl Found {
         });
     }
 
+    /// The snapshot, with keys or without: a server that holds none writes that it does.
+    fn written(&self) -> Option<Mark> {
+        self.snapshot.or(self.empty)
+    }
+
     /// Whether the snapshot holds all data: our last server wrote it when it ended.
     pub(crate) fn snapshot_has_all(&self, left: Left) -> bool {
-        self.snapshot.is_some() && left.complete && self.snapshot == left.snapshot
+        self.written().is_some() && left.complete && self.written() == left.snapshot
     }
 
     /// Whether the snapshot was written after the append-only files, as it is at a server's end: one that was told to go without
     /// (`CONFIG SET save ""`, `SHUTDOWN NOSAVE`) leaves an older one, whatever its file says.
     fn snapshot_is_newest(&self) -> bool {
-        let written = |mark: &Option<Mark>| mark.map(|mark| mark.modified);
-        written(&self.snapshot) >= written(&self.aof)
+        let at = |mark: Option<Mark>| mark.map(|mark| mark.modified);
+        at(self.written()) >= at(self.aof)
     }
 
     /// Whether the append-only files are older than the data: our last server started without them and left them as they were.
@@ -252,14 +263,45 @@ pub(super) fn pass(host: &Host, settings: &Settings, left: Left, replicas: u32) 
     }
 }
 
-/// What is noted before a server starts: it has left nothing yet, and append-only files that it does not read are unused.
-pub(super) fn before(host: &Host, settings: &Settings) -> HostResult<Left> {
-    let layout = layout(host, settings)?;
-    let aof = layout.look(host)?.aof;
-    Ok(Left {
-        unused_aof: aof.filter(|_| !layout.appendonly),
-        ..Left::default()
-    })
+/// What a server finds when it begins.
+#[derive(Debug)]
+pub(super) struct Stood {
+    layout: Layout,
+    left: Left,
+    snapshot: Option<Mark>,
+    aof: Option<Mark>,
+}
+
+impl Stood {
+    /// Looks at it; `left` is by the one before.
+    pub(super) fn of(host: &Host, settings: &Settings, left: Left) -> HostResult<Stood> {
+        let layout = layout(host, settings)?;
+        let found = layout.look(host)?;
+        Ok(Stood {
+            layout,
+            left,
+            snapshot: found.written(),
+            aof: found.aof,
+        })
+    }
+
+    /// What is noted before it starts: it has left nothing yet, and append-only files that it does not read are unused.
+    pub(super) fn begun(&self) -> Left {
+        Left {
+            unused_aof: self.aof.filter(|_| !self.layout.appendonly),
+            ..Left::default()
+        }
+    }
+
+    /// What was left before, where nothing was written since: a server that could not begin takes nothing from it.
+    pub(super) fn unwritten(&self, host: &Host) -> HostResult<Option<Left>> {
+        let found = self.layout.look(host)?;
+        let is_same = found.written() == self.snapshot && found.aof == self.aof;
+        Ok(is_same.then(|| Left {
+            unused_aof: self.begun().unused_aof.or(self.left.unused_aof),
+            ..self.left
+        }))
+    }
 }
 
 /// What is noted when it has ended cleanly.
@@ -267,7 +309,7 @@ pub(super) fn after(host: &Host, settings: &Settings, noted: Left) -> HostResult
     let layout = layout(host, settings)?;
     let found = layout.look(host)?;
     Ok(Left {
-        snapshot: found.snapshot,
+        snapshot: found.written(),
         complete: layout.saves && found.snapshot_is_newest(),
         ..noted
     })

@@ -6,6 +6,7 @@ mod questions;
 mod reread;
 mod word;
 
+use super::gate::Stood;
 use super::machine::{Action, Event, Exit, Limits, Machine, Moment, Phase, Rung};
 use super::notify::Notifier;
 use super::outcome;
@@ -70,6 +71,8 @@ pub(super) struct Watch<'a> {
     /// Whether nearly all connections were taken when it was asked last.
     crowded: bool,
     renewal: Renewal,
+    /// What the server found that runs.
+    stood: Option<Stood>,
     /// Of the server that ran last.
     replicas: u32,
     vitals: Vitals,
@@ -108,6 +111,7 @@ impl<'a> Watch<'a> {
             account_at: Duration::ZERO,
             crowded: false,
             renewal: Renewal::default(),
+            stood: None,
             replicas: 0,
             vitals: Vitals::default(),
             ended: None,
@@ -211,8 +215,9 @@ impl<'a> Watch<'a> {
     fn ended(&mut self, server: &Server, exit: Exit) {
         self.probe.forget();
         self.end_strays();
-        if exit == Exit::Code(0) {
-            self.note_what_it_left();
+        match exit {
+            Exit::Code(0) => self.note_what_it_left(),
+            _ => self.note_what_stands(),
         }
         self.last_words = server.words();
         if self.last_words.is_empty() {

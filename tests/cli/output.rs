@@ -8,9 +8,14 @@ const ESCAPE: char = '\u{1b}';
 
 /// The same in a pseudo-terminal, whose output is then all on one stream.
 fn on_a_terminal(tree: &Fake, args: &str, no_color: Option<&str>) -> String {
+    on_a("xterm", tree, args, no_color)
+}
+
+fn on_a(term: &str, tree: &Fake, args: &str, no_color: Option<&str>) -> String {
     let root = tree.root().display();
     let line = format!("{} --root {root} {args}", binary());
     let mut script = clean(Command::new("script"), &["-qec", &line, "/dev/null"]);
+    script.env("TERM", term);
     if let Some(value) = no_color {
         script.env("NO_COLOR", value);
     }
@@ -27,6 +32,7 @@ fn colour_is_for_terminals() {
     assert!(!on_a_terminal(&tree, args, Some("1")).contains(ESCAPE));
     // https://no-color.org: only when it is not empty.
     assert!(on_a_terminal(&tree, args, Some("")).contains(ESCAPE));
+    assert!(!on_a("dumb", &tree, args, None).contains(ESCAPE));
     let never = format!("{args} --color never");
     assert!(!on_a_terminal(&tree, &never, None).contains(ESCAPE));
     let asked = format!("{args} --color always");

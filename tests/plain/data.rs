@@ -53,6 +53,23 @@ fn a_rollback_to_the_append_only_file_has_what_was_written_without_it() {
 }
 
 #[test]
+fn a_server_that_was_emptied_can_go_without_its_append_only_file() {
+    let plain = applied();
+    redis(&plain, "app", &["SET", "first", "1"]).ok();
+    redis(&plain, "app", &["DEL", "first"]).ok();
+    policy(&plain, "[persistence]\nappendonly = false\n");
+    let without = apply(&plain);
+    println!("{without}");
+    without.ok();
+    let appendonly = redis(&plain, "admin", &["CONFIG", "GET", "appendonly"]);
+    assert!(appendonly.ok().ends_with("no"), "{appendonly}");
+    plain.exec(&[BINARY, "restart"]).ok();
+    redis(&plain, "app", &["SET", "second", "2"]).ok();
+    plain.exec(&[BINARY, "rollback"]).ok();
+    assert_eq!(redis(&plain, "app", &["GET", "second"]).ok(), "2");
+}
+
+#[test]
 fn append_only_files_from_before_a_time_without_them_are_not_loaded_again() {
     let plain = applied();
     redis(&plain, "app", &["SET", "a", "1"]).ok();

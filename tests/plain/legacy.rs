@@ -48,6 +48,9 @@ END
     assert!(with_password_alone(&plain, &["CONFIG", "GET", "dir"]).contains("NOPERM"));
     assert!(!redis(&plain, "app", &["PING"]).ok().contains("ERR"));
     assert!(apply(&plain).ok().contains("nothing to change"));
+    // The package's file is read by nobody now.
+    let again = plain.exec(&[BINARY, "policy", "init", "--from-host"]);
+    assert!(again.stderr.contains("redis-harden policy show"), "{again}");
 
     // Who still needs it is counted.
     let in_use = || {

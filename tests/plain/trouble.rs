@@ -2,8 +2,8 @@
 
 use super::install::POLICY_RC_D;
 use super::machine::{
-    BINARY, SOCKET, applied, apply, bare, from_environment, guarded, history, policy, random,
-    redis, says, serves_hardened, wait_until,
+    BINARY, POLICY, SOCKET, applied, apply, bare, from_environment, guarded, history, policy,
+    random, redis, says, serves_hardened, wait_until,
 };
 use super::processes::{Process, lives, ours};
 use crate::support::plain::Plain;
@@ -35,6 +35,69 @@ fn beyond_loopback_a_start_puts_the_filter_in_place_first_or_is_refused() {
         "{refused}"
     );
     assert_eq!(ours(&plain), Vec::<Process>::new());
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_there_and_says_so() {
+    let plain = bare();
+    plain
+        .sh("mkdir -p /etc/redis-harden && mount -t tmpfs -o size=512k,mode=0755 none /etc/redis-harden")
+        .ok();
+    // The disk's own file lies below that.
+    let put = |redis: &str| {
+        let tls = "[tls]\nenabled = true\nclients = \"optional\"\n";
+        let text = format!("extends = \"production\"\n{redis}{tls}");
+        plain.write("/root/policy.toml", text.as_bytes(), 0o644);
+        plain.sh(&format!("cp /root/policy.toml {POLICY}")).ok();
+    };
+    put("");
+    plain.exec(&[BINARY, "tls", "init"]).ok();
+    apply(&plain).ok();
+    // As long as the one before: its length tells nobody what is wrong.
+    put("[redis]\nmaxclients = 10001\n");
+    plain
+        .sh("! dd if=/dev/zero of=/etc/redis-harden/fill bs=1k 2>/dev/null")
+        .ok();
+    let failed = apply(&plain);
+    let said = failed.exits(2);
+    assert!(
+        said.starts_with("nothing is changed: what failed was put back\n"),
+        "{failed}"
+    );
+    assert!(said.contains("with other content, wants"), "{failed}");
+    assert!(
+        failed.stderr.contains("no space left on device"),
+        "{failed}"
+    );
+    let renewed = plain.exec(&[BINARY, "tls", "renew"]);
+    renewed.exits(2);
+    assert!(
+        renewed
+            .stderr
+            .ends_with("default keeps the certificate that it had\n"),
+        "{renewed}"
+    );
+    plain.exec(&[BINARY, "check", "--only", "tls.*"]).ok();
+    plain.sh("rm /etc/redis-harden/fill").ok();
+    assert!(apply(&plain).ok().starts_with("3 changes:\n"));
+}
+
+#[test]
+fn another_password_of_admin_than_the_servers_is_told_with_the_way_out() {
+    let plain = applied();
+    plain.write(
+        "/etc/redis-harden/secrets/admin",
+        b"another-one-by-hand\n",
+        0o600,
+    );
+    let refused = apply(&plain);
+    let said = refused.exits(2);
+    let way = "redis-harden apply, redis-harden stop default, redis-harden start default";
+    assert!(said.contains(way), "{refused}");
+    for command in ["stop", "start"] {
+        plain.exec(&[BINARY, command, "default"]).ok();
+    }
+    assert!(apply(&plain).ok().starts_with("nothing to change\n"));
 }
 
 #[test]

@@ -17,7 +17,11 @@ use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// Every test, by the sentence it proves.
-pub const ALL: [super::runner::Test; 23] = [
+pub const ALL: [super::runner::Test; 24] = [
+    (
+        "a_server_that_could_not_begin_takes_nothing_from_what_was_left",
+        a_server_that_could_not_begin_takes_nothing_from_what_was_left,
+    ),
     (
         "it_starts_and_answers_an_authenticated_ping",
         it_starts_and_answers_an_authenticated_ping,
@@ -245,13 +249,35 @@ fn a_snapshot_that_would_be_ignored_refuses_the_start() {
     fs::write(&config, format!("{text}appendonly yes\n")).unwrap();
     instance.supervisor = Some(instance.spawn("output"));
     assert_eq!(instance.ended(), 78);
-    assert!(
-        instance.output().contains("would be ignored"),
-        "{}",
-        instance.output()
-    );
+    let said = instance.output();
+    assert!(said.contains("would be ignored"), "{said}");
+    let is_said_once = |line: &str| line.matches("would be ignored").count() <= 1;
+    assert!(said.lines().all(is_said_once), "{said}");
     assert_eq!(fs::read(instance.path("data/dump.rdb")).unwrap(), snapshot);
     assert!(!instance.path("data/appendonlydir").exists());
+}
+
+fn a_server_that_could_not_begin_takes_nothing_from_what_was_left() {
+    let mut instance = Instance::new(&[], "");
+    instance.start();
+    instance.ask("SET key value");
+    // As `apply` does before it restarts a server that is to have one.
+    assert_eq!(instance.ask("CONFIG SET appendonly yes"), "+OK");
+    while !instance
+        .path("data/appendonlydir/appendonly.aof.manifest")
+        .exists()
+    {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    stop(&mut instance);
+    let config = instance.path("etc/test.conf");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}appendonly yes\nnonsense yes\n")).unwrap();
+    instance.supervisor = Some(instance.spawn("output"));
+    assert_eq!(instance.ended(), 78, "{}", instance.output());
+    fs::write(&config, text).unwrap();
+    instance.start();
+    assert!(instance.ask("GET key").ends_with("value"));
 }
 
 fn a_snapshot_that_another_server_wrote_since_refuses_the_start() {

@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
     pub(super) fn file(&mut self, path: &Path) -> Result<Option<Node>, PolicyError> {
         let read = self.host.read_trusted(path, self.trust);
         let Some(bytes) = read.map_err(|e| PolicyError::new(e.to_string()))? else {
-            return Ok(None);
+            return self.absent(path);
         };
         let source = Arc::new(Source {
             name: path.display().to_string(),
@@ -81,6 +81,19 @@ impl<'a> Reader<'a> {
         let tree = checked(&source)?;
         self.sources.push(source);
         Ok(Some(tree))
+    }
+
+    /// A link that leads to nothing was meant to lead to a policy: without it there would be another than its owner's.
+    fn absent(&self, path: &Path) -> Result<Option<Node>, PolicyError> {
+        let target = self.host.read_link(path);
+        match target.map_err(|e| PolicyError::new(e.to_string()))? {
+            Some(target) => {
+                let (path, target) = (path.display(), target.display());
+                let what = format!("reading {path}: it is a link to {target}, which is not there");
+                Err(PolicyError::new(what).help("put the file there, or remove the link"))
+            }
+            None => Ok(None),
+        }
     }
 
     /// What `tree` extends, with `tree` over it. `chain` holds the files that led here, this one last.

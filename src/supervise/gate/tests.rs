@@ -19,6 +19,7 @@ fn layout(conf: &str) -> Layout {
 fn found(snapshot: bool, manifest: bool, old_aof: bool, aof_files: bool) -> Found {
     Found {
         snapshot: snapshot.then_some(MARK),
+        empty: None,
         manifest,
         old_aof,
         aof_files,
@@ -139,6 +140,15 @@ fn a_start_without_the_append_only_file_needs_a_snapshot_that_holds_all() {
             danger(&no, &old, lost).is_some(),
             "a file of Redis before 7"
         );
+    }
+    // One that was emptied, and has written that at its end.
+    let emptied = Found {
+        empty: Some(MARK),
+        ..found(false, true, false, true)
+    };
+    assert_eq!(danger(&no, &emptied, left(Some(MARK), true)), None);
+    for other in [left(Some(MARK), false), left(Some(AOF), true)] {
+        assert!(danger(&no, &emptied, other).is_some(), "{other:?}");
     }
     // Nothing but snapshots was ever there, or the base is the snapshot itself.
     let snapshot_only = found(true, false, false, false);

@@ -37,6 +37,7 @@ impl Watch<'_> {
                 self.server = Some(server);
             }
             Err(e) => {
+                self.note_what_stands();
                 self.last_words = e.to_string();
                 (self.ended, self.last_pid) = (None, None);
                 tracing::warn!(error = %e, "the server could not be started");
@@ -62,7 +63,7 @@ impl Watch<'_> {
     }
 
     /// What was left is forgotten once a server may write: only its own clean end says anything new.
-    pub(super) fn pass_gate(&self) -> HostResult<()> {
+    pub(super) fn pass_gate(&mut self) -> HostResult<()> {
         let (host, settings) = (self.inputs.host, &self.inputs.settings);
         let left = lock::left(self.inputs.lock)
             .map_err(|e| HostError::new("reading what the last server left", e))?;
@@ -70,7 +71,26 @@ impl Watch<'_> {
         for name in gate::sweep(host, &settings.data_dir)? {
             tracing::info!(name, "removed what a save that was cut off left");
         }
-        lock::note(host, self.inputs.lock, gate::before(host, settings)?)
+        let stood = gate::Stood::of(host, settings, left)?;
+        lock::note(host, self.inputs.lock, stood.begun())?;
+        self.stood = Some(stood);
+        Ok(())
+    }
+
+    /// Notes again what was left before a server that has ended without having written.
+    pub(super) fn note_what_stands(&mut self) {
+        let Some(stood) = self.stood.take() else {
+            return;
+        };
+        let noted = match stood.unwritten(self.inputs.host) {
+            Ok(Some(left)) => lock::note(self.inputs.host, self.inputs.lock, left),
+            Ok(None) => Ok(()),
+            Err(e) => Err(e),
+        };
+        if let Err(e) = noted {
+            // The next start may then be refused, where nothing would be lost.
+            tracing::warn!(error = %e, "what stood before the server was not noted");
+        }
     }
 
     /// The next server is alone with the data, and a stop ends all.

@@ -77,9 +77,11 @@ impl Watch<'_> {
         let exit = self.machine.last_exit().unwrap_or("it has ended");
         let server = self.inputs.settings.server.display();
         let config = self.inputs.settings.config.display();
-        HostError::refused(
-            format!("starting {server} {config}"),
-            format!("{exit}: {}", self.last_words),
-        )
+        // Of one that was never started it says why; the rest would say so again.
+        let cause = match self.ended {
+            Some(_) => format!("{exit}: {}", self.last_words),
+            None => exit.to_owned(),
+        };
+        HostError::refused(format!("starting {server} {config}"), cause)
     }
 }

@@ -86,3 +86,15 @@ mod needs_root {
         );
     }
 }
+
+#[test]
+fn a_link_to_nothing_is_not_taken_for_no_policy() {
+    let fake = Fake::with(&[]);
+    let link = fake.dir.path().join("etc/redis-harden/policy.toml");
+    std::os::unix::fs::symlink("/srv/gone.toml", link).unwrap();
+    let error = fake.error();
+    assert!(
+        error.contains("it is a link to /srv/gone.toml, which is not there"),
+        "{error}"
+    );
+}
