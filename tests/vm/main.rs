@@ -1,6 +1,7 @@
 //! cloud-init on virtual machines with Debian's cloud kernel: the shipped user-data and vendor-data, a baked image, reboots, rollback.
 //!
-//! Needs root and `tests/install-deps`; without them every test here fails and says so. The machines take minutes: `tests/full vm`.
+//! Needs root and `tests/install-deps`; without them every test here fails and says so. Of the machines, which take minutes, every run
+//! has a first boot; the rest is `tests/full vm`.
 #![expect(
     clippy::disallowed_methods,
     reason = "a test drives this machine itself; the boundary is for src/"
@@ -52,27 +53,27 @@ fn meta_data(name: &str) -> String {
 }
 
 #[test]
+fn a_fresh_host_is_hardened_once_its_first_boot_is_over() {
+    let (suite, scratch) = (suite(), scratch());
+    let told = of_user_data(&suite, &["look write refusals"], scratch.path());
+    is_hardened(&told, 0, &suite);
+    assert_eq!(told.ok(0, "maxclients"), "maxclients\n5000");
+    assert_eq!(told.said(0, "at-boot"), FIRST_BOOT);
+    assert_eq!(told.ok(0, "write"), "OK");
+    nothing_was_refused(&told, 0);
+}
+
+#[test]
 #[ignore = "a machine and four boots: tests/full vm"]
 fn user_data_hardens_a_fresh_host_and_a_rollback_leaves_debians_kernel() {
     let (suite, scratch) = (suite(), scratch());
-    let image = Image::of(&suite);
-    let repository = scratch.path().join("repo");
-    image.repository(&package::built(None), &repository);
     let boots = [
         "look write work refusals new-instance",
         "look read refusals trespass rollback kernel stock",
         "kernel stock purge",
         "kernel stock",
     ];
-    let seed = Seed {
-        files: &[
-            ("user-data", &text("user-data.yaml")),
-            ("meta-data", &meta_data("fresh")),
-        ],
-        boots: &boots,
-        repository: &repository,
-    };
-    let told = boot(&image, &seed, scratch.path());
+    let told = of_user_data(&suite, &boots, scratch.path());
 
     for boot in [0, 1] {
         is_hardened(&told, boot, &suite);
@@ -217,6 +218,22 @@ fn clones_of_a_baked_image_start_hardened_with_secrets_of_their_own_and_keep_the
     for (one, two) in one.lines().zip(two.lines()) {
         assert_ne!(one, two, "a password that two machines share");
     }
+}
+
+/// What a machine tells that was given the shipped user-data.
+fn of_user_data(suite: &str, boots: &[&str], scratch: &Path) -> Told {
+    let image = Image::of(suite);
+    let repository = scratch.join("repo");
+    image.repository(&package::built(None), &repository);
+    let seed = Seed {
+        files: &[
+            ("user-data", &text("user-data.yaml")),
+            ("meta-data", &meta_data("fresh")),
+        ],
+        boots,
+        repository: &repository,
+    };
+    boot(&image, &seed, scratch)
 }
 
 /// The image's tree with the package and its hardening in it, as `bake` makes it.
