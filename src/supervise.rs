@@ -25,6 +25,7 @@ pub(crate) use process::raise_nofile;
 
 use crate::contain::layers::Layer;
 use crate::host::{Host, HostError, HostResult};
+use crate::setting::secret::first_line;
 use apart::Side;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, gettid};
@@ -180,5 +181,6 @@ fn password(host: &Host, places: &Places, settings: &Settings) -> HostResult<Str
         let doing = format!("reading the password {}", path.display());
         HostError::refused(doing, "there is no such file (run `redis-harden apply`)")
     })?;
-    Ok(text.trim_end().to_owned())
+    // As apply reads it, who gives the server its digest.
+    Ok(first_line(&text).to_owned())
 }

@@ -125,7 +125,7 @@ pub const CONTROLS: &[Control] = &[
         severity: Severity::High,
         why: "A change that no server has read is no change.",
         references: &["redis-harden-supervise(1)"],
-        by_hand: "systemctl restart redis-server, or redis-harden restart",
+        by_hand: "redis-harden restart, or under systemd systemctl restart redis-server",
         wants: Wants::Instance(running),
         cases: &[fails(&[])],
     },

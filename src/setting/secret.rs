@@ -85,12 +85,14 @@ pub fn password(host: &Host, path: &Path) -> HostResult<Option<String>> {
 pub(super) fn line(doing: &str, bytes: Vec<u8>) -> HostResult<Option<String>> {
     let text =
         String::from_utf8(bytes).map_err(|_| HostError::refused(doing, "it is not UTF-8 text"))?;
-    let line = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('\r');
+    let line = first_line(&text);
     Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+/// What of a password's file is the password.
+pub fn first_line(text: &str) -> &str {
+    let first = text.lines().next().unwrap_or_default();
+    first.trim_end_matches('\r')
 }
 
 /// What stands in a journal for a password.

@@ -112,6 +112,8 @@ pub const ALL: [super::runner::Test; 24] = [
 
 fn it_starts_and_answers_an_authenticated_ping() {
     let mut instance = Instance::new(&[], "");
+    // The password is the first line, as apply has it.
+    instance.write("agent", "secret\r\nof the supervisor\n", 0o600, 0);
     let manager = UnixDatagram::bind(instance.path("notify")).unwrap();
     nix::unistd::chown(&instance.path("notify"), Some(redis().0.into()), None).unwrap();
     let report = instance.start();
