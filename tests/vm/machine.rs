@@ -21,7 +21,10 @@ impl Image {
     pub fn of(suite: &str) -> Image {
         for tool in ["qemu-system-x86_64", "genisoimage"] {
             let found = Command::new("which").arg(tool).output().expect("which");
-            assert!(found.status.success(), "no {tool} (run tests/install-deps)");
+            assert!(
+                found.status.success(),
+                "no {tool}: apt-get install qemu-system-x86 genisoimage (a qemu-utils of backports gives way to them)"
+            );
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/root");
         let dir = PathBuf::from(said(Command::new(script).arg(suite)));

@@ -1,7 +1,7 @@
 //! cloud-init on virtual machines with Debian's cloud kernel: the shipped user-data and vendor-data, a baked image, reboots, rollback.
 //!
-//! Needs root and `tests/install-deps`; without them every test here fails and says so. Of the machines, which take minutes, every run
-//! has a first boot; the rest is `tests/full vm`.
+//! Needs root and `tests/install-deps`; without them every test here fails and says so. The machines take minutes: `tests/full vm`, or
+//! for a first boot alone `cargo test --test vm first_boot -- --ignored`.
 #![expect(
     clippy::disallowed_methods,
     reason = "a test drives this machine itself; the boundary is for src/"
@@ -53,6 +53,7 @@ fn meta_data(name: &str) -> String {
 }
 
 #[test]
+#[ignore = "a machine and a boot: tests/full vm"]
 fn a_fresh_host_is_hardened_once_its_first_boot_is_over() {
     let (suite, scratch) = (suite(), scratch());
     let told = of_user_data(&suite, &["look write refusals"], scratch.path());
