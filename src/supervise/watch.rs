@@ -217,7 +217,8 @@ impl<'a> Watch<'a> {
         self.end_strays();
         match exit {
             Exit::Code(0) => self.note_what_it_left(),
-            _ => self.note_what_stands(),
+            _ if self.machine.phase() == Phase::Starting => self.note_what_stands(),
+            _ => {}
         }
         self.last_words = server.words();
         if self.last_words.is_empty() {
